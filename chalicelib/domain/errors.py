@@ -1,0 +1,107 @@
+"""Every error that a caller may meet, with the HTTP status and code it is shown under.
+
+CloudError
+├── BadInput (400)          ├── Forbidden (403)         ├── Conflict (409)
+│   └── InvalidConfig       │   └── ConsentDenied       │   ├── InvalidJobState
+├── Malformed (422)         ├── NotFound (404)          │   ├── KeyReused
+├── Unauthenticated (401)   │   └── JobNotFound         │   └── UploadNotReady
+│                           ├── TooLarge (413)          ├── ConsentRequired (428)
+└── ProviderError (502)
+    ├── ProviderRefused     the vendor said no: asking again changes nothing
+    ├── BadCredentials      the vendor does not know the token
+    ├── ProviderDown (503)  nothing reached the vendor: safe to ask again
+    └── OutcomeUnknown      the request may have reached the vendor: look before asking again
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class CloudError(Exception):
+    """A refusal with a next step. ``detail`` is written for the person who reads it."""
+
+    status = 500
+    code = "internal_error"
+    title = "Something went wrong"
+
+    def __init__(self, detail: str, **fields: Any) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.fields = fields
+
+
+class BadInput(CloudError):
+    status, code, title = 400, "bad_input", "The request cannot be used"
+
+
+class InvalidConfig(BadInput):
+    code, title = "invalid_config", "The training config cannot be used"
+
+
+class Malformed(CloudError):
+    status, code, title = 422, "malformed_body", "The request body does not have the right shape"
+
+
+class Unauthenticated(CloudError):
+    status, code, title = 401, "unauthenticated", "Who is asking is not known"
+
+
+class Forbidden(CloudError):
+    status, code, title = 403, "permission_denied", "Not allowed"
+
+
+class ConsentDenied(Forbidden):
+    code, title = "consent_denied", "Uploads are switched off"
+
+
+class ConsentRequired(CloudError):
+    status, code, title = 428, "consent_required", "Consent is needed before data leaves"
+
+
+class NotFound(CloudError):
+    status, code, title = 404, "not_found", "Not found"
+
+
+class JobNotFound(NotFound):
+    code, title = "job_not_found", "No such job"
+
+
+class Conflict(CloudError):
+    status, code, title = 409, "conflict", "The present state does not allow this"
+
+
+class InvalidJobState(Conflict):
+    code, title = "invalid_job_state", "The job's state does not allow this"
+
+
+class KeyReused(Conflict):
+    code, title = "idempotency_key_reused", "The idempotency key belongs to another request"
+
+
+class UploadNotReady(Conflict):
+    code, title = "upload_not_ready", "The upload is not complete"
+
+
+class TooLarge(CloudError):
+    status, code, title = 413, "too_large", "Too large"
+
+
+class ProviderError(CloudError):
+    status, code, title = 502, "provider_error", "The provider answered with an error"
+
+
+class ProviderRefused(ProviderError):
+    code, title = "provider_api_error", "The provider refused the request"
+
+
+class BadCredentials(ProviderError):
+    code, title = "provider_credentials", "The provider does not accept the API token"
+
+
+class ProviderDown(ProviderError):
+    status, code, title = 503, "provider_unavailable", "The provider cannot be reached"
+
+
+class OutcomeUnknown(ProviderError):
+    code, title = "provider_timeout", "The provider did not answer in time"
