@@ -1,0 +1,193 @@
+"""A job: what a person asked to be trained, where that stands, and why.
+
+    pending ─▶ uploading ─▶ queued ─▶ launching ─▶ starting ─▶ running ─▶ delivering ─▶ completed
+                              │           │            │          │           │
+                              │           └────────────┴──────────┴───▶ cancelling ─▶ cancelled
+                              └─▶ cancelled            (failed can be reached from every phase before the end)
+
+``Phase`` is the inner truth; API clients see the seven words of ``CloudJobStatus``. Where a job is (phase) and why it
+got there (reason) are kept apart. ``Job.advance`` is the only door; every write is conditional on ``version``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from chalicelib.domain.errors import CloudError
+from chalicelib.domain.runs import CloudJobStatus
+
+
+class Phase(StrEnum):
+    PENDING = "pending"
+    UPLOADING = "uploading"
+    QUEUED = "queued"
+    LAUNCHING = "launching"
+    STARTING = "starting"
+    RUNNING = "running"
+    DELIVERING = "delivering"
+    CANCELLING = "cancelling"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Reason(StrEnum):
+    """Why a job ended the way it did. Stable: clients translate these."""
+
+    CANCELLED_BY_USER = "cancelled_by_user"
+    CANCELLED_AT_PROVIDER = "cancelled_at_provider"
+    DEADLINE = "deadline"
+    TRAINER_FAILED = "trainer_failed"
+    OUT_OF_MEMORY = "out_of_memory"
+    NOTHING_DELIVERED = "nothing_delivered"
+    DATASET_MISSING = "dataset_missing"
+    PROVIDER_REFUSED = "provider_refused"
+    PROVIDER_UNAVAILABLE = "provider_unavailable"
+    BAD_CREDENTIALS = "bad_credentials"
+    RUN_LOST = "run_lost"
+
+
+_STOPS = {Phase.CANCELLING, Phase.CANCELLED, Phase.FAILED}
+
+MOVES: dict[Phase, set[Phase]] = {
+    Phase.PENDING: {Phase.UPLOADING, Phase.QUEUED, Phase.CANCELLED, Phase.FAILED},
+    Phase.UPLOADING: {Phase.QUEUED, Phase.CANCELLED, Phase.FAILED},
+    Phase.QUEUED: {Phase.LAUNCHING, Phase.CANCELLED, Phase.FAILED},
+    Phase.LAUNCHING: {Phase.STARTING, Phase.RUNNING, Phase.DELIVERING} | _STOPS,
+    Phase.STARTING: {Phase.RUNNING, Phase.DELIVERING} | _STOPS,
+    Phase.RUNNING: {Phase.DELIVERING} | _STOPS,
+    # The run may end on its own while the request to stop it is under way.
+    Phase.CANCELLING: {Phase.CANCELLED, Phase.DELIVERING, Phase.FAILED},
+    Phase.DELIVERING: {Phase.COMPLETED, Phase.FAILED},
+    Phase.COMPLETED: set(),
+    Phase.FAILED: set(),
+    Phase.CANCELLED: set(),
+}
+
+PUBLIC: dict[Phase, CloudJobStatus] = {
+    Phase.PENDING: CloudJobStatus.PENDING,
+    Phase.UPLOADING: CloudJobStatus.UPLOADING,
+    Phase.QUEUED: CloudJobStatus.QUEUED,
+    Phase.LAUNCHING: CloudJobStatus.QUEUED,
+    Phase.STARTING: CloudJobStatus.QUEUED,
+    Phase.RUNNING: CloudJobStatus.RUNNING,
+    Phase.DELIVERING: CloudJobStatus.RUNNING,
+    # Until the provider says that it stopped, a GPU may still be billed: calling that "cancelled" would be a lie.
+    Phase.CANCELLING: CloudJobStatus.RUNNING,
+    Phase.COMPLETED: CloudJobStatus.COMPLETED,
+    Phase.FAILED: CloudJobStatus.FAILED,
+    Phase.CANCELLED: CloudJobStatus.CANCELLED,
+}
+
+TERMINAL = {phase for phase, onward in MOVES.items() if not onward}
+
+_ORDER = {phase: place for place, phase in enumerate(Phase)}
+
+
+class IllegalMove(CloudError):
+    """News that no history of this job can explain, such as a finished job that is queued again."""
+
+    status, code, title = 409, "invalid_job_state", "The job's state does not allow this"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """``launch_key`` names the run at the provider; ``run_id`` is the provider's own name for it, once known.
+
+    Money: ``cost_micros`` is None until the provider's measure is known; ``price_micros_per_second`` covers all GPUs.
+    """
+
+    id: str
+    tenant: str
+    owner: str
+    provider: str
+    hardware: str
+    price_micros_per_second: int
+    launch_key: str
+    created_at: datetime
+    updated_at: datetime
+    phase: Phase = Phase.QUEUED
+    version: int = 1
+    config_name: str | None = None
+    run_name: str | None = None
+    upload_id: str | None = None
+    expects_files: bool = True
+    hub_model_id: str | None = None
+    run_id: str | None = None
+    links: dict[str, str] | None = None
+    warnings: tuple[str, ...] = ()
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    cancel_requested_at: datetime | None = None
+    next_look_at: datetime | None = None
+    reason: Reason | None = None
+    error: str | None = None
+    output_url: str | None = None
+    cost_micros: int | None = None
+    cost_is_final: bool = False
+
+    @property
+    def status(self) -> CloudJobStatus:
+        return PUBLIC[self.phase]
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.phase in TERMINAL
+
+    def advance(self, to: Phase, at: datetime, **changes: Any) -> Job:
+        """The job one move later, or itself when the news is old.
+
+        Providers repeat themselves and webhooks arrive late, so hearing the present phase or an earlier one is not an
+        error, and a job that has ended hears nothing more. Raises ``IllegalMove`` for a move that skips what cannot be
+        skipped.
+        """
+        if self.is_terminal or to is self.phase:
+            return self
+        if to not in MOVES[self.phase]:
+            if _ORDER[to] < _ORDER[self.phase] or self.phase is Phase.CANCELLING:
+                return self
+            raise IllegalMove(
+                f"Job '{self.id}' cannot go from {self.phase} to {to}.",
+                job_id=self.id,
+                current_state=str(self.status),
+                allowed_states=sorted(MOVES[self.phase]),
+            )
+        ended = at if to in TERMINAL else None
+        moved = replace(self, phase=to, version=self.version + 1, updated_at=at, **changes)
+        return replace(moved, completed_at=moved.completed_at or ended, next_look_at=None) if ended else moved
+
+    def noted(self, at: datetime, **changes: Any) -> Job:
+        """The job with other facts changed and its phase kept; itself when nothing differs."""
+        if all(getattr(self, name) == value for name, value in changes.items()):
+            return self
+        return replace(self, version=self.version + 1, updated_at=at, **changes)
+
+
+class EventKind(StrEnum):
+    SUBMITTED = "submitted"
+    MOVED = "moved"
+    RUN_RECORDED = "run_recorded"
+    CANCEL_REQUESTED = "cancel_requested"
+    ARTIFACTS_COLLECTED = "artifacts_collected"
+    DATA_DELETED = "data_deleted"
+    SETTLED = "settled"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of a job's history. ``by`` is a user, ``provider`` or ``system``."""
+
+    at: datetime
+    kind: EventKind
+    phase: Phase
+    message: str
+    by: str = "system"
+    reason: Reason | None = None
+
+    @property
+    def status(self) -> CloudJobStatus:
+        return PUBLIC[self.phase]
