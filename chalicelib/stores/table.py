@@ -25,9 +25,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, Union
+from typing import NamedTuple, Protocol
 
-Value = Union[str, int, bool, None, bytes, list["Value"], dict[str, "Value"]]
+Value = str | int | bool | None | bytes | list["Value"] | dict[str, "Value"]
 Item = dict[str, Value]
 UnixClock = Callable[[], int]
 """Now, in whole unix seconds."""
