@@ -107,7 +107,7 @@ class SqliteTable:
         sort_name = index_keys(index)[1]
         where, bound = self._where(pk, index, begins_with, between)
         if cursor is not None:
-            place = place_of(cursor, index)
+            place = place_of(cursor, index, begins_with, between)
             names = [sort_name] if index is None else [sort_name, "pk", "sk"]
             where += f" AND ({', '.join(names)}) {'<' if descending else '>'} ({', '.join('?' * len(names))})"
             bound += place

@@ -18,8 +18,16 @@ def cursor_after(item: Mapping[str, Value], index: str | None, sort_name: str) -
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def place_of(cursor: str, index: str | None) -> list[str]:
-    """``[sk]`` for the table, ``[index sort key, pk, sk]`` for an index; BadCursor for anything else."""
+def place_of(cursor: str, index: str | None, begins_with: str | None, between: tuple[str, str] | None) -> list[str]:
+    """``[sk]`` for the table, ``[index sort key, pk, sk]`` for an index; BadCursor if it is not within the range."""
+    place = _parts(cursor, index)
+    low, high = between or (place[0], place[0])
+    if not (place[0].startswith(begins_with or "") and low <= place[0] <= high):
+        raise BadCursor("the cursor belongs to another query")
+    return place
+
+
+def _parts(cursor: str, index: str | None) -> list[str]:
     try:
         place = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
     except (binascii.Error, ValueError, RecursionError):

@@ -81,6 +81,11 @@ def result_of(write: Write, item: Mapping[str, Value] | None) -> Item | None:
             return changed
 
 
+def is_repeatable(write: Write) -> bool:
+    """Whether doing it twice cannot do more than doing it once: no delta, or one that ends its own condition."""
+    return not (isinstance(write, Update) and write.add) or _ends(write.if_, write)
+
+
 def same(one: Value, other: Value) -> bool:
     """Equality that tells ``True`` from ``1`` at any depth."""
     if type(one) is not type(other):
@@ -90,6 +95,25 @@ def same(one: Value, other: Value) -> bool:
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(same(part, other[name]) for name, part in one.items())
     return one == other
+
+
+def _ends(condition: Condition | None, update: Update) -> bool:
+    """Whether the condition cannot hold right after the update that it allowed."""
+    match condition:
+        case Absent():
+            return True
+        case Missing(attribute):
+            return attribute in update.set or attribute in update.add
+        case Equals(attribute) | AtLeast(attribute) | AtMost(attribute):
+            if attribute in update.set:
+                return not holds(condition, {attribute: update.set[attribute]})
+            moved = isinstance(condition, Equals) and update.add.get(attribute, 0) != 0
+            return moved or attribute in update.remove
+        case All(conditions):
+            return any(_ends(part, update) for part in conditions)
+        case AnyOf(conditions):
+            return all(_ends(part, update) for part in conditions)
+    return False
 
 
 def _comparable(found: Value, bound: int | str) -> Any:
