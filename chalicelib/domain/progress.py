@@ -1,0 +1,220 @@
+"""How far a training run is, read from its log.
+
+The log is the only window into a run at a provider. These lines speak (replies to nothing else, so a download bar or
+``epoch 1/1`` is never taken for training progress):
+
+    Epoch 1/10, Steps:  45%|████▌     | 450/1000 [00:12<00:15, 36.1it/s, lr=0.0001, step_loss=0.123]
+    [TRAINING] Step 450/1000 (45.0%) …          Step 450 of 1000
+    [STAGE] ⏳ VAE cache (12/40): …             [CHECKPOINT] Checkpoint saved
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import NamedTuple
+
+PREPROCESSING, WARMUP, TRAINING = "Preprocessing", "Warmup", "Training"
+VALIDATION, SAVING = "Validation", "Saving checkpoint"
+
+_LINE_CAP = 1000
+"""Longer lines are read from their end: it bounds the memory of ``partial`` and the time of the patterns."""
+
+_SHOWN = 80
+
+
+class Point(NamedTuple):
+    """One step's loss, as the decimal text that the trainer printed."""
+
+    step: int
+    loss: str
+    learning_rate: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What the log has told so far.
+
+    ``points`` holds only what the last ``read`` found; keep them elsewhere. ``diverged`` is true once a loss was not
+    a finite number; such a loss is no point and never becomes ``loss``. ``partial`` is the beginning of a line whose
+    end has not arrived.
+    """
+
+    stage: str | None = None
+    step: int | None = None
+    total_steps: int | None = None
+    percent: int | None = None
+    loss: str | None = None
+    learning_rate: str | None = None
+    eta_seconds: int | None = None
+    last_line: str | None = None
+    diverged: bool = False
+    last_point: int = 0
+    partial: str = ""
+    points: tuple[Point, ...] = ()
+
+
+_ENDS = re.compile(r"[\r\n]+")
+_ANSI = re.compile(r"\x1b\[[0-9;?]{0,20}[A-Za-z]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
+_BAR = re.compile(r"([0-9]{1,12})/([0-9]{1,12}) \[([^\]]*)\]")
+_STEP = re.compile(r"(?:^\[TRAINING\] Step |\bStep (?=[0-9]+ of ))([0-9]{1,12})(?:/| of )([0-9]{1,12})\b")
+_REMAINING = re.compile(r"<([0-9]{1,6}):([0-9]{2})(?::([0-9]{2}))?")
+_NUMBER = r"[-+]?(?:[0-9]{1,20}(?:\.[0-9]{0,20})?(?:[eE][-+]?[0-9]{1,3})?|nan|inf)"
+_LOSS = re.compile(rf"\b(?:step_loss|train_loss|loss)=({_NUMBER})(?=[,\s\]]|$)")
+_RATE = re.compile(rf"\b(?:lr|learning_rate)=({_NUMBER})(?=[,\s\]]|$)")
+_STAGE = re.compile(r"\[STAGE\] (\S) (.{0,200})")
+
+
+def read(text: str, so_far: Progress | None = None) -> Progress:
+    """The progress after more of the log.
+
+    ``text`` continues where the last reading stopped and may be cut anywhere, also within a line. When a log begins
+    anew, begin anew with ``None``. Never raises, whatever the text.
+    """
+    now = so_far or Progress()
+    *lines, partial = _ENDS.split(now.partial + text)
+    points: list[Point] = []
+    shown = now.last_line
+    for line in lines:
+        line = line[-_LINE_CAP:]
+        shown = _shown(line) or shown
+        now = _read_line(line, now, points)
+    partial = partial[-_LINE_CAP:]
+    return replace(now, partial=partial, last_line=_shown(partial) or shown, points=tuple(points))
+
+
+def downsample(points: list[Point], limit: int = 600) -> list[Point]:
+    """At most ``limit`` points with the shape of all: first, last, and each stretch's lowest and highest loss.
+
+    The same points always give the same answer.
+    """
+    if len(points) <= limit:
+        return list(points)
+    if limit < 4:
+        return [points[0], points[-1]][: max(limit, 0)]
+    inner = points[1:-1]
+    stretches = (limit - 2) // 2
+    kept = {0, len(points) - 1}
+    for number in range(stretches):
+        start = number * len(inner) // stretches
+        places = range(start, (number + 1) * len(inner) // stretches)
+        losses = {place: Decimal(inner[place].loss) for place in places}
+        if losses:
+            kept.add(1 + min(losses, key=lambda place: losses[place]))
+            kept.add(1 + max(losses, key=lambda place: losses[place]))
+    return [points[place] for place in sorted(kept)]
+
+
+_TAIL = 20_000
+_CAUSES = {
+    "out_of_memory": re.compile(
+        r"(?i)(?:CUDA|HIP|MPS(?: backend)?|GPU) out of memory|OutOfMemoryError|CUBLAS_STATUS_ALLOC_FAILED"
+    ),
+    "gated_model": re.compile(
+        r"(?i)GatedRepoError|cannot access gated repo|access to model \S{1,200} is restricted"
+        r"|40[13] Client Error[^\n]{0,200}huggingface\.co"
+    ),
+    "dataset_missing": re.compile(
+        r"(?i)unsafe (?:zip|tar) path|unsupported dataset archive|dataset archive not found"
+        r"|no images (?:were|was)? ?(?:discovered|found)|either dataset_archive or dataloader config"
+        r"|dataset (?:directory|folder|path) [^\n]{0,200}(?:does not exist|not found)"
+        r"|instance_data_dir[^\n]{0,200}(?:does not exist|not found|no such)"
+    ),
+}
+
+
+def why_failed(log_tail: str, error: str | None) -> str | None:
+    """``out_of_memory``, ``gated_model``, ``dataset_missing``, or None when the trainer's words tell nothing known.
+
+    The provider's own error speaks first; in the log, the last cause named is the one that ended the run. Ask only
+    about a run that failed: a run may also mention a cause and recover.
+    """
+    for text in (error or "", log_tail[-_TAIL:]):
+        ends = {cause: _last_place(pattern, text) for cause, pattern in _CAUSES.items()}
+        cause = max(ends, key=lambda name: ends[name])
+        if ends[cause] >= 0:
+            return cause
+    return None
+
+
+def _last_place(pattern: re.Pattern[str], text: str) -> int:
+    return max((match.start() for match in pattern.finditer(text)), default=-1)
+
+
+def _read_line(line: str, now: Progress, points: list[Point]) -> Progress:
+    bar = _BAR.search(line) if "%|" in line and ("Steps:" in line or "step_loss=" in line) else None
+    if bar:
+        return _read_bar(bar, now, points)
+    if line.startswith("[CHECKPOINT]"):
+        return replace(now, stage=SAVING)
+    stage = _STAGE.match(line)
+    if stage:
+        return replace(now, stage=_stage_after(stage[1], stage[2], now))
+    step = _STEP.search(line)
+    if step and int(step[1]) <= int(step[2]):
+        return _at_step(int(step[1]), int(step[2]), now)
+    return now
+
+
+def _read_bar(bar: re.Match[str], now: Progress, points: list[Point]) -> Progress:
+    step, total, detail = int(bar[1]), int(bar[2]), bar[3]
+    now = _at_step(step, total, now)
+    left = _REMAINING.search(detail)
+    now = replace(now, eta_seconds=_seconds(left) if left else None)
+    rate = _RATE.search(detail)
+    if rate and _is_finite(rate[1]):
+        now = replace(now, learning_rate=rate[1])
+    loss = _LOSS.search(detail)
+    if not loss:
+        return now
+    if not _is_finite(loss[1]):
+        return replace(now, diverged=True)
+    now = replace(now, loss=loss[1])
+    # Bars repeat a step while it lasts, and a repeated line must not draw the curve backwards.
+    if step > now.last_point:
+        points.append(Point(step, loss[1], now.learning_rate))
+        now = replace(now, last_point=step)
+    return now
+
+
+def _at_step(step: int, total: int, now: Progress) -> Progress:
+    percent = min(100, step * 100 // total) if total else None
+    stage = TRAINING if step or now.stage in (None, PREPROCESSING, WARMUP) else now.stage
+    return replace(now, stage=stage, step=step, total_steps=total or now.total_steps, percent=percent)
+
+
+def _stage_after(icon: str, label: str, now: Progress) -> str | None:
+    under_way = now.step is not None
+    if icon in ("✓", "✗"):
+        return TRAINING if under_way else now.stage
+    word = label.lower()
+    if "valid" in word:
+        return VALIDATION
+    if ("checkpoint" in word and "resum" not in word) or "model save" in word or "saving" in word:
+        return SAVING
+    if "warm" in word:
+        return WARMUP
+    if under_way or word.startswith("training"):
+        return TRAINING
+    return PREPROCESSING
+
+
+def _shown(line: str) -> str | None:
+    clean = _CONTROL.sub(" ", _ANSI.sub("", line)).strip()
+    if not clean:
+        return None
+    return clean if len(clean) <= _SHOWN else clean[: _SHOWN - 1] + "…"
+
+
+def _seconds(left: re.Match[str]) -> int:
+    """``MM:SS`` or ``H:MM:SS``."""
+    seconds = 0
+    for part in left.groups():
+        seconds = seconds * 60 + int(part) if part is not None else seconds
+    return seconds
+
+
+def _is_finite(number: str) -> bool:
+    return number[-1].isdigit() or number[-1] == "."
