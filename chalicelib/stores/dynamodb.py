@@ -219,7 +219,7 @@ class DynamoTable:
                 failure = error
                 if error_code(error) != CONDITION_FAILED:
                     raise
-                present: Any = error.response.get("Item")
+                present: Wire | None = error.response.get("Item")  # type: ignore[assignment]
                 item = item_from_wire(present)
                 if _is_in_the_way(write, item, now):
                     self._remove_expired(key_of(write), now)

@@ -84,7 +84,7 @@ def attempt(call: Callable[..., dict[str, Any]], request: dict[str, Any]) -> dic
             raise Untouched(code) from error
         if status >= 500 or code == "TransactionInProgressException":
             raise Unclear(code or str(status)) from error
-        if code in (CONDITION_FAILED, CANCELED, TOKEN_MISMATCH):
+        if code in (CONDITION_FAILED, CANCELED, PARAMETER_MISMATCH):
             raise
         raise _final(code, error) from error
     except _UNREACHED as error:
