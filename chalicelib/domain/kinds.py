@@ -1,0 +1,57 @@
+"""Kinds of files, told by the end of the name: what is already compressed, and what is text.
+
+The same rules decide on both sides of the wire, so changing them changes the layout of archives.
+"""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import PurePosixPath
+
+_IMAGES = frozenset(
+    {".jpg", ".jpeg", ".png", ".webp", ".avif", ".jxl", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".exr"}
+)
+_MEDIA = _IMAGES | {
+    *(".mp4", ".webm", ".mkv", ".mov", ".avi", ".m4v", ".mpg", ".mpeg"),
+    *(".wav", ".mp3", ".flac", ".ogg", ".opus", ".m4a", ".aac"),
+    *(".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"),
+    *(".safetensors", ".npz", ".npy", ".parquet", ".arrow", ".pt", ".pth", ".bin", ".lmdb", ".h5"),
+}
+_TEXT = frozenset(
+    {".txt", ".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".caption", ".tags", ".tag", ".md", ".rst", ".log"}
+    | {".yaml", ".yml", ".xml", ".toml", ".ini", ".cfg", ".srt", ".vtt", ".html", ".svg"}
+)
+
+DEFLATE_LIMIT = 8 << 20
+"""Larger text is stored: to send one part again, everything before it in the file would be compressed again."""
+
+INSPECT_LIMIT = 1 << 20
+"""Files of unknown kind up to this size are searched for secrets; all text that is deflated is searched too."""
+
+_WORTH_DEFLATING = 64
+
+
+def is_image(name: str) -> bool:
+    return _suffix(name) in _IMAGES
+
+
+def is_media(name: str) -> bool:
+    """Whether the content is compressed or binary by nature: never worth deflating, never searched for secrets."""
+    return _suffix(name) in _MEDIA
+
+
+def is_text(name: str) -> bool:
+    return _suffix(name) in _TEXT
+
+
+def deflated(content: bytes) -> bytes:
+    """``content`` as a raw deflate stream, or itself when that is not shorter. The same bytes every time."""
+    if len(content) < _WORTH_DEFLATING:
+        return content
+    packer = zlib.compressobj(6, zlib.DEFLATED, -15)
+    packed = packer.compress(content) + packer.flush()
+    return packed if len(packed) < len(content) else content
+
+
+def _suffix(name: str) -> str:
+    return PurePosixPath(name).suffix.lower()

@@ -1,0 +1,223 @@
+"""From folders on this disk to a manifest: walk, hold back, hash.
+
+    walk (one thread, folder by folder) ─▶ candidates ─▶ hash (threads: sha256 and crc32 leave the GIL) ─▶ entries
+
+Memory grows with the number of files, never with their size. Nothing is written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import zlib
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from chalicelib.domain.datasets import (
+    DatasetError,
+    DatasetSize,
+    EmptyDataset,
+    Entry,
+    HeldBack,
+    Manifest,
+    MissingDataset,
+    Source,
+    UnreadableDataset,
+    root_of,
+)
+from chalicelib.domain.holdbacks import SECRET_FOLDERS, VERSION_CONTROL_NAMES, HoldBack, holds_secret
+from chalicelib.domain.kinds import DEFLATE_LIMIT, INSPECT_LIMIT, deflated, is_image, is_media, is_text
+from chalicelib.domain.reading import open_regular, read_whole
+from chalicelib.domain.walking import Candidate, Findings, cause_of, printable, walk
+
+OnHashed = Callable[[int, int], None]
+"""Called with the number of files and of bytes hashed since the last call."""
+
+_BLOCK = 1 << 20
+_BATCH_FILES, _BATCH_BYTES = 64, 32 << 20
+_NAMED_IN_ERROR = 20
+_NO_DATASET_BELOW = ("/proc", "/sys", "/dev")
+
+
+def scan(sources: Sequence[Source], on_hashed: OnHashed | None = None, threads: int | None = None) -> Manifest:
+    """The manifest of ``sources``, read in full.
+
+    Raises ``MissingDataset``, ``EmptyDataset`` (nothing but text, or nothing at all, is left of a dataset),
+    ``UnreadableDataset`` with every name that could not be read, or ``DatasetError`` for a folder that must stay here.
+    """
+    findings = Findings()
+    distinct, shared = _distinct(sources)
+    for source in distinct:
+        _check_folder(source)
+    found = (candidate for source in distinct for candidate in walk(source, findings))
+    entries: list[Entry] = []
+    with ThreadPoolExecutor(threads or min(8, max(2, os.cpu_count() or 1)), "hash") as pool:
+        waiting: deque[Future[Findings]] = deque()
+        for batch in _batches(found):
+            waiting.append(pool.submit(_hash_all, batch))
+            if len(waiting) > 16:
+                _take(waiting.popleft().result(), findings, entries, on_hashed)
+        while waiting:
+            _take(waiting.popleft().result(), findings, entries, on_hashed)
+    _refuse_unreadable(findings.unreadable)
+    entries.sort(key=lambda entry: entry.path)
+    sizes = _sizes(distinct, entries, findings.held_back)
+    return Manifest(
+        entries=tuple(entries),
+        held_back=tuple(sorted(findings.held_back, key=lambda one: one.path)),
+        datasets=sizes,
+        shared=shared,
+        warnings=tuple(findings.warnings + _warnings_about(entries)),
+        root=root_of((entry.path, entry.size, entry.sha256.hex()) for entry in entries),
+        total_bytes=sum(size.total_bytes for size in sizes),
+    )
+
+
+def _distinct(sources: Sequence[Source]) -> tuple[list[Source], dict[str, str]]:
+    """Each folder once: dataloaders often name one folder several times, at other resolutions."""
+    first: dict[str, Source] = {}
+    shared: dict[str, str] = {}
+    for source in sources:
+        place = os.path.realpath(source.folder)
+        owner = first.setdefault(place, Source(source.id, Path(place)))
+        if owner.id != source.id:
+            shared[source.id] = owner.id
+    return list(first.values()), shared
+
+
+def _check_folder(source: Source) -> None:
+    folder = source.folder
+    try:
+        mode = folder.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise MissingDataset(
+            f"The folder of dataset '{source.id}' does not exist: {folder}. Check the path."
+        ) from error
+    except (OSError, ValueError) as error:
+        cause = cause_of(error) if isinstance(error, OSError) else str(error)
+        raise UnreadableDataset(
+            f"The folder of dataset '{source.id}' cannot be read: {printable(str(folder))}: {cause}.",
+            paths=[printable(str(folder))],
+        ) from error
+    if not stat.S_ISDIR(mode):
+        raise MissingDataset(f"Dataset '{source.id}' is a file, not a folder: {folder}. Name the folder that holds it.")
+    private = [part for part in folder.parts if part.casefold() in SECRET_FOLDERS | VERSION_CONTROL_NAMES]
+    if private or folder.as_posix().startswith(tuple(f"{place}/" for place in _NO_DATASET_BELOW)):
+        raise DatasetError(f"Dataset '{source.id}' is inside a private or system folder and stays here: {folder}.")
+
+
+def _batches(candidates: Iterator[Candidate]) -> Iterator[list[Candidate]]:
+    batch: list[Candidate] = []
+    size = 0
+    for candidate in candidates:
+        batch.append(candidate)
+        size += candidate.size
+        if len(batch) >= _BATCH_FILES or size >= _BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _hash_all(batch: list[Candidate]) -> Findings:
+    found = Findings()
+    for candidate in batch:
+        path = f"{candidate.source.id}/{candidate.name}"
+        try:
+            outcome = _hash(candidate)
+        except OSError as error:
+            found.unreadable.append((path, cause_of(error)))
+            continue
+        if isinstance(outcome, Entry):
+            found.entries.append(outcome)
+        elif isinstance(outcome, HoldBack):
+            found.held_back.append(HeldBack(printable(path), outcome))
+        else:
+            found.unreadable.append((path, outcome))
+    return found
+
+
+def _hash(candidate: Candidate) -> Entry | HoldBack | str:
+    with open_regular(f"{candidate.source.folder}/{candidate.disk_name}") as descriptor:
+        before = os.fstat(descriptor)
+        if not stat.S_ISREG(before.st_mode):
+            return HoldBack.SPECIAL_FILE
+        size = before.st_size
+        text = is_text(candidate.name) and size <= DEFLATE_LIMIT
+        packed_size = size
+        if text or (size <= INSPECT_LIMIT and not is_media(candidate.name)):
+            content = read_whole(descriptor, size + 1)
+            if holds_secret(content):
+                return HoldBack.SECRET_INSIDE
+            read, sha256, crc32 = len(content), hashlib.sha256(content).digest(), zlib.crc32(content)
+            if text:
+                packed_size = min(size, len(deflated(content)))
+        else:
+            read, sha256, crc32 = _stream_hashes(descriptor)
+        after = os.fstat(descriptor)
+    if read != size or after.st_size != size or after.st_mtime_ns != before.st_mtime_ns:
+        return "it was written to while it was read"
+    name, disk_name = candidate.name, candidate.disk_name
+    return Entry(candidate.source, name, disk_name, size, before.st_mtime_ns, sha256, crc32, packed_size)
+
+
+def _stream_hashes(descriptor: int) -> tuple[int, bytes, int]:
+    sha256, crc32, read = hashlib.sha256(), 0, 0
+    while block := os.read(descriptor, _BLOCK):
+        sha256.update(block)
+        crc32 = zlib.crc32(block, crc32)
+        read += len(block)
+    return read, sha256.digest(), crc32
+
+
+def _take(found: Findings, findings: Findings, entries: list[Entry], on_hashed: OnHashed | None) -> None:
+    entries.extend(found.entries)
+    findings.held_back.extend(found.held_back)
+    findings.unreadable.extend(found.unreadable)
+    if on_hashed is not None:
+        on_hashed(len(found.entries), sum(entry.size for entry in found.entries))
+
+
+def _refuse_unreadable(unreadable: list[tuple[str, str]]) -> None:
+    if not unreadable:
+        return
+    paths = sorted((printable(path), cause) for path, cause in unreadable)
+    shown = "\n".join(f"  {path}: {cause}" for path, cause in paths[:_NAMED_IN_ERROR])
+    more = f"\n  … and {len(paths) - _NAMED_IN_ERROR} more" if len(paths) > _NAMED_IN_ERROR else ""
+    raise UnreadableDataset(
+        f"{len(paths)} of the dataset's files or folders cannot be read. Nothing was sent. Make them readable, or move "
+        f"them out of the folder:\n{shown}{more}",
+        paths=[path for path, _ in paths],
+    )
+
+
+def _sizes(sources: list[Source], entries: list[Entry], held_back: list[HeldBack]) -> tuple[DatasetSize, ...]:
+    counts: Counter[str] = Counter()
+    totals: Counter[str] = Counter()
+    usable: set[str] = set()
+    for entry in entries:
+        counts[entry.source.id] += 1
+        totals[entry.source.id] += entry.size
+        if entry.size and not is_text(entry.name):
+            usable.add(entry.source.id)
+    for source in sources:
+        if source.id not in usable:
+            stay = sum(1 for one in held_back if one.path.startswith(f"{source.id}/"))
+            what = f"{counts[source.id]} text or empty files" if counts[source.id] else "no files"
+            raise EmptyDataset(
+                f"Dataset '{source.id}' has nothing to train on: {source.folder} holds {what} that may be sent"
+                + (f", and {stay} that are held back." if stay else ".")
+                + " Put images, videos or audio in it."
+            )
+    return tuple(DatasetSize(source.id, counts[source.id], totals[source.id]) for source in sources)
+
+
+def _warnings_about(entries: list[Entry]) -> list[str]:
+    empty = [printable(entry.path) for entry in entries if entry.size == 0 and is_image(entry.name)]
+    if not empty:
+        return []
+    shown = ", ".join(empty[:_NAMED_IN_ERROR]) + (" …" if len(empty) > _NAMED_IN_ERROR else "")
+    return [f"{len(empty)} images are empty files (0 bytes): {shown}"]
