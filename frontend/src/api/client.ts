@@ -1,0 +1,124 @@
+/**
+ * The one door to the API.
+ *
+ * Every failure leaves as an ApiError: `unreachable` when nothing answered, `timeout` when it took too long, and else
+ * the code and the next step that the server sent as problem+json.
+ */
+import type {
+  ArtifactList,
+  CancelAnswer,
+  Consent,
+  InlineProgress,
+  Job,
+  JobEvent,
+  JobPage,
+  LogPiece,
+  Metrics,
+  Status,
+} from "./types";
+
+const TIMEOUT_MS = 20_000;
+
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    /** What to do next, in the server's words; empty when the server gave none. */
+    readonly detail: string,
+  ) {
+    super(detail || code);
+    this.name = "ApiError";
+  }
+
+  get isMissing(): boolean {
+    return this.status === 404;
+  }
+
+  get needsKey(): boolean {
+    return this.status === 401;
+  }
+}
+
+export interface JobQuery {
+  status: Status | null;
+  limit: number;
+  offset: number;
+}
+
+export interface ApiOptions {
+  fetch?: typeof fetch;
+  /** The API key of whoever is asking; null on loopback, where none is needed. */
+  key?: () => string | null;
+  /** Hears the server's own time with every answer, so that durations do not depend on the visitor's clock. */
+  onServerTime?: (milliseconds: number) => void;
+}
+
+export type Api = ReturnType<typeof createApi>;
+
+export function createApi(options: ApiOptions = {}) {
+  const send = options.fetch ?? ((...request: Parameters<typeof fetch>) => fetch(...request));
+
+  async function ask<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const headers: Record<string, string> = { Accept: "application/json" };
+    const key = options.key?.();
+    if (key) headers["X-API-Key"] = key;
+    const request: RequestInit = { method, headers, signal: AbortSignal.timeout(TIMEOUT_MS), cache: "no-store" };
+    if (body !== undefined) {
+      headers["Content-Type"] = "application/json";
+      request.body = JSON.stringify(body);
+    }
+    let response: Response;
+    let text: string;
+    try {
+      response = await send(`/api/cloud${path}`, request);
+      text = await response.text();
+    } catch (cause) {
+      const late = cause instanceof DOMException && cause.name === "TimeoutError";
+      throw new ApiError(0, late ? "timeout" : "unreachable", "");
+    }
+    const served = Date.parse(response.headers.get("Date") ?? "");
+    if (!Number.isNaN(served)) options.onServerTime?.(served);
+    const answer = parsed(text);
+    if (!response.ok) throw refusal(response.status, answer);
+    if (answer === undefined) throw new ApiError(response.status, "unreadable_answer", "");
+    return answer as T;
+  }
+
+  return {
+    jobs({ status, limit, offset }: JobQuery): Promise<JobPage> {
+      const query = new URLSearchParams({ limit: String(limit), offset: String(offset) });
+      if (status) query.set("status", status);
+      return ask("GET", `/jobs?${query}`);
+    },
+    job: async (id: string) => (await ask<{ job: Job }>("GET", at(id))).job,
+    events: async (id: string) => (await ask<{ events: JobEvent[] }>("GET", `${at(id)}/events`)).events,
+    /** The text from `offset` on. Offsets are the server's: only pass back what it gave. */
+    logs: (id: string, offset: number) => ask<LogPiece>("GET", `${at(id)}/logs?offset=${offset}`),
+    progress: (id: string) => ask<InlineProgress>("GET", `${at(id)}/inline-progress`),
+    metrics: (id: string) => ask<Metrics>("GET", `${at(id)}/metrics`),
+    artifacts: (id: string) => ask<ArtifactList>("GET", `${at(id)}/artifacts`),
+    cancel: (id: string) => ask<CancelAnswer>("POST", `${at(id)}/cancel`, {}),
+    remove: (id: string) => ask<{ success: boolean }>("DELETE", at(id)),
+    consent: async () => (await ask<{ consent: Consent }>("GET", "/data-consent/setting")).consent,
+    setConsent: async (consent: Consent) =>
+      (await ask<{ consent: Consent }>("PUT", "/data-consent/setting", { consent })).consent,
+  };
+}
+
+function at(jobId: string): string {
+  return `/jobs/${encodeURIComponent(jobId)}`;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function refusal(status: number, answer: unknown): ApiError {
+  const problem = (typeof answer === "object" && answer !== null ? answer : {}) as Record<string, unknown>;
+  const word = (name: string) => (typeof problem[name] === "string" ? problem[name] : "");
+  return new ApiError(status, word("error") || `http_${status}`, word("detail") || word("message"));
+}

@@ -1,0 +1,121 @@
+/** The shapes of docs/api.md, no more and no less than this tab reads. */
+
+export const STATUSES = ["pending", "uploading", "queued", "running", "completed", "failed", "cancelled"] as const;
+export type Status = (typeof STATUSES)[number];
+
+export const PHASES = [
+  "pending",
+  "uploading",
+  "queued",
+  "launching",
+  "starting",
+  "running",
+  "delivering",
+  "cancelling",
+  "completed",
+  "failed",
+  "cancelled",
+] as const;
+export type Phase = (typeof PHASES)[number];
+
+export interface Job {
+  job_id: string;
+  provider: string | null;
+  status: Status;
+  phase: Phase | null;
+  config_name: string | null;
+  created_at: string;
+  started_at: string | null;
+  completed_at: string | null;
+  cost_micros: number | null;
+  cost_is_final: boolean;
+  price_micros_per_second: number | null;
+  hardware_type: string | null;
+  hardware_profile: string | null;
+  error_message: string | null;
+  reason: string | null;
+  metadata: JobMetadata;
+  is_terminal: boolean;
+  is_active: boolean;
+  duration_seconds: number | null;
+  queue_position?: number | null;
+  cancel_requested: boolean;
+}
+
+export interface JobMetadata {
+  prediction_id?: string | null;
+  tracker_run_name?: string | null;
+  upload_id?: string | null;
+  warnings?: string[];
+  links?: Record<string, string>;
+}
+
+export interface JobPage {
+  jobs: Job[];
+  total: number;
+  limit: number;
+  offset: number;
+}
+
+export interface JobEvent {
+  at: string;
+  kind: string;
+  status: Status | null;
+  phase: Phase | null;
+  reason: string | null;
+  message: string | null;
+  by: string | null;
+}
+
+export interface LogPiece {
+  logs: string;
+  offset: number;
+  next_offset: number;
+  complete: boolean;
+}
+
+export interface InlineProgress {
+  stage: string | null;
+  last_log: string | null;
+  progress: number | null;
+  step: number | null;
+  total_steps: number | null;
+  loss: number | null;
+  learning_rate: number | null;
+  eta_seconds: number | null;
+}
+
+export interface MetricPoint {
+  step: number;
+  loss: number;
+  learning_rate: number | null;
+}
+
+export interface Metrics {
+  points: MetricPoint[];
+  total_steps: number | null;
+}
+
+export interface Artifact {
+  name: string;
+  key: string;
+  size: number;
+  etag: string;
+  last_modified: string;
+  url: string;
+  is_model: boolean;
+}
+
+export interface ArtifactList {
+  artifacts: Artifact[];
+  total_size: number;
+}
+
+export interface CancelAnswer {
+  status: Status;
+  confirmed: boolean;
+  detail?: string;
+}
+
+export const CONSENTS = ["ask", "allow", "deny"] as const;
+export type Consent = (typeof CONSENTS)[number];

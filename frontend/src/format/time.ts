@@ -1,0 +1,53 @@
+/** Moments and stretches of time, in the reader's language. */
+
+const SECOND = 1;
+const MINUTE = 60;
+const HOUR = 3600;
+const DAY = 86_400;
+
+/** `47s`, `4m 05s`, `2h 07m`, `3d 4h`: two units at most, so that a column of them can be compared. */
+export function duration(seconds: number, locale: string): string {
+  const total = Math.max(0, Math.floor(seconds));
+  if (total < MINUTE) return part(total, "second", locale);
+  if (total < HOUR) return pair(total, MINUTE, "minute", SECOND, "second", locale);
+  if (total < DAY) return pair(total, HOUR, "hour", MINUTE, "minute", locale);
+  return pair(total, DAY, "day", HOUR, "hour", locale);
+}
+
+/** `3 minutes ago`; anything under ten seconds is `now`, because a jumping counter tells nobody anything. */
+export function ago(then: number, now: number, locale: string): string {
+  const words = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
+  const seconds = Math.max(0, Math.round((now - then) / 1000));
+  if (seconds < 10) return words.format(0, "second");
+  if (seconds < MINUTE) return words.format(-seconds, "second");
+  if (seconds < HOUR) return words.format(-Math.floor(seconds / MINUTE), "minute");
+  if (seconds < DAY) return words.format(-Math.floor(seconds / HOUR), "hour");
+  return words.format(-Math.floor(seconds / DAY), "day");
+}
+
+/** The time of day; with the date when that was another day. */
+export function clockTime(then: number, now: number, locale: string): string {
+  const at = new Date(then);
+  const sameDay = at.toDateString() === new Date(now).toDateString();
+  const time = { hour: "2-digit", minute: "2-digit", second: "2-digit" } as const;
+  return sameDay
+    ? at.toLocaleTimeString(locale, time)
+    : at.toLocaleString(locale, { ...time, day: "numeric", month: "short" });
+}
+
+/** Date and time in full, for tooltips and records. */
+export function fullTime(then: number, locale: string): string {
+  return new Date(then).toLocaleString(locale, { dateStyle: "medium", timeStyle: "medium" });
+}
+
+type Unit = "second" | "minute" | "hour" | "day";
+
+function pair(total: number, big: number, bigUnit: Unit, small: number, smallUnit: Unit, locale: string): string {
+  const rest = Math.floor((total % big) / small);
+  const whole = part(Math.floor(total / big), bigUnit, locale);
+  return rest === 0 ? whole : `${whole} ${part(rest, smallUnit, locale)}`;
+}
+
+function part(amount: number, unit: Unit, locale: string): string {
+  return new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "narrow" }).format(amount);
+}

@@ -1,0 +1,44 @@
+import type { Job } from "../api/types";
+import { now } from "../clock";
+import { money, price } from "../format/money";
+import { duration } from "../format/time";
+import { locale, t } from "../i18n/i18n";
+import { cost, hardware, ranFor } from "../jobs/job";
+
+export function CostCard({ job }: { job: Job }) {
+  const owed = cost(job, now.value);
+  const perSecond = job.price_micros_per_second;
+  return (
+    <section class="card" aria-labelledby="cost">
+      <h2 id="cost">{t("cost.title")}</h2>
+      <p class="cost-amount number" data-testid="cost">
+        {owed.kind === "none" ? "–" : money(owed.micros, locale.value)}
+        {owed.kind !== "none" && <span class="cost-kind">{t(`cost.${owed.kind}`)}</span>}
+      </p>
+      <dl class="facts">
+        <dt>{t("cost.hardware")}</dt>
+        <dd>{hardware(job) ?? "–"}</dd>
+        {perSecond !== null && (
+          <>
+            <dt>{t("cost.per_hour")}</dt>
+            <dd class="number">{money(perSecond * 3600, locale.value)}</dd>
+          </>
+        )}
+      </dl>
+      <p class="note">{reckoning(job)}</p>
+    </section>
+  );
+}
+
+/** How the amount came about, so that anybody can check it. */
+function reckoning(job: Job): string {
+  const owed = cost(job, now.value);
+  const perSecond = job.price_micros_per_second;
+  if (owed.kind === "none") return t(job.is_terminal ? "cost.how_unbilled" : "cost.how_not_started");
+  if (perSecond === null || perSecond === 0) return t("cost.how_vendor");
+  const rate = price(perSecond, locale.value);
+  if (owed.kind === "final") {
+    return t("cost.how_final", { time: duration(Math.round(owed.micros / perSecond), locale.value), rate });
+  }
+  return t("cost.how_so_far", { time: duration(ranFor(job, now.value) ?? 0, locale.value), rate });
+}

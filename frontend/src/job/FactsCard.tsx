@@ -1,0 +1,46 @@
+import type { Job } from "../api/types";
+import { fullTime } from "../format/time";
+import { locale, t } from "../i18n/i18n";
+import { webLink } from "../jobs/job";
+
+export function FactsCard({ job }: { job: Job }) {
+  const links = Object.values(job.metadata.links ?? {}).map(webLink);
+  return (
+    <section class="card" aria-labelledby="facts">
+      <h2 id="facts">{t("facts.title")}</h2>
+      <dl class="facts">
+        <dt>{t("facts.id")}</dt>
+        <dd class="mono">{job.job_id}</dd>
+        {job.config_name && (
+          <>
+            <dt>{t("facts.config")}</dt>
+            <dd>{job.config_name}</dd>
+          </>
+        )}
+        <dt>{t("facts.provider")}</dt>
+        <dd>{job.provider ?? "–"}</dd>
+        {job.metadata.prediction_id && (
+          <>
+            <dt>{t("facts.run")}</dt>
+            <dd class="mono">{job.metadata.prediction_id}</dd>
+          </>
+        )}
+        <dt>{t("facts.created")}</dt>
+        <dd class="number">{moment(job.created_at)}</dd>
+        <dt>{t("facts.started")}</dt>
+        <dd class="number">{moment(job.started_at)}</dd>
+        <dt>{t("facts.ended")}</dt>
+        <dd class="number">{moment(job.completed_at)}</dd>
+      </dl>
+      {links[0] && (
+        <a href={links[0]} target="_blank" rel="noopener noreferrer">
+          {t("facts.at_provider")}
+        </a>
+      )}
+    </section>
+  );
+}
+
+function moment(at: string | null): string {
+  return at ? fullTime(Date.parse(at), locale.value) : "–";
+}

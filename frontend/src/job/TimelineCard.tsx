@@ -1,0 +1,77 @@
+import type { Job, JobEvent } from "../api/types";
+import { now } from "../clock";
+import { clockTime, duration, fullTime } from "../format/time";
+import { known, locale, t } from "../i18n/i18n";
+import { Icon, type IconName } from "../ui/Icon";
+import { deletedAt, type Milestone, milestones } from "./milestones";
+
+interface Props {
+  job: Job;
+  events: readonly JobEvent[];
+}
+
+export function TimelineCard({ job, events }: Props) {
+  return (
+    <section class="card" aria-labelledby="timeline">
+      <h2 id="timeline">{t("timeline.title")}</h2>
+      {events.length === 0 && <p class="muted">{t("timeline.empty")}</p>}
+      <ol class="timeline">
+        {milestones(events, job, now.value).map((milestone) => (
+          <Entry key={`${milestone.event.at} ${milestone.event.kind} ${milestone.event.phase}`} milestone={milestone} />
+        ))}
+      </ol>
+      <DeletionProof job={job} events={events} />
+    </section>
+  );
+}
+
+function Entry({ milestone }: { milestone: Milestone }) {
+  const { event, at, seconds, present } = milestone;
+  const phase = event.kind === "moved" || event.kind === "submitted" ? event.phase : null;
+  const why = event.reason && known(`reason.${event.reason}`) ? t(`reason.${event.reason}` as "reason.deadline") : null;
+  return (
+    <li data-present={present} data-phase={phase ?? "none"}>
+      <span class="timeline-mark">
+        <Icon name={icon(event)} size={14} />
+      </span>
+      <div class="timeline-text">
+        <span class="timeline-name">{name(event)}</span>
+        {seconds !== null && <span class="timeline-length number">{duration(seconds, locale.value)}</span>}
+        {why && <span class="finer">{why}</span>}
+        {event.message && <span class="finer">{event.message}</span>}
+      </div>
+      <time class="number" dateTime={event.at} title={fullTime(at, locale.value)}>
+        {clockTime(at, now.value, locale.value)}
+      </time>
+    </li>
+  );
+}
+
+/** The promise that training data does not stay behind, and whether it has been kept. */
+function DeletionProof({ job, events }: Props) {
+  const gone = deletedAt(events);
+  if (gone === null && !job.metadata.upload_id) return null;
+  return (
+    <p class="proof" data-kept={gone !== null} data-testid="proof">
+      <Icon name="shield" size={18} />
+      {gone === null
+        ? t(job.is_terminal ? "proof.pending" : "proof.promise")
+        : t("proof.kept", { time: clockTime(gone, now.value, locale.value) })}
+    </p>
+  );
+}
+
+function name(event: JobEvent): string {
+  if (event.kind === "moved" && event.phase && known(`phase.${event.phase}`)) return t(`phase.${event.phase}`);
+  const key = `event.${event.kind}`;
+  return known(key) ? t(key) : event.kind;
+}
+
+function icon(event: JobEvent): IconName {
+  if (event.kind === "data_deleted") return "shield";
+  if (event.kind === "artifacts_collected") return "box";
+  if (event.kind === "cancel_requested" || event.phase === "cancelled") return "stop";
+  if (event.phase === "failed") return "alert";
+  if (event.kind === "moved" && event.phase === "completed") return "check";
+  return "dot";
+}

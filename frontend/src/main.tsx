@@ -1,0 +1,12 @@
+import { render } from "preact";
+import { App } from "./App";
+import "./styles/tokens.css";
+import "./styles/page.css";
+import "./styles/controls.css";
+import "./styles/jobs.css";
+import "./styles/job.css";
+import "./styles/log.css";
+import "./styles/settings.css";
+
+const root = document.getElementById("app");
+if (root) render(<App />, root);
