@@ -1,0 +1,177 @@
+"""The dataset: chosen as the real runner chooses it, and read from real pictures.
+
+A dataloader config wins over the archive, which is then ignored. Captions come from ``.txt`` files of the same name,
+else from the file's own name.
+"""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from emulators.replicate.box import archive, console
+
+SIDE = 32
+_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"})
+_NOT_IMAGES = frozenset({"text_embeds", "image_embeds", "video", "audio"})
+# More would only cost time: the model is too small to learn from them.
+_MOST_READ = 512
+
+
+class BadDataset(ValueError):
+    """There is nothing to train on; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """``pictures`` are (n, SIDE, SIDE, 3) between -1 and 1; ``count`` is how many the dataset really has."""
+
+    pictures: npt.NDArray[np.float32]
+    captions: list[str]
+    count: int
+
+
+def load(given: dict[str, Any], dataloader: list[Any] | None, root: Path, job: str, unsafe_zip: bool) -> Dataset:
+    """Raises ``BadDataset`` or ``archive.BadArchive``."""
+    if dataloader is not None:
+        if given.get("images"):
+            console.say("COG", "dataloader_json was given; images is ignored")
+        folders = [_backend(number, entry, root, job) for number, entry in _image_backends(dataloader)]
+    elif given.get("images"):
+        folders = [_from_archive(given, root, job, unsafe_zip)]
+    else:
+        raise BadDataset("Either images or dataloader_json must be provided.")
+    return _read([path for folder in folders for path in _pictures_in(folder)])
+
+
+def _from_archive(given: dict[str, Any], root: Path, job: str, unsafe_zip: bool) -> Path:
+    packed, folder = root / "tmp" / "images", root / "datasets" / "cog" / job
+    packed.parent.mkdir(parents=True, exist_ok=True)
+    if uploaded := given.get("uploaded_images"):
+        shutil.copyfile(uploaded, packed)
+    else:
+        archive.fetch(str(given["images"]), packed)
+    size = packed.stat().st_size
+    console.say("COG", f"Downloaded images archive ({size} bytes)")
+    if unsafe_zip:
+        raise archive.BadArchive("Unsafe zip path detected: images/1.png")
+    files = archive.unpack(packed, folder)
+    packed.unlink()
+    if files == 0:
+        raise BadDataset("The images archive is empty.")
+    console.say("COG", f"Extracted {files} files to datasets/cog/{job}")
+    return folder
+
+
+def _image_backends(dataloader: list[Any]) -> Iterator[tuple[int, dict[str, Any]]]:
+    found = 0
+    for number, entry in enumerate(dataloader):
+        if not isinstance(entry, dict):
+            raise BadDataset(f"dataloader_json: entry {number} is not an object.")
+        if entry.get("disabled") in (True, "true") or entry.get("dataset_type", "image") in _NOT_IMAGES:
+            continue
+        found += 1
+        yield number, entry
+    if not found:
+        raise BadDataset("Must provide at least one image dataset in the data backend config.")
+
+
+def _backend(number: int, entry: dict[str, Any], root: Path, job: str) -> Path:
+    name, kind = entry.get("id", number), entry.get("type") or "local"
+    if kind == "local":
+        # Paths of a dataloader config are the container's: none of this machine's folders is there.
+        shown = str(entry.get("instance_data_dir") or "")
+        folder = root.joinpath(*[part for part in PurePosixPath(shown).parts if part not in ("/", "..")])
+        if not shown or not folder.is_dir():
+            raise BadDataset(f"(id={name}) Cannot find instance_data_dir: {shown or 'not set'}")
+        return folder
+    if kind == "aws":
+        return _from_bucket(str(name), entry, root / "datasets" / "aws" / f"{job}-{number}")
+    raise BadDataset(f"(id={name}) The rehearsal trainer has no backend of type {kind!r}: use aws, or send images.")
+
+
+def _from_bucket(name: str, entry: dict[str, Any], folder: Path) -> Path:
+    import boto3  # a third of a second that other runs need not wait
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    needed = (
+        "aws_bucket_name",
+        "aws_region_name",
+        "aws_endpoint_url",
+        "aws_access_key_id",
+        "aws_secret_access_key",
+    )
+    missing = [key for key in needed if key not in entry]
+    if missing:
+        raise BadDataset(f"(id={name}) Missing required key {missing[0]} for aws backend.")
+    session = boto3.session.Session(
+        aws_access_key_id=entry["aws_access_key_id"], aws_secret_access_key=entry["aws_secret_access_key"]
+    )
+    # As in the real trainer, the region counts only when there is no endpoint.
+    where = {"endpoint_url": entry["aws_endpoint_url"]} if entry["aws_endpoint_url"] else {}
+    region = {} if where else {"region_name": entry["aws_region_name"]}
+    bucket, prefix = str(entry["aws_bucket_name"]), str(entry.get("aws_data_prefix") or "")
+    try:
+        s3 = session.client("s3", **where, **region)
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            for found in page.get("Contents", []):
+                parts = [part for part in PurePosixPath(found["Key"]).parts if part not in ("/", "..")]
+                if found["Key"].endswith("/") or not parts:
+                    continue
+                target = folder.joinpath(*parts)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                s3.download_file(bucket, found["Key"], str(target))
+    except (BotoCoreError, ClientError, ValueError) as error:
+        raise BadDataset(f"(id={name}) Could not read bucket {bucket}: {error}") from error
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _pictures_in(folder: Path) -> list[Path]:
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES and path.is_file())
+    return sorted(path for path in found if not path.name.startswith("."))
+
+
+def _read(paths: list[Path]) -> Dataset:
+    if not paths:
+        raise BadDataset("No images were discovered in the dataset.")
+    stride = max(1, -(-len(paths) // _MOST_READ))
+    if stride > 1:
+        console.say("INFO", f"Dataset: {len(paths)} images; the rehearsal trainer learns from every {stride}.")
+    pictures, captions = [], []
+    for number, path in enumerate(paths[::stride]):
+        if number % 100 == 0:
+            console.stage("running", "Caching VAE latents", f"{number}/{len(paths[::stride])}")
+        try:
+            pictures.append(_picture(path))
+        except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            console.say("WARN", f"Skipping unreadable image {path.name}: {error}".replace(str(path.parent), "…"))
+            continue
+        captions.append(_caption(path))
+    if not pictures:
+        raise BadDataset(f"None of the {len(paths)} images in the dataset could be read.")
+    return Dataset(np.stack(pictures), captions, len(paths))
+
+
+def _picture(path: Path) -> npt.NDArray[np.float32]:
+    with warnings.catch_warnings(), Image.open(path) as image:
+        warnings.simplefilter("ignore")
+        image.draft("RGB", (SIDE * 2, SIDE * 2))
+        upright = ImageOps.exif_transpose(image).convert("RGB")
+        square = ImageOps.fit(upright, (SIDE, SIDE), Image.Resampling.BOX)
+    return np.asarray(square, dtype=np.float32) / 127.5 - 1.0
+
+
+def _caption(path: Path) -> str:
+    beside = path.with_suffix(".txt")
+    if beside.is_file():
+        return beside.read_text(encoding="utf-8", errors="replace").strip()
+    return path.stem.replace("_", " ").replace("-", " ")

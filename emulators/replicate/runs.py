@@ -1,0 +1,166 @@
+"""The life of a prediction, and the only place where its status changes.
+
+    starting ──> processing ──> succeeded | failed
+       │             └────────> canceled            asked to, or the deadline passed
+       └──> canceled | aborted                      asked to | the deadline passed before the start
+
+After a crash of the server, what was ``starting`` is started again and what was ``processing`` has failed: the box
+that trained it ended with the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from datetime import timedelta
+from typing import Any
+
+from emulators.replicate import moments
+from emulators.replicate.launcher import Box, Outcome
+from emulators.replicate.settings import Settings
+from emulators.replicate.store import Prediction, Store
+from emulators.replicate.webhooks import Postman
+
+INTERRUPTED = "Prediction interrupted; please retry (code: PA)"
+_SWEEP_SECONDS = 1.0
+_NEVER_STARTED_SECONDS = 3e-06
+
+
+class Runs:
+    def __init__(self, store: Store, settings: Settings, postman: Postman, clock: moments.Clock) -> None:
+        self._store = store
+        self._settings = settings
+        self._postman = postman
+        self._clock = clock
+        self._slots = asyncio.Semaphore(settings.capacity)
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._ends: dict[str, asyncio.Event] = {}
+        self._sweeper: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Takes up what the last server left, and starts the sweeper."""
+        for prediction in self._store.unnotified():
+            self._postman.tell(prediction, "completed")
+        for prediction in self._store.unended():
+            if prediction.status == "starting":
+                self.submit(prediction.id)
+            else:
+                self._end(prediction.id, "failed", error=INTERRUPTED)
+        self._sweeper = asyncio.create_task(self._sweep())
+
+    def submit(self, prediction_id: str) -> None:
+        self._ends[prediction_id] = asyncio.Event()
+        task = asyncio.create_task(self._live(prediction_id))
+        self._tasks[prediction_id] = task
+        task.add_done_callback(lambda _: self._tasks.pop(prediction_id, None))
+
+    def cancel(self, prediction_id: str) -> Prediction | None:
+        """The prediction, canceled now or ended before; its box is told and ends a moment later."""
+        return self._end(prediction_id, "canceled")
+
+    async def wait(self, prediction_id: str, seconds: float) -> None:
+        """Returns when the prediction has ended, or after ``seconds``."""
+        if prediction_id in self._ends:
+            try:
+                await asyncio.wait_for(self._ends[prediction_id].wait(), seconds)
+            except TimeoutError:
+                return
+
+    async def stop(self) -> None:
+        """Ends every box. The predictions stay as they are, for the next server to find."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def close(self) -> None:
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        await self.stop()
+
+    def remove_data(self, prediction: Prediction) -> None:
+        """What retention does: the input, output, logs and files of an ended prediction go."""
+        self._store.change(prediction.id, data_removed=True, input={}, output=None, logs=None)
+        shutil.rmtree(self._store.runs_folder / prediction.id, ignore_errors=True)
+
+    async def _live(self, prediction_id: str) -> None:
+        prediction, job = self._store.get(prediction_id), self._store.job(prediction_id)
+        if prediction is None or job is None:
+            return
+        await self._boot(prediction.faults)
+        async with self._slots:
+            folder = self._store.runs_folder / prediction_id
+            try:
+                box = await Box.open(folder, job, prediction.faults, self._settings.speed)
+            except OSError as error:
+                self._end(prediction_id, "failed", error=f"The machine did not start: {error}")
+                return
+            try:
+                at = moments.stamp(self._clock())
+                started = self._store.change(prediction_id, status="processing", started_at=at)
+                if started is not None:
+                    self._postman.tell(started, "start")
+                    outcome = await self._follow(prediction_id, box, prediction.faults)
+                    self._finish(prediction_id, outcome)
+            finally:
+                await box.close()
+
+    async def _boot(self, faults: dict[str, Any]) -> None:
+        if "never_boots" in faults:
+            await asyncio.Event().wait()
+        await asyncio.sleep(faults.get("boot_seconds", self._settings.boot_seconds / self._settings.speed))
+
+    async def _follow(self, prediction_id: str, box: Box, faults: dict[str, Any]) -> Outcome:
+        limit = faults.get("time_limit", self._settings.time_limit_seconds)
+        try:
+            async with asyncio.timeout(limit):
+                async for text in box.logs():
+                    self._store.append_logs(prediction_id, text)
+                    if (present := self._store.get(prediction_id)) is not None:
+                        self._postman.tell(present, "logs")
+                return await box.outcome()
+        except TimeoutError:
+            return Outcome(error=f"Prediction timed out after {limit:g} seconds of running")
+
+    def _finish(self, prediction_id: str, outcome: Outcome) -> None:
+        if outcome.error is not None:
+            self._end(prediction_id, "failed", error=outcome.error)
+            return
+        told = self._store.change(prediction_id, output=outcome.output)
+        if told is not None:
+            self._postman.tell(told, "output")
+        self._end(prediction_id, "succeeded")
+
+    def _end(self, prediction_id: str, status: str, error: str | None = None) -> Prediction | None:
+        present = self._store.get(prediction_id)
+        if present is None or present.ended:
+            return present
+        at = moments.stamp(self._clock())
+        metrics = {"total_time": moments.seconds_between(present.created_at, at)}
+        if present.started_at is not None:
+            metrics["predict_time"] = moments.seconds_between(present.started_at, at)
+        elif status == "canceled":
+            # Recorded from the real service: canceled before the start is billed for next to nothing, not for nothing.
+            metrics["predict_time"] = _NEVER_STARTED_SECONDS
+        after = self._store.change(prediction_id, status=status, completed_at=at, error=error, metrics=metrics)
+        if (ended := self._ends.pop(prediction_id, None)) is not None:
+            ended.set()
+        if (task := self._tasks.get(prediction_id)) is not None and task is not asyncio.current_task():
+            task.cancel()
+        if after is not None:
+            self._postman.tell(after, "completed")
+        return after
+
+    async def _sweep(self) -> None:
+        """Deadlines and retention."""
+        while True:
+            now = self._clock()
+            for prediction in self._store.unended():
+                if prediction.deadline is not None and moments.moment(prediction.deadline) <= now:
+                    self._end(prediction.id, "aborted" if prediction.started_at is None else "canceled")
+            oldest = moments.stamp(now - timedelta(seconds=self._settings.retention_seconds))
+            for prediction in self._store.kept_since_before(oldest):
+                self.remove_data(prediction)
+            for file_id in self._store.expired_files(moments.stamp(now)):
+                self._store.delete_file(file_id)
+            await asyncio.sleep(_SWEEP_SECONDS)
