@@ -156,14 +156,16 @@ class DynamoTable:
         request, now = self._transaction(cleaned)
         failure: Exception | None = None
         unclear = False
-        for _ in self._patience.tries():
+        for number in self._patience.tries():
             try:
                 attempt(self._client.transact_write_items, request)
                 return
             except Untouched as error:
                 failure = error
+                self._patience.pause(number)
             except Unclear as error:
                 failure, unclear = error, True
+                self._patience.pause(number)
             except ClientError as error:
                 failure = error
                 if error_code(error) == PARAMETER_MISMATCH:
@@ -204,17 +206,19 @@ class DynamoTable:
         mark = self._new_mark()
         failure: Exception | None = None
         unclear = False
-        for _ in self._patience.tries():
+        for number in self._patience.tries():
             now = self._now()
             request = {"TableName": self._name, "ReturnValues": answer, **write_to_wire(write, mark, now)}
             try:
                 return attempt(call, request).get("Attributes")
             except Untouched as error:
                 failure = error
+                self._patience.pause(number)
             except Unclear as error:
                 failure, unclear = error, True
                 if not is_repeatable(write):
                     return self._recognise(key_of(write), mark, error)
+                self._patience.pause(number)
             except ClientError as error:
                 failure = error
                 if error_code(error) != CONDITION_FAILED:

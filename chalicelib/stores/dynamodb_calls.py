@@ -67,11 +67,14 @@ class Patience:
     def tries(self) -> Iterator[int]:
         end = self.clock() + self.seconds
         for number in range(self.attempts):
-            if number:
-                self.sleep(self.random() * min(self.longest_pause, self.first_pause * 2.0**number))
-                if self.clock() > end:
-                    return
+            if number and self.clock() > end:
+                return
             yield number
+
+    def pause(self, number: int) -> None:
+        """Wait after attempt ``number`` (from 0), unless it was the last."""
+        if number + 1 < self.attempts:
+            self.sleep(self.random() * min(self.longest_pause, self.first_pause * 2.0**number))
 
 
 def attempt(call: Callable[..., dict[str, Any]], request: dict[str, Any]) -> dict[str, Any]:
@@ -99,13 +102,14 @@ def until_answered(patience: Patience, call: Callable[..., dict[str, Any]], requ
     """For requests that do no harm when they are carried out twice."""
     failure: Exception | None = None
     unclear = False
-    for _ in patience.tries():
+    for number in patience.tries():
         try:
             return attempt(call, request)
         except Untouched as error:
             failure = error
         except Unclear as error:
             failure, unclear = error, True
+        patience.pause(number)
     raise gave_up(unclear, failure)
 
 
