@@ -134,12 +134,17 @@ def _moment(value: object) -> datetime | None:
 
 
 def _error(value: object) -> str | None:
-    return redact(str(value))[:_MAX_ERROR] if value else None
+    return redact(_storable(str(value)))[:_MAX_ERROR] if value else None
 
 
 def _logs(body: Mapping[str, Any]) -> str | None:
     logs = body.get("logs")
-    return logs if isinstance(logs, str) and not (logs == "" and body.get("data_removed")) else None
+    return _storable(logs) if isinstance(logs, str) and not (logs == "" and body.get("data_removed")) else None
+
+
+def _storable(text: str) -> str:
+    """JSON can carry half a character, which no store can; it becomes ``?``, so that offsets stay."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _first_url(output: object) -> str | None:
