@@ -1,0 +1,325 @@
+"""Objects on disk: ``<root>/<bucket>/<key>`` is the object's own bytes, so that a person finds a model where it is.
+
+    <root>/outputs/job-7/model.safetensors     an object whose key is a path
+    <root>/.stcloud/aside/outputs/<sha256>     an object whose key no file can bear (``a//b``, ``a`` beside ``a/b``)
+    <root>/.stcloud/drafts/                    bytes on their way in; emptied at every start
+    <root>/.stcloud/records.sqlite3            ETags, headers, checksums, uploads
+
+The rename is the moment an object begins to exist. Everything else is written before it, or can be lost.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import mimetypes
+import os
+import shutil
+import stat
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from local.s3 import names
+from local.s3.checksums import Checksum
+from local.s3.draft import Draft
+from local.s3.entry import Entry, pack, pack_checksum, unpack, unpack_checksum
+from local.s3.errors import S3Error
+from local.s3.records import Records
+from local.s3.walk import keys_in_order, plain_keys
+
+HIDDEN = ".stcloud"
+Condition = Callable[[Entry | None], None]
+
+
+class StorageInUse(RuntimeError):
+    """Another process serves this folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    name: str
+    created: datetime
+
+
+class Disk:
+    """The object store of one folder. Every method blocks on the disk; none of them runs on the event loop."""
+
+    def __init__(self, root: Path, clock: Callable[[], datetime], max_object_bytes: int) -> None:
+        self._root = root.expanduser().resolve()
+        self._hidden = self._root / HIDDEN
+        self._drafts = self._hidden / "drafts"
+        self._clock = clock
+        self._limit = max_object_bytes
+        self._lock = threading.RLock()
+        self._last_stamp = 0
+        self._hidden.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._claim_folder()
+        shutil.rmtree(self._drafts, ignore_errors=True)
+        self._drafts.mkdir()
+        self.records = Records(self._hidden / "records.sqlite3")
+
+    # Buckets
+
+    def buckets(self) -> list[Bucket]:
+        with os.scandir(self._root) as found:
+            folders = [item for item in found if names.is_bucket_name(item.name) and item.is_dir(follow_symlinks=False)]
+        return sorted((_bucket(item.name, item.stat()) for item in folders), key=lambda bucket: bucket.name)
+
+    def require_bucket(self, bucket: str) -> Bucket:
+        names.require_bucket_name(bucket)
+        try:
+            state = os.lstat(self._root / bucket)
+        except FileNotFoundError:
+            raise S3Error("NoSuchBucket", BucketName=bucket) from None
+        if not stat.S_ISDIR(state.st_mode):
+            raise S3Error("NoSuchBucket", BucketName=bucket)
+        return _bucket(bucket, state)
+
+    def create_bucket(self, bucket: str) -> None:
+        names.require_bucket_name(bucket)
+        try:
+            (self._root / bucket).mkdir()
+        except FileExistsError:
+            raise S3Error("BucketAlreadyOwnedByYou", BucketName=bucket) from None
+        _sync_folder(self._root)
+
+    def delete_bucket(self, bucket: str) -> None:
+        with self._lock:
+            self.require_bucket(bucket)
+            if next(self.keys(bucket, b"", b""), None) is not None:
+                raise S3Error("BucketNotEmpty", BucketName=bucket)
+            shutil.rmtree(self._root / bucket)
+            shutil.rmtree(self._aside_folder(bucket), ignore_errors=True)
+            with self.records.transaction() as write:
+                write.execute("DELETE FROM objects WHERE bucket = ?", (bucket,))
+
+    # Objects
+
+    def draft(self, expected: int | None = None, algorithms: Sequence[str] = ()) -> Draft:
+        """A new draft; refused when ``expected`` bytes are too many for the store or for the disk."""
+        if expected is not None:
+            if expected > self._limit:
+                raise S3Error("EntityTooLarge")
+            if expected > shutil.disk_usage(self._root).free:
+                raise S3Error("InsufficientStorage")
+        return Draft(self._drafts, self._limit, algorithms)
+
+    def publish(
+        self,
+        bucket: str,
+        key: str,
+        draft: Draft,
+        etag: str,
+        headers: Mapping[str, str],
+        checksum: Checksum | None = None,
+        condition: Condition | None = None,
+    ) -> Entry:
+        """Makes the draft the object, at once and for good; ``condition`` sees what it replaces, and may refuse."""
+        state = draft.seal(self._next_stamp())
+        with self._lock:
+            self.require_bucket(bucket)
+            present = self._find(bucket, key)
+            if condition:
+                condition(present[1] if present else None)
+            if present and _stamp(present[1].modified) * 1000 >= state.st_mtime_ns:
+                state = draft.seal(self._next_stamp(_stamp(present[1].modified)))
+            aside = self._aside_path(bucket, key)
+            stays_aside = present is not None and present[0] == aside
+            target = aside if stays_aside or not names.is_plain(key) else self._plain_path(bucket, key)
+            values = (bucket, key.encode(), state.st_size, state.st_mtime_ns)
+            row = (*values, etag, pack(headers), pack_checksum(checksum))
+            if target != aside and not self._make_way(bucket, target):
+                target = aside
+            self._record(row, present[1] if present else None, aside=target == aside)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            draft.path.rename(target)
+            _sync_folder(target.parent)
+        return Entry(key, state.st_size, etag, _moment(state.st_mtime_ns), headers, checksum)
+
+    def find(self, bucket: str, key: str) -> Entry | None:
+        with self._lock:
+            found = self._find(bucket, key)
+        return found[1] if found else None
+
+    def open(self, bucket: str, key: str) -> tuple[int, Entry]:
+        """A file descriptor to read from, which the caller closes, and the entry of exactly those bytes."""
+        with self._lock:
+            for path, aside in self._places(bucket, key):
+                descriptor = self._open_file(path, aside)
+                if descriptor is None:
+                    continue
+                entry = self._entry(bucket, key, os.fstat(descriptor), aside)
+                if entry is not None:
+                    return descriptor, entry
+                os.close(descriptor)
+        raise S3Error("NoSuchKey", Key=key)
+
+    def delete(self, bucket: str, key: str) -> None:
+        """Removes the object if there is one."""
+        with self._lock:
+            found = self._find(bucket, key)
+            if found is None:
+                return
+            path = found[0]
+            path.unlink(missing_ok=True)
+            _sync_folder(path.parent)
+            with self.records.transaction() as write:
+                write.execute("DELETE FROM objects WHERE bucket = ? AND key = ?", (bucket, key.encode()))
+            self._prune(bucket, path.parent)
+
+    def keys(self, bucket: str, prefix: bytes, after: bytes) -> Iterator[bytes]:
+        """The bucket's keys that start with ``prefix`` and sort after ``after``, in UTF-8 order, each once."""
+        rows = self.records.all(
+            "SELECT DISTINCT key FROM objects WHERE bucket = ? AND aside = 1 AND key > ? AND key >= ? ORDER BY key",
+            bucket,
+            after,
+            prefix,
+        )
+        aside = (bytes(row["key"]) for row in rows if bytes(row["key"]).startswith(prefix))
+        return keys_in_order(plain_keys(self._root / bucket, prefix, after), aside)
+
+    def close(self) -> None:
+        self.records.close()
+        os.close(self._claim)
+
+    # Where things are
+
+    def _plain_path(self, bucket: str, key: str) -> Path:
+        return self._root / bucket / key
+
+    def _aside_folder(self, bucket: str) -> Path:
+        return self._hidden / "aside" / bucket
+
+    def _aside_path(self, bucket: str, key: str) -> Path:
+        return self._aside_folder(bucket) / hashlib.sha256(key.encode()).hexdigest()
+
+    def _places(self, bucket: str, key: str) -> list[tuple[Path, bool]]:
+        """Where the key may live. Aside comes first: it is where the key went when its own path was taken."""
+        places = [(self._aside_path(bucket, key), True)]
+        if names.is_plain(key):
+            places.append((self._plain_path(bucket, key), False))
+        return places
+
+    def _find(self, bucket: str, key: str) -> tuple[Path, Entry] | None:
+        for path, aside in self._places(bucket, key):
+            try:
+                state = os.lstat(path)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            if stat.S_ISREG(state.st_mode) and (aside or self._inside(path)):
+                entry = self._entry(bucket, key, state, aside)
+                if entry is not None:
+                    return path, entry
+        return None
+
+    def _open_file(self, path: Path, aside: bool) -> int | None:
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            return None
+        if stat.S_ISREG(os.fstat(descriptor).st_mode) and (aside or self._inside(path)):
+            return descriptor
+        os.close(descriptor)
+        return None
+
+    def _inside(self, path: Path) -> bool:
+        """Whether no folder on the way is a link, which could lead anywhere."""
+        return os.path.realpath(path.parent) == str(path.parent)
+
+    def _entry(self, bucket: str, key: str, state: os.stat_result, aside: bool) -> Entry | None:
+        row = self.records.one(
+            "SELECT * FROM objects WHERE bucket = ? AND key = ? AND size = ? AND stamp = ?",
+            bucket,
+            key.encode(),
+            state.st_size,
+            state.st_mtime_ns,
+        )
+        modified = _moment(state.st_mtime_ns)
+        if row is None:
+            return None if aside else Entry(key, state.st_size, _etag_of_state(state), modified, _guessed(key))
+        checksum = unpack_checksum(row["checksum"])
+        return Entry(key, state.st_size, row["etag"], modified, unpack(row["headers"]), checksum)
+
+    # Writing
+
+    def _make_way(self, bucket: str, target: Path) -> bool:
+        """Creates the folders above ``target``; False when another object, or a link, is in the way."""
+        try:
+            missing = [folder for folder in target.parents if not folder.exists()]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            for folder in missing:
+                _sync_folder(folder.parent)
+            return self._inside(target) and (target.is_file() or not os.path.lexists(target))
+        except (FileExistsError, NotADirectoryError):
+            return False
+
+    def _record(self, row: tuple[object, ...], present: Entry | None, aside: bool) -> None:
+        bucket, key, size, stamp, etag, headers, checksum = row
+        kept = _stamp(present.modified) if present else -1
+        with self.records.transaction() as write:
+            # Rows of versions that are neither on disk now nor about to be are of no use to anybody.
+            write.execute("DELETE FROM objects WHERE bucket = ? AND key = ? AND stamp / 1000 <> ?", (bucket, key, kept))
+            write.execute(
+                "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (bucket, key, size, stamp, int(aside), etag, headers, checksum),
+            )
+
+    def _next_stamp(self, present: int = 0) -> int:
+        """A modification time, in nanoseconds, that no other version of a key has, whatever the clock does."""
+        with self._lock:
+            self._last_stamp = max(self._last_stamp + 1, _stamp(self._clock()))
+            return max(self._last_stamp, present + 1) * 1000
+
+    def _prune(self, bucket: str, folder: Path) -> None:
+        top = self._root / bucket
+        while folder != top and folder.is_relative_to(top):
+            try:
+                folder.rmdir()
+            except OSError:
+                return
+            folder = folder.parent
+
+    def _claim_folder(self) -> None:
+        self._claim = os.open(self._hidden / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._claim)
+            raise StorageInUse(f"Another process already serves the objects in {self._root}. Stop it first.") from None
+
+
+def _bucket(name: str, state: os.stat_result) -> Bucket:
+    return Bucket(name, _moment(state.st_mtime_ns))
+
+
+def _moment(nanoseconds: int) -> datetime:
+    # Through integers: a float of seconds cannot hold today's microseconds exactly.
+    seconds, rest = divmod(nanoseconds, 1_000_000_000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)
+
+
+def _stamp(moment: datetime) -> int:
+    """Microseconds since 1970."""
+    return int(moment.replace(microsecond=0).timestamp()) * 1_000_000 + moment.microsecond
+
+
+def _etag_of_state(state: os.stat_result) -> str:
+    """For files put there by hand: changes when the file does, and its ``-1`` tells clients that it is no MD5."""
+    text = f"{state.st_size} {state.st_mtime_ns}"
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() + "-1"
+
+
+def _guessed(key: str) -> dict[str, str]:
+    kind, coding = mimetypes.guess_type(key)
+    return {"content-type": (kind if kind and not coding else None) or "binary/octet-stream"}
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

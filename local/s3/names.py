@@ -1,0 +1,39 @@
+"""Which bucket names and keys are taken, and which keys can be a file of the same name."""
+
+from __future__ import annotations
+
+import re
+
+from local.s3.errors import S3Error
+
+LONGEST_KEY = 1024
+_LONGEST_SEGMENT = 255
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
+
+
+def require_bucket_name(name: str) -> str:
+    if not _BUCKET.fullmatch(name) or ".." in name:
+        raise S3Error("InvalidBucketName")
+    return name
+
+
+def is_bucket_name(name: str) -> bool:
+    return _BUCKET.fullmatch(name) is not None and ".." not in name
+
+
+def require_key(key: str) -> str:
+    """The key, unless it is too long or could climb out of a folder when somebody saves it under its own name."""
+    if len(key.encode()) > LONGEST_KEY:
+        raise S3Error("KeyTooLongError")
+    if "\0" in key or any(segment in (".", "..") for segment in key.split("/")):
+        raise S3Error("InvalidArgument", "A key must not contain NUL or path segments that are '.' or '..'.")
+    return key
+
+
+def is_plain(key: str) -> bool:
+    """Whether a file system can hold the key as a path of exactly this spelling."""
+    if _CONTROL.search(key):
+        return False
+    segments = key.split("/")
+    return all(segment not in ("", ".", "..") and len(segment.encode()) <= _LONGEST_SEGMENT for segment in segments)

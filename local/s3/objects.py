@@ -1,0 +1,182 @@
+"""Operations on one object: put, get, head, delete; and deleting many at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping
+
+from local.s3 import access, names, xml
+from local.s3.answer import Answer, document
+from local.s3.call import Call
+from local.s3.conditions import byte_range, check_read, check_write
+from local.s3.entry import Entry, kept_headers
+from local.s3.errors import S3Error
+from local.s3.writing import algorithm_of, check_length, receive_draft
+
+_BLOCK = 1024 * 1024
+_MOST_DELETED = 1000
+_OVERRIDES = {
+    "response-content-type": "content-type",
+    "response-content-language": "content-language",
+    "response-expires": "expires",
+    "response-cache-control": "cache-control",
+    "response-content-disposition": "content-disposition",
+    "response-content-encoding": "content-encoding",
+}
+# Objects come from training jobs and are served from the Cloud tab's own origin: a page among them must not run there.
+_INERT = {"content-security-policy": "sandbox; default-src 'none'", "x-content-type-options": "nosniff"}
+
+
+async def put_object(call: Call) -> Answer:
+    key = call.name
+    headers = call.request.headers
+    kept = kept_headers(call.request)
+    algorithm = algorithm_of(call)
+    await call.run(call.disk.require_bucket, call.bucket)
+    if "if-none-match" in headers or "if-match" in headers:
+        check_write(await call.run(call.disk.find, call.bucket, key), headers, key)
+    with await call.run(call.disk.draft, check_length(call), [algorithm] if algorithm else []) as draft:
+        checksum = await receive_draft(call, draft, algorithm)
+
+        def publish() -> Entry:
+            etag = draft.digests.md5.hexdigest()
+            return call.disk.publish(
+                call.bucket, key, draft, etag, kept, checksum, lambda present: check_write(present, headers, key)
+            )
+
+        entry = await call.run(publish)
+    return Answer(200, {"etag": f'"{entry.etag}"', **_checksum_headers(entry)})
+
+
+async def get_object(call: Call) -> Answer:
+    descriptor, entry = await call.run(call.disk.open, call.bucket, call.name)
+    try:
+        headers, start, length = _response(call, entry)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    status = 206 if "content-range" in headers else 200
+    return Answer(status, headers, _Blocks(call, descriptor, start, length))
+
+
+async def head_object(call: Call) -> Answer:
+    entry = await call.run(call.disk.find, call.bucket, call.name)
+    if entry is None:
+        await call.run(call.disk.require_bucket, call.bucket)
+        raise S3Error("NoSuchKey", Key=call.request.key)
+    headers, _start, _length = _response(call, entry)
+    return Answer(206 if "content-range" in headers else 200, headers)
+
+
+async def delete_object(call: Call) -> Answer:
+    key = call.name
+    await call.run(call.disk.require_bucket, call.bucket)
+    await call.run(call.disk.delete, call.bucket, key)
+    return Answer(204)
+
+
+async def delete_objects(call: Call) -> Answer:
+    access.require_bucket(call.key, call.bucket)
+    tree = xml.parse(await call.read_document(), "Delete")
+    keys = [item.value("Key") or "" for item in tree.all("Object")]
+    if not 1 <= len(keys) <= _MOST_DELETED:
+        raise S3Error("MalformedXML", f"Name from 1 to {_MOST_DELETED} objects.")
+    await call.run(call.disk.require_bucket, call.bucket)
+
+    def delete_all() -> list[xml.Element]:
+        return [outcome for key in keys for outcome in _delete_one(call, key, tree.value("Quiet") == "true")]
+
+    return document("DeleteResult", await call.run(delete_all))
+
+
+def _delete_one(call: Call, key: str, quiet: bool) -> list[xml.Element]:
+    try:
+        access.require_object(call.key, call.bucket, key)
+        call.disk.delete(call.bucket, names.require_key(key))
+    except S3Error as error:
+        return [("Error", [("Key", key), ("Code", error.code), ("Message", error.message)])]
+    return [] if quiet else [("Deleted", [("Key", key)])]
+
+
+def _response(call: Call, entry: Entry) -> tuple[dict[str, str], int, int]:
+    """The headers of a GET or HEAD, and which bytes it covers."""
+    request = call.request
+    if request.argument("partNumber") is not None:
+        raise S3Error("NotImplemented", "Objects are read by byte range here, not by part number.")
+    check_read(entry, request.headers)
+    headers = {
+        **entry.headers,
+        "etag": f'"{entry.etag}"',
+        "last-modified": entry.http_modified,
+        "accept-ranges": "bytes",
+        **_INERT,
+        **_overrides(call),
+    }
+    wanted = byte_range(_range_header(request.headers, entry), entry.size)
+    start, length = wanted or (0, entry.size)
+    if wanted:
+        headers["content-range"] = f"bytes {start}-{start + length - 1}/{entry.size}"
+    elif request.headers.get("x-amz-checksum-mode", "").upper() == "ENABLED":
+        # Never with a range: clients would hold the checksum of the whole against a piece.
+        headers |= _checksum_headers(entry)
+    headers["content-length"] = str(length)
+    return headers, start, length
+
+
+def _range_header(headers: Mapping[str, str], entry: Entry) -> str | None:
+    condition = headers.get("if-range")
+    if condition is not None and condition.strip('"') != entry.etag and condition != entry.http_modified:
+        return None
+    return headers.get("range")
+
+
+def _overrides(call: Call) -> dict[str, str]:
+    found = {header: call.request.argument(name) for name, header in _OVERRIDES.items()}
+    given = {header: value for header, value in found.items() if value}
+    for value in given.values():
+        if not value.isprintable() or not all(ord(letter) < 256 for letter in value):
+            raise S3Error("InvalidArgument", "A response header must be printable Latin-1 text.")
+    return given
+
+
+def _checksum_headers(entry: Entry) -> dict[str, str]:
+    checksum = entry.checksum
+    return {checksum.header: checksum.value, "x-amz-checksum-type": checksum.kind} if checksum else {}
+
+
+class _Blocks:
+    """A range of an open file, read one block ahead of the network; the file is closed at the end, come what may."""
+
+    def __init__(self, call: Call, descriptor: int, start: int, length: int) -> None:
+        self._call = call
+        self._file = os.fdopen(descriptor, "rb", buffering=0)
+        self._position = start
+        self._left = length
+        self._ahead: asyncio.Future[bytes] | None = None
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        reading = self._ahead or self._read_on()
+        if reading is None:
+            raise StopAsyncIteration
+        block = await asyncio.shield(reading)
+        if not block:
+            raise EOFError("The file became shorter while it was read.")
+        self._position += len(block)
+        self._left -= len(block)
+        self._ahead = self._read_on()
+        return block
+
+    async def aclose(self) -> None:
+        if self._ahead is not None:
+            await asyncio.wait([self._ahead])
+        self._file.close()
+
+    def _read_on(self) -> asyncio.Future[bytes] | None:
+        if not self._left:
+            return None
+        size = min(_BLOCK, self._left)
+        return asyncio.ensure_future(self._call.run(os.pread, self._file.fileno(), size, self._position))

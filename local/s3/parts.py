@@ -1,0 +1,194 @@
+"""Operations on multipart uploads."""
+
+from __future__ import annotations
+
+from local.s3 import access, xml
+from local.s3.answer import Answer, document, patient
+from local.s3.call import Call
+from local.s3.checksums import LENGTHS, POLYNOMIALS, known, stated
+from local.s3.conditions import check_write
+from local.s3.copying import copy_part
+from local.s3.entry import iso, kept_headers
+from local.s3.errors import S3Error
+from local.s3.listing import page
+from local.s3.multipart import MOST_PARTS, Part, Upload, Wanted
+from local.s3.people import OWNER
+from local.s3.request import encode
+from local.s3.writing import algorithm_of, check_length, receive_draft
+
+_PAGE = 1000
+
+
+async def create_upload(call: Call) -> Answer:
+    key = call.name
+    wished = call.request.headers.get("x-amz-checksum-algorithm")
+    algorithm = known(wished) if wished else None
+    kind = _kind(algorithm, call.request.headers.get("x-amz-checksum-type"))
+    kept = kept_headers(call.request)
+    upload = await call.run(call.uploads.create, call.bucket, key, kept, algorithm, kind)
+    headers = {"x-amz-checksum-algorithm": algorithm.upper(), "x-amz-checksum-type": kind} if algorithm and kind else {}
+    names: list[xml.Element] = [("Bucket", call.bucket), ("Key", key), ("UploadId", upload.id)]
+    return document("InitiateMultipartUploadResult", names, headers)
+
+
+async def upload_part(call: Call) -> Answer:
+    number = call.request.number("partNumber", 0, 1, MOST_PARTS)
+    upload = await _upload(call)
+    if "x-amz-copy-source" in call.request.headers:
+        return await copy_part(call, upload, number)
+    algorithm = algorithm_of(call, upload.algorithm)
+    with await call.run(call.disk.draft, check_length(call), [algorithm] if algorithm else []) as draft:
+        checksum = await receive_draft(call, draft, algorithm)
+        part = await call.run(call.uploads.add_part, upload, number, draft, checksum)
+    headers = {"etag": f'"{part.md5}"'}
+    if checksum:
+        headers[checksum.header] = checksum.value
+    return Answer(200, headers)
+
+
+async def list_parts(call: Call) -> Answer:
+    upload = await _upload(call)
+    after = call.request.number("part-number-marker", 0)
+    limit = min(call.request.number("max-parts", _PAGE), _PAGE)
+    parts = await call.run(call.uploads.parts, upload, after, limit + 1)
+    shown = parts[:limit]
+    content: list[xml.Element] = [
+        ("Bucket", call.bucket),
+        ("Key", upload.key),
+        ("UploadId", upload.id),
+        ("Initiator", OWNER),
+        ("Owner", OWNER),
+        ("StorageClass", "STANDARD"),
+        ("PartNumberMarker", after),
+        ("NextPartNumberMarker", shown[-1].number if shown else after),
+        ("MaxParts", limit),
+        ("IsTruncated", "true" if len(parts) > limit else "false"),
+    ]
+    if upload.algorithm and upload.kind:
+        content += [("ChecksumAlgorithm", upload.algorithm.upper()), ("ChecksumType", upload.kind)]
+    return document("ListPartsResult", [*content, *(("Part", _part(part)) for part in shown)])
+
+
+async def complete_upload(call: Call) -> Answer:
+    upload = await _upload(call, completed=True)
+    wanted = _wanted(await call.read_document(), upload)
+    headers = call.request.headers
+    whole = stated(headers) if upload.kind == "FULL_OBJECT" else None
+
+    async def work() -> Answer:
+        entry = await call.run(
+            call.uploads.complete,
+            upload,
+            wanted,
+            whole,
+            lambda present: check_write(present, headers, upload.key),
+        )
+        location = f"{call.request.scheme}://{headers.get('host', '')}{call.request.raw_path}"
+        content: list[xml.Element] = [
+            ("Location", location),
+            ("Bucket", call.bucket),
+            ("Key", entry.key),
+            ("ETag", f'"{entry.etag}"'),
+        ]
+        if entry.checksum:
+            content += [(entry.checksum.element, entry.checksum.value), ("ChecksumType", entry.checksum.kind)]
+        return document("CompleteMultipartUploadResult", content)
+
+    return await patient(work(), call.request.raw_path, call.request_id)
+
+
+async def abort_upload(call: Call) -> Answer:
+    await call.run(call.uploads.abort, await _upload(call))
+    return Answer(204)
+
+
+async def list_uploads(call: Call) -> Answer:
+    request = call.request
+    prefix, delimiter = request.argument("prefix") or "", request.argument("delimiter") or ""
+    access.require_listing(call.key, call.bucket, prefix)
+    await call.run(call.disk.require_bucket, call.bucket)
+    limit = min(request.number("max-uploads", _PAGE), _PAGE)
+    marker, id_marker = request.argument("key-marker") or "", request.argument("upload-id-marker") or ""
+
+    def find() -> tuple[list[Upload], list[str], bool]:
+        # A key with several open uploads may be cut in the middle: then its remaining ids come first.
+        rest = [upload for upload in call.uploads.of_key(call.bucket, marker) if id_marker and upload.id > id_marker]
+        encoded = prefix.encode()
+        found = page(lambda after: call.uploads.keys(call.bucket, encoded, after), prefix, delimiter, marker, limit)
+        uploads = rest + [upload for key in found.keys for upload in call.uploads.of_key(call.bucket, key)]
+        room = max(0, limit - len(found.prefixes))
+        return uploads[:room], found.prefixes, found.truncated or len(uploads) > room
+
+    uploads, prefixes, truncated = await call.run(find)
+    encoding = request.argument("encoding-type")
+
+    def shown(text: str) -> str:
+        return encode(text, safe="/") if encoding == "url" else text
+
+    content: list[xml.Element] = [
+        ("Bucket", call.bucket),
+        ("KeyMarker", shown(marker)),
+        ("UploadIdMarker", id_marker),
+        ("NextKeyMarker", shown(max([*(upload.key for upload in uploads[-1:]), *prefixes[-1:]], default=""))),
+        ("NextUploadIdMarker", uploads[-1].id if uploads else ""),
+        ("Prefix", shown(prefix)),
+        ("Delimiter", shown(delimiter)),
+        ("MaxUploads", limit),
+        ("IsTruncated", "true" if truncated else "false"),
+    ]
+    if encoding == "url":
+        content.append(("EncodingType", "url"))
+    content += [
+        (
+            "Upload",
+            [
+                ("Key", shown(upload.key)),
+                ("UploadId", upload.id),
+                ("Initiator", OWNER),
+                ("Owner", OWNER),
+                ("StorageClass", "STANDARD"),
+                ("Initiated", iso(upload.started)),
+            ],
+        )
+        for upload in uploads
+    ]
+    content += [("CommonPrefixes", [("Prefix", shown(found))]) for found in prefixes]
+    return document("ListMultipartUploadsResult", content)
+
+
+async def _upload(call: Call, completed: bool = False) -> Upload:
+    upload_id = call.request.argument("uploadId") or ""
+    return await call.run(call.uploads.get, call.bucket, call.name, upload_id, completed)
+
+
+def _kind(algorithm: str | None, wished: str | None) -> str | None:
+    if algorithm is None:
+        return None
+    kind = wished.upper() if wished else "FULL_OBJECT" if algorithm == "crc64nvme" else "COMPOSITE"
+    possible = {"FULL_OBJECT"} if algorithm == "crc64nvme" else {"COMPOSITE"}
+    if algorithm in POLYNOMIALS:
+        possible.add("FULL_OBJECT")
+    if kind not in possible:
+        raise S3Error("InvalidRequest", f"The {algorithm} checksum cannot be of type {kind}.")
+    return kind
+
+
+def _wanted(body: bytes, upload: Upload) -> list[Wanted]:
+    found = []
+    for item in xml.parse(body, "CompleteMultipartUpload").all("Part"):
+        number, etag = item.value("PartNumber") or "", item.value("ETag") or ""
+        if not (number.strip().isascii() and number.strip().isdigit() and len(number) < 8):
+            raise S3Error("MalformedXML", "Every part has a number.")
+        values = [item.value(f"Checksum{name.upper()}") for name in LENGTHS if name == upload.algorithm]
+        found.append(Wanted(int(number), etag.strip().strip('"'), next(iter(values), None)))
+    return found
+
+
+def _part(part: Part) -> list[xml.Element]:
+    content: list[xml.Element] = [
+        ("PartNumber", part.number),
+        ("LastModified", iso(part.arrived)),
+        ("ETag", f'"{part.md5}"'),
+        ("Size", part.size),
+    ]
+    return content + ([(part.checksum.element, part.checksum.value)] if part.checksum else [])
