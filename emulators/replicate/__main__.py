@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import ipaddress
+import signal
 import socket
 import sys
 import tempfile
@@ -21,6 +22,8 @@ from emulators.replicate.settings import DEFAULT_TOKEN, Settings
 def main() -> int:
     parser = _parser()
     asked = parser.parse_args()
+    # uvicorn stops on SIGTERM and then raises it again: an ordinary exit lets the temporary state be removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if not _is_loopback(asked.host) and not asked.expose:
         parser.error(f"{asked.host} is reachable from other machines; add --expose if that is what you want")
     with _state(asked.state) as folder:

@@ -23,7 +23,8 @@ class Canceled(BaseException):
 
 
 def main() -> int:
-    order: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
+    with open(0, "rb", buffering=0, closefd=False) as stdin:
+        order: dict[str, Any] = json.loads(stdin.readline())
     threading.Thread(target=_end_with_server, daemon=True).start()
     if hasattr(signal, "SIGUSR1"):
         signal.signal(signal.SIGUSR1, _cancel)
@@ -85,7 +86,8 @@ def _cancel(_signal: int, _frame: FrameType | None) -> None:
 
 def _end_with_server() -> None:
     # Nothing more is ever sent: the end of stdin means that the server is gone.
-    sys.stdin.buffer.read()
+    while os.read(0, 1):
+        pass
     os._exit(1)
 
 

@@ -111,8 +111,8 @@ class Network:
         a, b = self.adapters[f"{path}.lora_A.weight"], self.adapters[f"{path}.lora_B.weight"]
         flat_x, flat_above = x.reshape(-1, WIDTH), above.reshape(-1, WIDTH)
         through_b = flat_above @ b
-        gradients[f"{path}.lora_A.weight"] = self._scale * (through_b.T @ flat_x)
-        gradients[f"{path}.lora_B.weight"] = self._scale * (flat_above.T @ (flat_x @ a.T))
+        gradients[f"{path}.lora_A.weight"] = np.asarray(self._scale * (through_b.T @ flat_x), np.float32)
+        gradients[f"{path}.lora_B.weight"] = np.asarray(self._scale * (flat_above.T @ (flat_x @ a.T)), np.float32)
         return np.asarray(above @ self._frozen[path] + self._scale * ((above @ b) @ a), np.float32)
 
 
