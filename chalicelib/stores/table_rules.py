@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from chalicelib.stores.table import (
     INDEXES,
     TTL,
+    Absent,
     All,
     AnyOf,
     AtLeast,
@@ -19,6 +20,7 @@ from chalicelib.stores.table import (
     Condition,
     Delete,
     Equals,
+    Exists,
     Item,
     ItemRefused,
     Key,
@@ -176,7 +178,9 @@ def _clean_condition(condition: Condition) -> Condition:
             return All(*(_clean_condition(part) for part in conditions))
         case AnyOf(conditions):
             return AnyOf(*(_clean_condition(part) for part in conditions))
-    return condition
+        case Absent() | Exists():
+            return condition
+    raise TypeError(f"a {type(condition).__name__} is not a condition")
 
 
 def _clean_bound(bound: int | str) -> int | str:

@@ -137,7 +137,8 @@ def test_a_refused_write_tells_what_is_there_and_changes_nothing(table: Table) -
 
 
 def test_a_delta_on_what_is_not_a_number_is_refused(table: Table) -> None:
-    for value in ("1", True, [1]):
+    values: list[Value] = ["1", True, [1]]
+    for value in values:
         table.put(item(v=value))
         with pytest.raises(ItemRefused):
             table.update(KEY, add={"v": 1})
