@@ -19,6 +19,8 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     hang_up: bool = False
     wait_seconds: float = 0
+    goes_away: bool = False
+    """Nobody can connect any more after this answer."""
 
     def content(self) -> bytes:
         return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
@@ -65,11 +67,16 @@ def serving() -> Iterator[Vendor]:
             if answer.hang_up:
                 self.close_connection = True
                 return
+            if answer.goes_away:
+                self.server.shutdown()
+                self.server.server_close()
             content = answer.content()
             self.send_response(answer.status)
             self.send_header("content-type", "application/json")
             for name, value in answer.headers.items():
                 self.send_header(name, value)
+            if answer.goes_away:
+                self.send_header("connection", "close")
             self.send_header("content-length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

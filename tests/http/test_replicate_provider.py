@@ -202,6 +202,13 @@ def test_nothing_was_started_when_the_versions_cannot_be_read(vendor):
     assert vendor.count("POST") == 0
 
 
+def test_nothing_was_started_when_the_vendor_goes_away_before_the_start_is_sent(vendor):
+    vendor.answers[VERSIONS] = replace(vendor.answers[VERSIONS], goes_away=True)
+    with pytest.raises(ProviderDown):
+        run(trainer(vendor).run_job(ORDER))
+    assert [asked.method for asked in vendor.asked] == ["GET"]
+
+
 def test_throttling_tells_when_to_ask_again(vendor):
     vendor.answers[CREATE] = Answer(429, {"detail": "slow down"}, {"retry-after": "17"})
     with pytest.raises(ProviderDown) as refusal:
