@@ -1,0 +1,194 @@
+"""The HTTP API as methods: one for each endpoint of ``docs/api.md``, nothing in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, cast
+from urllib.parse import quote
+
+from client.errors import ApiError, UsageError
+from client.settings import Connection
+from client.shapes import (
+    Artifacts,
+    HardwareOptions,
+    Job,
+    JobPage,
+    Logs,
+    PartLink,
+    Progress,
+    Submitted,
+    UploadSession,
+)
+from client.transport import Transport
+
+_PAGE = 500
+
+
+class CloudClient:
+    """Every method raises ``ApiError`` when the server refuses and ``Unreachable`` when it does not answer.
+
+    What can be asked twice without harm is retried when the line breaks; the rest is sent once.
+    """
+
+    def __init__(self, connection: Connection | str, api_key: str | None = None, timeout: float = 30.0) -> None:
+        self.connection = Connection(connection, api_key) if isinstance(connection, str) else connection
+        self._transport = Transport(self.connection, timeout)
+
+    def __enter__(self) -> CloudClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._transport.close()
+
+    # Jobs
+
+    def jobs(self, status: str | None = None, provider: str | None = None, limit: int = 50, offset: int = 0) -> JobPage:
+        params: dict[str, str | int] = {"limit": limit, "offset": offset}
+        if status:
+            params["status"] = status
+        if provider:
+            params["provider"] = provider
+        return cast(JobPage, self._get("/api/cloud/jobs", params))
+
+    def every_job(self) -> Iterator[Job]:
+        """All jobs, newest first, page by page."""
+        offset = 0
+        while page := _jobs(self.jobs(limit=_PAGE, offset=offset)):
+            yield from page
+            if len(page) < _PAGE:
+                return
+            offset += len(page)
+
+    def job(self, job_id: str) -> Job:
+        return cast(Job, _field(self._get(_job(job_id)), "job"))
+
+    def find_job(self, job_id: str) -> Job:
+        """The job with this id, or the only one whose id begins so. Raises ``UsageError`` when several do."""
+        if not job_id.strip("./ "):
+            raise UsageError("The job id is empty. 'stcloud list' shows the ids.")
+        try:
+            return self.job(job_id)
+        except ApiError as refusal:
+            if refusal.status != 404:
+                raise
+            # Keyed by id: a job that arrives between two pages moves another one onto both.
+            alike = {job["job_id"]: job for job in self.every_job() if job["job_id"].startswith(job_id)}
+            if len(alike) == 1:
+                return alike.popitem()[1]
+            if not alike:
+                raise
+        shown = ", ".join(list(alike)[:5]) + (" …" if len(alike) > 5 else "")
+        raise UsageError(f"{len(alike)} jobs begin with '{job_id}': {shown}. Give more of the id.")
+
+    def events(self, job_id: str) -> dict[str, Any]:
+        return self._get(f"{_job(job_id)}/events")
+
+    def logs(self, job_id: str, offset: int = 0) -> Logs:
+        return cast(Logs, self._get(f"{_job(job_id)}/logs", {"offset": offset}))
+
+    def progress(self, job_id: str) -> Progress:
+        return cast(Progress, self._get(f"{_job(job_id)}/inline-progress"))
+
+    def metrics(self, job_id: str) -> dict[str, Any]:
+        return self._get(f"{_job(job_id)}/metrics")
+
+    def artifacts(self, job_id: str) -> Artifacts:
+        return cast(Artifacts, self._get(f"{_job(job_id)}/artifacts"))
+
+    def submit(self, order: Mapping[str, Any], idempotency_key: str, provider: str = "replicate") -> Submitted:
+        """``order`` is the documented body. The same key with the same body gives the same job, so it is retried."""
+        headers = {"Idempotency-Key": idempotency_key}
+        answer = self._transport.send(
+            "POST", "/api/cloud/jobs", params={"provider": provider}, body=dict(order), headers=headers, repeatable=True
+        )
+        return cast(Submitted, answer)
+
+    def cancel(self, job_id: str) -> dict[str, Any]:
+        return self._transport.send("POST", f"{_job(job_id)}/cancel", repeatable=False)
+
+    def delete(self, job_id: str) -> dict[str, Any]:
+        return self._transport.send("DELETE", _job(job_id), repeatable=False)
+
+    # Data
+
+    def consent(self) -> str:
+        return str(_field(self._get("/api/cloud/data-consent/setting"), "consent"))
+
+    def set_consent(self, consent: str) -> str:
+        body = {"consent": consent}
+        answer = self._transport.send("PUT", "/api/cloud/data-consent/setting", body=body, repeatable=True)
+        return str(_field(answer, "consent"))
+
+    def preview_consent(self, datasets: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        body = [dict(one) for one in datasets]
+        return self._transport.send("POST", "/api/cloud/data-consent/preview", body=body, repeatable=True)
+
+    def open_upload(
+        self, manifest: Mapping[str, Any], archive_bytes: int, consented_root: str | None = None
+    ) -> UploadSession:
+        """A new session, or the one that is still open for the same root."""
+        body: dict[str, Any] = {"manifest": dict(manifest), "archive_bytes": archive_bytes}
+        if consented_root is not None:
+            body["consent"] = {"root": consented_root}
+        return cast(UploadSession, self._transport.send("POST", "/api/cloud/uploads", body=body, repeatable=True))
+
+    def upload(self, upload_id: str) -> UploadSession:
+        return cast(UploadSession, self._get(_upload(upload_id)))
+
+    def part_links(self, upload_id: str, numbers: Sequence[int]) -> list[PartLink]:
+        body = {"part_numbers": list(numbers)}
+        answer = self._transport.send("POST", f"{_upload(upload_id)}/parts", body=body, repeatable=True)
+        return cast(list[PartLink], _field(answer, "parts"))
+
+    def complete_upload(self, upload_id: str, etags: Iterable[tuple[int, str]]) -> dict[str, Any]:
+        body = {"parts": [{"part_number": number, "etag": etag} for number, etag in etags]}
+        return self._transport.send("POST", f"{_upload(upload_id)}/complete", body=body, repeatable=True)
+
+    def abort_upload(self, upload_id: str) -> dict[str, Any]:
+        return self._transport.send("DELETE", _upload(upload_id), repeatable=True)
+
+    # Hardware and health
+
+    def hardware(self) -> HardwareOptions:
+        return cast(HardwareOptions, self._get("/api/cloud/hardware-options"))
+
+    def health(self) -> dict[str, Any]:
+        return self._get("/api/cloud/health")
+
+    def is_live(self) -> bool:
+        return bool(self._get("/api/cloud/health/live").get("status") == "ok")
+
+    def is_ready(self) -> bool:
+        try:
+            return bool(self._get("/api/cloud/health/ready").get("status") == "ready")
+        except ApiError as refusal:
+            if refusal.status == 503:
+                return False
+            raise
+
+    def _get(self, path: str, params: Mapping[str, str | int] | None = None) -> dict[str, Any]:
+        return self._transport.send("GET", path, params=params, repeatable=True)
+
+
+def _job(job_id: str) -> str:
+    return f"/api/cloud/jobs/{quote(job_id, safe='')}"
+
+
+def _upload(upload_id: str) -> str:
+    return f"/api/cloud/uploads/{quote(upload_id, safe='')}"
+
+
+def _jobs(page: JobPage) -> list[Job]:
+    return cast(list[Job], _field(page, "jobs"))
+
+
+def _field(answer: Mapping[str, Any], name: str) -> Any:
+    if name not in answer:
+        raise ApiError(200, "unexpected_answer", f"The answer has no '{name}'. Is STCLOUD_URL the right server?")
+    return answer[name]

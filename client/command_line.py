@@ -1,0 +1,170 @@
+"""``stcloud``: arguments to a command, and every way it can end to an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from chalicelib.domain.errors import CloudError
+from client.api import CloudClient
+from client.commands import download, jobs, service, submit
+from client.errors import ApiError, ClientError, ConsentWithheld, Unreachable, UsageError
+from client.screen import Screen
+from client.settings import Connection
+
+Command = Callable[[CloudClient, Screen, argparse.Namespace], int]
+
+OK, FAILED, USAGE, UNREACHABLE, NO_CONSENT, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+_EPILOG = """\
+exit codes:
+  0    done; with --follow: the job completed
+  1    the job failed or was cancelled, or the server refused
+  2    the command line or a file of yours cannot be used
+  3    the server cannot be reached
+  4    nobody agreed to send the data (or uploads are switched off)
+  130  interrupted with Ctrl-C; an upload or a job that has begun goes on or can be resumed
+
+environment:
+  STCLOUD_URL      the server (default http://127.0.0.1:8001; SIMPLETUNER_HOST, SIMPLETUNER_PORT and
+                   SIMPLETUNER_SSL_ENABLED are honoured too)
+  STCLOUD_API_KEY  the API key, where the server asks for one
+  NO_COLOR         no colours
+
+examples:
+  stcloud submit config/config.json --data ~/pictures/cat --yes --follow --download models/
+  stcloud list --status running
+  stcloud logs -f j-7f3         (an id may be shortened to a beginning that only one job has)
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    given = _parser().parse_args(arguments)
+    screen = Screen(as_json=given.json)
+    try:
+        return _run(screen, given)
+    except KeyboardInterrupt:
+        return _refuse(screen, "interrupted", "Interrupted.", INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output left, as `stcloud list | head` does; the interpreter must not complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+
+
+def _run(screen: Screen, given: argparse.Namespace) -> int:
+    try:
+        connection = Connection.from_environment(url=given.url)
+        if connection.shows_key:
+            screen.warn(f"The API key travels unencrypted to {connection.base_url}. Use https.")
+        with CloudClient(connection) as cloud:
+            command: Command = given.command
+            return command(cloud, screen, given)
+    except Unreachable as error:
+        return _refuse(screen, "unreachable", str(error), UNREACHABLE)
+    except ConsentWithheld as error:
+        return _refuse(screen, "consent_withheld", str(error), NO_CONSENT)
+    except UsageError as error:
+        return _refuse(screen, "usage", str(error), USAGE)
+    except ApiError as error:
+        exit_code = NO_CONSENT if error.code in ("consent_denied", "consent_required") else FAILED
+        return _refuse(screen, error.code, _with_next_step(error), exit_code, {"status": error.status} | error.fields)
+    except ClientError as error:
+        return _refuse(screen, "transfer_failed", str(error), FAILED)
+    except CloudError as error:  # the same rules as on the server, applied before anything was sent
+        return _refuse(screen, error.code, error.detail, USAGE, error.fields)
+
+
+def _with_next_step(error: ApiError) -> str:
+    if error.status == 401:
+        return f"{error.detail} Set STCLOUD_API_KEY to a key of this server."
+    return error.detail
+
+
+def _refuse(screen: Screen, code: str, detail: str, exit_code: int, fields: dict[str, object] | None = None) -> int:
+    screen.note(f"stcloud: {detail}", "red")
+    if screen.as_json:
+        screen.result({**(fields or {}), "error": code, "detail": detail})
+    return exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    everywhere = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    everywhere.add_argument("--json", action="store_true", help="JSON on stdout and nothing else; messages on stderr")
+    everywhere.add_argument("--url", metavar="URL", help="the server (instead of STCLOUD_URL)")
+    parser = argparse.ArgumentParser(
+        prog="stcloud",
+        description="Train image and video models with SimpleTuner on rented GPUs.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=[everywhere],
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def add(name: str, command: Command, words: str) -> argparse.ArgumentParser:
+        one = commands.add_parser(name, help=words, description=f"{words[0].upper()}{words[1:]}.", parents=[everywhere])
+        one.set_defaults(command=command)
+        return one
+
+    _add_submit(add("submit", submit.run, "send a dataset and start a training job"))
+    listing = add("list", jobs.list_jobs, "list jobs, newest first")
+    listing.add_argument("--status", choices=_STATUSES, metavar="STATUS", help=f"only these: {', '.join(_STATUSES)}")
+    listing.add_argument("--limit", type=_limit, default=50, metavar="N", help="how many, 1 to 500 (default 50)")
+    _add_job(add("show", jobs.show, "show one job, its timeline and its files"))
+    logs = add("logs", jobs.logs, "print a job's log")
+    _add_job(logs)
+    logs.add_argument("-f", "--follow", action="store_true", help="go on until the job ends")
+    _add_job(add("cancel", jobs.cancel, "stop a job"))
+    fetching = add("download", download.run, "fetch a job's files; run again, it goes on where it stopped")
+    _add_job(fetching)
+    fetching.add_argument("--to", type=Path, metavar="DIR", help="the folder (default: one named after the job)")
+    which = fetching.add_mutually_exclusive_group()
+    which.add_argument("--all", action="store_true", help="every file, checkpoints and logs too")
+    which.add_argument("--model", action="store_true", help="only trained models (the default)")
+    _add_job(add("delete", jobs.delete, "forget a job that has ended; trained files stay"))
+    consent = add("consent", service.consent, "show or set whether data may leave this machine")
+    consent.add_argument("setting", nargs="?", choices=["ask", "allow", "deny"])
+    add("health", service.health, "ask the server how it is")
+    parser.set_defaults(json=False, url=None)
+    return parser
+
+
+_STATUSES = ["pending", "uploading", "queued", "running", "completed", "failed", "cancelled"]
+
+
+def _add_submit(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("config", type=Path, metavar="CONFIG", help="SimpleTuner's config.json (or .toml)")
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="one folder of images; the config's dataloader is unused"
+    )
+    parser.add_argument(
+        "--dataloader", type=Path, metavar="FILE", help="the dataloader (default: the one CONFIG names)"
+    )
+    parser.add_argument(
+        "--lycoris", type=Path, metavar="FILE", help="the LyCORIS config (default: the one CONFIG names)"
+    )
+    parser.add_argument("--hardware", metavar="ID", help="l40s, l40s-x2, h100, h100-x8, … (default: the server's)")
+    parser.add_argument("--name", metavar="NAME", help="how the job is called in lists (default: after CONFIG)")
+    parser.add_argument("-y", "--yes", action="store_true", help="agree to send the data that is shown")
+    parser.add_argument("-v", "--verbose", action="store_true", help="name every file that is held back")
+    parser.add_argument(
+        "--follow", action=argparse.BooleanOptionalAction, help="watch until the job ends (default: on a terminal)"
+    )
+    parser.add_argument("--download", type=Path, metavar="DIR", help="follow, then fetch the trained model into DIR")
+    parser.add_argument(
+        "--idempotency-key",
+        metavar="KEY",
+        help="the same key with the same order gives the same job (default: a new one)",
+    )
+
+
+def _add_job(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("job", metavar="ID", help="the job's id, or a beginning of it that no other job has")
+
+
+def _limit(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 500):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 1 to 500")
+    return int(text)

@@ -1,0 +1,125 @@
+"""Commands about jobs that exist: list, show, logs, cancel, delete."""
+
+from __future__ import annotations
+
+import argparse
+
+from chalicelib.domain.money import display
+from client.api import CloudClient
+from client.following import Watcher, follow
+from client.screen import STATUS_COLOURS, Screen, duration, size
+from client.shapes import Artifact, Job
+
+
+def list_jobs(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:
+    page = cloud.jobs(status=given.status, limit=given.limit)
+    if screen.as_json:
+        screen.result(page)
+        return 0
+    if not page["jobs"]:
+        screen.note("No jobs yet. Start one with: stcloud submit CONFIG --data DIR")
+        return 0
+    rows = [
+        [job["job_id"], job["status"], job["config_name"] or "-", _hardware(job), cost_of(job), job["created_at"]]
+        for job in page["jobs"]
+    ]
+    screen.table(["JOB", "STATUS", "CONFIG", "HARDWARE", "COST", "CREATED"], rows)
+    if page["total"] > len(page["jobs"]):
+        screen.note(f"{len(page['jobs'])} of {page['total']} jobs. Show more with --limit N.")
+    return 0
+
+
+def show(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:
+    job = cloud.find_job(given.job)
+    timeline = cloud.events(job["job_id"])["events"]
+    artifacts = cloud.artifacts(job["job_id"])["artifacts"]
+    if screen.as_json:
+        screen.result({"job": job, "events": timeline, "artifacts": artifacts})
+        return 0
+    facts = [
+        ("job", job["job_id"]),
+        ("status", job["status"] + ("" if job["phase"] == job["status"] else f" ({job['phase']})")),
+        ("config", job["config_name"] or "-"),
+        ("hardware", f"{_hardware(job)} at {job['provider']}"),
+        ("created", job["created_at"]),
+        ("ran for", duration(job["duration_seconds"])),
+        ("cost", cost_of(job)),
+    ]
+    facts += [(word, text) for word, text in (("reason", job["reason"]), ("error", job["error_message"])) if text]
+    for word, text in facts:
+        screen.line(f"{word:<10}{text}", STATUS_COLOURS.get(job["status"], "") if word == "status" else "")
+    for warning in job["metadata"].get("warnings") or []:
+        screen.warn(str(warning))
+    screen.line("")
+    for event in timeline:
+        words = event.get("message") or " ".join(filter(None, (event.get("status"), event.get("reason"))))
+        screen.line(f"  {event['at']}  {event['kind']:<20} {words}")
+    show_artifacts(screen, job, artifacts)
+    return 0
+
+
+def logs(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:
+    job = cloud.find_job(given.job)
+    job_id = job["job_id"]
+    if not given.follow:
+        text = cloud.logs(job_id)
+        if screen.as_json:
+            screen.result(text)
+        else:
+            screen.text(text["logs"])
+            if not text["complete"]:
+                screen.note(f"There is more to come. Follow it with: stcloud logs -f {job_id}")
+        return 0
+
+    def tell(text: str, offset: int) -> None:
+        if screen.as_json:
+            screen.result({"job_id": job_id, "offset": offset, "logs": text})
+        else:
+            screen.text(text)
+
+    ended = follow(cloud, job_id, Watcher(log=tell, trouble=screen.warn))
+    screen.note(f"Job {job_id} is {ended['status']}.", STATUS_COLOURS.get(ended["status"], ""))
+    return 0 if ended["status"] == "completed" else 1
+
+
+def cancel(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:
+    job_id = cloud.find_job(given.job)["job_id"]
+    outcome = cloud.cancel(job_id)
+    if screen.as_json:
+        screen.result(outcome)
+    elif outcome.get("confirmed"):
+        screen.line(f"Job {job_id} is cancelled.")
+    else:
+        screen.line(f"Job {job_id} is being stopped; the provider has not confirmed it yet.")
+        screen.note(f"{outcome.get('detail') or ''} See whether it has stopped: stcloud show {job_id}".strip())
+    return 0
+
+
+def delete(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:
+    job_id = cloud.find_job(given.job)["job_id"]
+    outcome = cloud.delete(job_id)
+    if screen.as_json:
+        screen.result(outcome)
+    else:
+        screen.line(f"Job {job_id}, its events and its log are deleted. Trained files stay where they are.")
+    return 0
+
+
+def show_artifacts(screen: Screen, job: Job, artifacts: list[Artifact]) -> None:
+    if artifacts:
+        screen.line("")
+        rows = [[one["name"], size(one["size"]), "model" if one["is_model"] else ""] for one in artifacts]
+        screen.table(["FILE", "SIZE", ""], rows)
+        screen.note(f"Fetch the model with: stcloud download {job['job_id']}   (everything: --all)")
+    elif job["status"] == "completed":
+        screen.warn(f"The job left no files. Its log may say why: stcloud logs {job['job_id']}")
+
+
+def cost_of(job: Job) -> str:
+    if job["cost_micros"] is None:
+        return "-"
+    return display(job["cost_micros"]) + ("" if job["cost_is_final"] else " so far")
+
+
+def _hardware(job: Job) -> str:
+    return job["hardware_profile"] or job["hardware_type"] or "-"

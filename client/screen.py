@@ -1,0 +1,182 @@
+"""What the person, or the program, in front of ``stcloud`` sees.
+
+Results go to stdout; progress, warnings and questions go to stderr. With ``--json`` stdout carries JSON, nothing else.
+Colours and bars appear on a terminal only, and colours not when NO_COLOR is set. Text from elsewhere (logs, file names,
+answers) is stripped of control characters before it reaches a terminal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import ProgressColumn
+
+Advance = Callable[[int], None]
+
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+STATUS_COLOURS = {
+    "completed": "green",
+    "failed": "red",
+    "cancelled": "yellow",
+    "running": "cyan",
+    "uploading": "cyan",
+    "healthy": "green",
+    "degraded": "yellow",
+    "unhealthy": "red",
+}
+
+
+class Screen:
+    def __init__(self, as_json: bool = False) -> None:
+        self.as_json = as_json
+        self.is_terminal = sys.stdout.isatty() and not as_json
+        self.draws = sys.stderr.isatty()
+        self.can_ask = sys.stdin is not None and sys.stdin.isatty() and self.draws
+
+    def result(self, content: Any) -> None:
+        """One JSON document, on one line so that a stream of them can be read line by line."""
+        print(json.dumps(content, ensure_ascii=False, default=str), flush=True)
+
+    def line(self, text: str, style: str = "") -> None:
+        """A line of the answer; in JSON mode it is left out, because the document says it."""
+        if self.as_json:
+            return
+        if self.is_terminal and style:
+            _console(stderr=False).print(visible(text), style=style, markup=False, highlight=False, soft_wrap=True)
+        else:
+            print(visible(text), flush=True)
+
+    def text(self, text: str) -> None:
+        """Log text, as it comes, without a line end of its own."""
+        if not self.as_json:
+            sys.stdout.write(visible(text))
+            sys.stdout.flush()
+
+    def note(self, text: str, style: str = "") -> None:
+        """A message to the person, never part of the answer."""
+        if self.draws and style:
+            _console(stderr=True).print(visible(text), style=style, markup=False, highlight=False, soft_wrap=True)
+        else:
+            print(visible(text), file=sys.stderr, flush=True)
+
+    def warn(self, text: str) -> None:
+        self.note(f"warning: {text}", "yellow")
+
+    def table(self, header: Sequence[str], rows: Sequence[Sequence[str]], *, aside: bool = False) -> None:
+        """Aligned columns; ids and paths are never cut. ``aside`` sends it to stderr."""
+        if self.as_json and not aside:
+            return
+        shown = [[visible(cell).replace("\n", " ") for cell in row] for row in [list(header), *rows]]
+        widths = [max(len(row[column]) for row in shown) for column in range(len(header))]
+        for number, row in enumerate(shown):
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            text = "  ".join(cells).rstrip()
+            style = (
+                "bold" if number == 0 else next((STATUS_COLOURS[cell] for cell in row if cell in STATUS_COLOURS), "")
+            )
+            (self.note if aside else self.line)(text, style)
+
+    def ask(self, question: str) -> bool:
+        sys.stderr.write(f"{visible(question)} [y/N] ")
+        sys.stderr.flush()
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+    @contextlib.contextmanager
+    def bar(self, title: str, total: int | None) -> Iterator[Advance]:
+        """Counts bytes towards ``total``: a bar on a terminal, a line every tenth of the way elsewhere."""
+        if self.draws:
+            with self._drawn(title, total) as advance:
+                yield advance
+        else:
+            yield self._told(title, total)
+
+    @contextlib.contextmanager
+    def _drawn(self, title: str, total: int | None) -> Iterator[Advance]:
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+            TransferSpeedColumn,
+        )
+
+        columns: list[ProgressColumn] = [TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn()]
+        columns += [TransferSpeedColumn(), TimeRemainingColumn()]
+        with Progress(*columns, console=_console(stderr=True), redirect_stdout=self.is_terminal) as progress:
+            task = progress.add_task(visible(title), total=total)
+            yield lambda count: progress.advance(task, count)
+
+    @contextlib.contextmanager
+    def training_bar(self) -> Iterator[Callable[[str, float | None, str], None]]:
+        """A bar that stays below the log: ``(what is going on, percent or None, words after the bar)``."""
+        if not self.draws:
+            yield lambda title, percent, words: None
+            return
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        columns: list[ProgressColumn] = [TextColumn("{task.description}", style="cyan", markup=False), BarColumn(32)]
+        columns += [TextColumn("{task.fields[words]}", markup=False)]
+        with Progress(*columns, console=_console(stderr=True), redirect_stdout=self.is_terminal) as progress:
+            task = progress.add_task("", total=None, words="")
+
+            def show(title: str, percent: float | None, words: str) -> None:
+                total = None if percent is None else 100
+                progress.update(
+                    task, description=visible(title), total=total, completed=percent or 0, words=visible(words)
+                )
+
+            yield show
+
+    def _told(self, title: str, total: int | None) -> Advance:
+        done, tenth = 0, 0
+
+        def advance(count: int) -> None:
+            nonlocal done, tenth
+            done += count
+            reached = done * 10 // total if total else 0
+            if reached > tenth:
+                tenth = reached
+                self.note(f"{title}: {reached * 10}% of {size(total or 0)}")
+
+        return advance
+
+
+def _console(*, stderr: bool) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=stderr)
+
+
+def visible(text: str) -> str:
+    """``text`` without what could move the cursor, recolour the terminal or reverse the reading direction."""
+    spelled = text.encode("utf-8", "backslashreplace").decode()
+    return _CONTROLS.sub("", _ESCAPES.sub("", spelled).replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def size(count: int) -> str:
+    if count < 1024:
+        return f"{count} B"
+    amount = float(count)
+    for unit in ("KiB", "MiB", "GiB", "TiB"):
+        amount /= 1024
+        if amount < 1024 or unit == "TiB":
+            break
+    return f"{amount:.1f} {unit}"
+
+
+def duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

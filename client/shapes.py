@@ -1,0 +1,114 @@
+"""The answers of the API that the client reads, as ``docs/api.md`` describes them."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+
+class Job(TypedDict):
+    job_id: str
+    provider: str
+    status: str
+    phase: str
+    config_name: str | None
+    created_at: str
+    started_at: str | None
+    completed_at: str | None
+    cost_micros: int | None
+    cost_is_final: bool
+    price_micros_per_second: int | None
+    hardware_profile: str | None
+    hardware_type: str | None
+    error_message: str | None
+    reason: str | None
+    output_url: str | None
+    metadata: dict[str, Any]
+    is_terminal: bool
+    is_active: bool
+    duration_seconds: float | None
+    cancel_requested: bool
+
+
+class JobPage(TypedDict):
+    jobs: list[Job]
+    total: int
+    limit: int
+    offset: int
+
+
+class Submitted(TypedDict):
+    job: Job
+    idempotent_hit: bool
+
+
+class Logs(TypedDict):
+    job_id: str
+    logs: str
+    offset: int
+    next_offset: int
+    complete: bool
+
+
+class Progress(TypedDict):
+    job_id: str
+    stage: str | None
+    last_log: str | None
+    progress: float | None
+    step: int | None
+    total_steps: int | None
+    loss: float | None
+    learning_rate: float | None
+    eta_seconds: float | None
+
+
+class Artifact(TypedDict):
+    name: str
+    key: str
+    size: int
+    etag: str
+    last_modified: str
+    url: str
+    is_model: bool
+
+
+class Artifacts(TypedDict):
+    job_id: str
+    artifacts: list[Artifact]
+    total_size: int
+
+
+class SentPart(TypedDict):
+    part_number: int
+    size: int
+    etag: str
+
+
+class UploadSession(TypedDict):
+    upload_id: str
+    state: str
+    part_bytes: int
+    part_count: int
+    expires_at: str
+    parts: list[SentPart]
+
+
+class PartLink(TypedDict):
+    part_number: int
+    url: str
+    expires_in: int
+
+
+class Hardware(TypedDict):
+    id: str
+    name: str
+    provider: str
+    gpu_count: int
+    vram_gb: int
+    micros_per_second: int
+    as_of: str
+    available: bool
+
+
+class HardwareOptions(TypedDict):
+    hardware: list[Hardware]
+    default_hardware: str

@@ -1,0 +1,149 @@
+"""The user's files as one order: SimpleTuner's config, its dataloader, a LyCORIS config, and the folders to pack."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chalicelib.domain.configs import normalise, plan_dataset
+from chalicelib.domain.datasets import Source, local_sources, with_archive_names
+from client.errors import UsageError
+
+_MAX_FILE_BYTES = 16 << 20
+_ANCESTORS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """``dataloader`` is None when a single folder, named on the command line, is the whole dataset."""
+
+    config: dict[str, Any]
+    config_name: str
+    sources: list[Source]
+    dataloader: list[dict[str, Any]] | None
+    lycoris: dict[str, Any] | None
+
+    def order(self, hardware: str | None, upload_id: str | None) -> dict[str, Any]:
+        """The body of ``POST /api/cloud/jobs``."""
+        wanted = {
+            "config": self.config,
+            "config_name": self.config_name,
+            "dataloader_config": self.dataloader,
+            "lycoris_config": self.lycoris,
+            "hardware_profile": hardware,
+            "upload_id": upload_id,
+        }
+        return {name: value for name, value in wanted.items() if value is not None}
+
+
+def read_submission(
+    config_file: Path,
+    *,
+    folder: Path | None = None,
+    dataloader_file: Path | None = None,
+    lycoris_file: Path | None = None,
+    name: str | None = None,
+) -> Submission:
+    """All that a job needs from this disk but the data itself.
+
+    Raises ``UsageError`` for files that cannot be used and the domain's ``BadInput`` for what the server would refuse:
+    better now than after an hour of uploading.
+    """
+    config = _object(config_file)
+    normalise(config)
+    dataloader, sources = _datasets(config, config_file, folder, dataloader_file)
+    lycoris, config = _lycoris(config, config_file, lycoris_file)
+    plan_dataset(dataloader or [], has_archive=bool(sources))
+    default = config_file.stem if config_file.stem.lower() != "config" else config_file.resolve().parent.name
+    return Submission(config, name or default or "config", sources, dataloader, lycoris)
+
+
+def _datasets(
+    config: Mapping[str, Any], config_file: Path, folder: Path | None, dataloader_file: Path | None
+) -> tuple[list[dict[str, Any]] | None, list[Source]]:
+    if folder is not None:
+        return None, with_archive_names([Source(folder.resolve().name, folder)])
+    named = config.get("--data_backend_config") or config.get("data_backend_config")
+    if dataloader_file is None and isinstance(named, str) and named:
+        dataloader_file = _find(named, config_file)
+        if dataloader_file is None:
+            raise UsageError(
+                f"{config_file} names the dataloader '{named}', which is not below its folder, the folders above it or "
+                "the working folder. Give it with --dataloader FILE, or a folder of images with --data DIR."
+            )
+    if dataloader_file is None:
+        raise UsageError(
+            f"{config_file} names no dataset ('data_backend_config'). Give a folder of images with --data DIR, "
+            "or a dataloader with --dataloader FILE."
+        )
+    dataloader = _objects(dataloader_file)
+    near = dataloader_file
+    return dataloader, local_sources(dataloader, lambda path: _find(path, near, config_file) or Path(path).expanduser())
+
+
+def _lycoris(
+    config: dict[str, Any], config_file: Path, lycoris_file: Path | None
+) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+    """The LyCORIS config, and the options without the path to it: a path means nothing on the GPU box."""
+    keys = ("--lycoris_config", "lycoris_config")
+    named = next((config[key] for key in keys if config.get(key)), None)
+    rest = {key: value for key, value in config.items() if key not in keys}
+    if lycoris_file is not None:
+        return _object(lycoris_file), rest
+    if isinstance(named, dict):
+        return named, rest
+    if not isinstance(named, str):
+        return None, config
+    found = _find(named, config_file)
+    if found is None:
+        raise UsageError(f"{config_file} names the LyCORIS config '{named}', which is not there. Use --lycoris FILE.")
+    return _object(found), rest
+
+
+def _find(path: str, *near: Path) -> Path | None:
+    """SimpleTuner's paths are relative to where it runs: tried from the working folder, then upwards from the files."""
+    wanted = Path(path).expanduser()
+    places = [Path.cwd()]
+    for file in near:
+        places += [file.resolve().parent, *file.resolve().parent.parents[:_ANCESTORS]]
+    return next((place / wanted for place in places if (place / wanted).exists()), None)
+
+
+def _object(file: Path) -> dict[str, Any]:
+    content = _parsed(file)
+    if not isinstance(content, dict):
+        raise UsageError(f"{file} holds no object of options ({{…}}). Is it SimpleTuner's config.json?")
+    return content
+
+
+def _objects(file: Path) -> list[dict[str, Any]]:
+    content = _parsed(file)
+    if not isinstance(content, list) or not all(isinstance(one, dict) for one in content):
+        raise UsageError(f"{file} holds no list of datasets ([{{…}}, …]). Is it SimpleTuner's multidatabackend.json?")
+    return content
+
+
+def _parsed(file: Path) -> Any:
+    try:
+        if file.stat().st_size > _MAX_FILE_BYTES:
+            raise UsageError(f"{file} is too large to be a config file.")
+        text = file.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file} is not UTF-8 text.") from error
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror or error}. Check the path.") from error
+    try:
+        content = tomllib.loads(text) if file.suffix.lower() == ".toml" else json.loads(text)
+        json.dumps(content, allow_nan=False, ensure_ascii=False).encode()
+    except TypeError as error:
+        raise UsageError(f"{file} holds a value that JSON has no form for: {error}.") from error
+    except RecursionError as error:
+        raise UsageError(f"{file} is nested too deeply.") from error
+    except ValueError as error:
+        kind = "TOML" if file.suffix.lower() == ".toml" else "JSON"
+        raise UsageError(f"{file} is not valid {kind}: {error}.") from error
+    return content

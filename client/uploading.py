@@ -1,0 +1,272 @@
+"""One archive on its way up: parts side by side, each made on demand, each tried again until it has arrived.
+
+    open ─▶ (links for a few parts ─▶ PUT, PUT, PUT …) ─▶ complete
+
+The server remembers which parts have arrived, so nothing is kept on this machine: opening the same data again, after a
+``kill -9`` or a lost line, gives the same session, and only what is missing is sent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import random
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+import httpx
+
+from chalicelib.domain.archives import Archive
+from chalicelib.domain.datasets import FileChanged, Manifest
+from client.api import CloudClient
+from client.errors import ApiError, ClientError, TransferFailed
+from client.shapes import UploadSession
+
+OnSent = Callable[[int], None]
+"""Called with bytes sent since the last call; negative when a part has to start again."""
+
+THREADS = 4
+_TRIES = 6
+_LINKS_AT_ONCE = 8
+_MD5 = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """``resumed_parts`` had arrived in an earlier attempt and were not sent again."""
+
+    upload_id: str
+    sent_parts: int
+    resumed_parts: int
+
+
+def upload(
+    cloud: CloudClient,
+    manifest: Manifest,
+    archive: Archive,
+    *,
+    consented: bool,
+    on_sent: OnSent | None = None,
+    threads: int = THREADS,
+) -> Uploaded:
+    """Sends what is missing of ``archive`` and completes the upload.
+
+    Raises ``FileChanged`` when a file is not what the manifest says; the session is discarded then, because what it
+    holds can no longer be completed. Interrupted or failed in any other way, the session stays and can be resumed.
+    """
+    report = on_sent or (lambda _: None)
+    session = _session(cloud, manifest, archive, consented)
+    if session["state"] in ("complete", "used"):
+        report(archive.size)
+        return Uploaded(session["upload_id"], 0, session["part_count"])
+    arrived = _arrived(session, archive)
+    report(sum(_span(archive, session, number)[1] for number in arrived))
+    missing = [number for number in range(1, session["part_count"] + 1) if number not in arrived]
+    sending = _Sending(cloud, archive, session, report)
+    try:
+        etags = arrived | sending.run(missing, threads)
+        _complete(cloud, sending, session, etags)
+    except FileChanged:
+        with suppress(ClientError):  # the server discards it by itself after a day
+            cloud.abort_upload(session["upload_id"])
+        raise
+    return Uploaded(session["upload_id"], len(missing), len(arrived))
+
+
+def _session(cloud: CloudClient, manifest: Manifest, archive: Archive, consented: bool) -> UploadSession:
+    root = manifest.root if consented else None
+    session = cloud.open_upload(manifest.summary(), archive.size, root)
+    if session["state"] == "open" and session["part_count"] != -(-archive.size // session["part_bytes"]):
+        # Left by another version of this program, whose archive of the same files has another length.
+        cloud.abort_upload(session["upload_id"])
+        session = cloud.open_upload(manifest.summary(), archive.size, root)
+    return session
+
+
+def _span(archive: Archive, session: UploadSession, number: int) -> tuple[int, int]:
+    """Offset and length of a part."""
+    start = (number - 1) * session["part_bytes"]
+    return start, min(session["part_bytes"], archive.size - start)
+
+
+def _arrived(session: UploadSession, archive: Archive) -> dict[int, str]:
+    """Parts that need not be sent again, with their ETags.
+
+    Deflated text may be spelled differently by another zlib, so a part that holds some must prove its MD5; a store
+    whose ETag is no MD5 just gets such parts again.
+    """
+    arrived: dict[int, str] = {}
+    for part in session["parts"]:
+        number, etag = part["part_number"], part["etag"].strip('"')
+        offset, length = _span(archive, session, number)
+        if part["size"] != length:
+            continue
+        if archive.has_deflated(offset, length) and etag != _md5(archive.read(offset, length)):
+            continue
+        arrived[number] = etag
+    return arrived
+
+
+def _md5(chunks: Iterator[bytes]) -> str:
+    digest = hashlib.md5(usedforsecurity=False)
+    for chunk in chunks:
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _complete(cloud: CloudClient, sending: _Sending, session: UploadSession, etags: dict[int, str]) -> None:
+    try:
+        cloud.complete_upload(session["upload_id"], sorted(etags.items()))
+    except ApiError as refusal:
+        lost = refusal.fields.get("missing_parts")
+        if refusal.code != "upload_not_ready" or not lost:
+            raise
+        again = sending.run([int(number) for number in lost], THREADS)
+        cloud.complete_upload(session["upload_id"], sorted((etags | again).items()))
+
+
+class _Stopped(Exception):
+    """Not an error: the person, or another part, said stop."""
+
+
+class _Sending:
+    """The threads that send parts. They are daemons, so that Ctrl-C never waits for a slow line."""
+
+    def __init__(self, cloud: CloudClient, archive: Archive, session: UploadSession, on_sent: OnSent) -> None:
+        self._archive = archive
+        self._session = session
+        self._on_sent = on_sent
+        self._links = _Links(cloud, session["upload_id"])
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._failure: BaseException | None = None
+        self._etags: dict[int, str] = {}
+
+    def run(self, numbers: list[int], threads: int) -> dict[int, str]:
+        """The ETags of ``numbers``, once all have arrived; the first failure otherwise."""
+        self._links.expect(numbers)
+        self._etags = {}
+        waiting = iter(numbers)
+        timeout = httpx.Timeout(60.0, connect=15.0, read=180.0)
+        # The store is not the API: no API key goes there, and links to this machine pass no proxy.
+        local = self._links.on_this_machine
+        with httpx.Client(timeout=timeout, trust_env=not local, follow_redirects=False) as http:
+            workers = [
+                threading.Thread(target=self._work, args=(http, waiting), daemon=True)
+                for _ in range(min(threads, len(numbers)))
+            ]
+            try:
+                for worker in workers:
+                    worker.start()
+                while any(worker.is_alive() for worker in workers):
+                    workers[0].join(0.1)
+                    workers = [worker for worker in workers if worker.is_alive()]
+            finally:
+                self._stop.set()
+        if self._failure is not None:
+            raise self._failure
+        self._stop.clear()
+        return dict(self._etags)
+
+    def _work(self, http: httpx.Client, waiting: Iterator[int]) -> None:
+        while not self._stop.is_set():
+            with self._lock:
+                number = next(waiting, None)
+            if number is None:
+                return
+            try:
+                etag = self._deliver(http, number)
+            except _Stopped:
+                return
+            except BaseException as failure:
+                with self._lock:
+                    self._failure = self._failure or failure
+                self._stop.set()
+                return
+            with self._lock:
+                self._etags[number] = etag
+
+    def _deliver(self, http: httpx.Client, number: int) -> str:
+        offset, length = _span(self._archive, self._session, number)
+        cause = ""
+        for attempt in range(1, _TRIES + 1):
+            body = _Body(self._archive.read(offset, length), self._stop, self._on_sent)
+            try:
+                answer = http.put(self._links.get(number), content=body, headers={"Content-Length": str(length)})
+            except httpx.TransportError as error:
+                cause = f"{type(error).__name__}: {error}"
+            else:
+                etag = str(answer.headers.get("ETag", "")).strip('"')
+                if answer.is_success and etag:
+                    return etag
+                cause = f"the store answered HTTP {answer.status_code}" + ("" if etag else " without an ETag")
+                if 400 <= answer.status_code < 500 and answer.status_code not in (400, 401, 403, 408, 425, 429):
+                    raise TransferFailed(f"Part {number} was refused: {cause}. Run the same command again.")
+                if answer.status_code in (400, 401, 403):
+                    self._links.drop(number)  # a link that has expired is answered so
+            self._on_sent(-body.sent)
+            if self._stop.wait(_pause(attempt) if attempt < _TRIES else 0):
+                raise _Stopped
+        raise TransferFailed(
+            f"Part {number} did not arrive after {_TRIES} tries ({cause}). What has arrived is kept: run the same "
+            "command again to send the rest."
+        )
+
+
+class _Body:
+    """A part's bytes, counted as they go. The first chunk is made before the request begins: it may take long."""
+
+    def __init__(self, chunks: Iterator[bytes], stop: threading.Event, on_sent: OnSent) -> None:
+        self._stop = stop
+        self._on_sent = on_sent
+        first = next(chunks, b"")
+        self._chunks = itertools.chain([first], chunks)
+        self.sent = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for chunk in self._chunks:
+            if self._stop.is_set():
+                raise _Stopped
+            yield chunk
+            self.sent += len(chunk)
+            self._on_sent(len(chunk))
+
+
+class _Links:
+    """Presigned part links, fetched a few ahead, and again when they grow old."""
+
+    def __init__(self, cloud: CloudClient, upload_id: str) -> None:
+        self._cloud = cloud
+        self._upload_id = upload_id
+        self._lock = threading.Lock()
+        self._known: dict[int, tuple[str, float]] = {}
+        self._ahead: list[int] = []
+        self.on_this_machine = cloud.connection.is_loopback
+
+    def expect(self, numbers: list[int]) -> None:
+        self._ahead = list(numbers)
+
+    def get(self, number: int) -> str:
+        with self._lock:
+            url, until = self._known.get(number, ("", 0.0))
+            if time.monotonic() >= until:
+                wanted = [number, *(one for one in self._ahead if one > number and one not in self._known)]
+                for link in self._cloud.part_links(self._upload_id, wanted[:_LINKS_AT_ONCE]):
+                    until = time.monotonic() + link["expires_in"] * 0.8
+                    self._known[link["part_number"]] = (link["url"], until)
+                if number not in self._known:
+                    raise TransferFailed(f"The server gave no link for part {number}. Run the same command again.")
+                url = self._known[number][0]
+            return url
+
+    def drop(self, number: int) -> None:
+        with self._lock:
+            self._known.pop(number, None)
+
+
+def _pause(attempt: int) -> float:
+    return float(min(20.0, 0.4 * 2**attempt)) * (0.5 + random.random() / 2)  # noqa: S311 (spreads load)
