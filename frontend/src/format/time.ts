@@ -25,14 +25,23 @@ export function ago(then: number, now: number, locale: string): string {
   return words.format(-Math.floor(seconds / DAY), "day");
 }
 
-/** The time of day; with the date when that was another day. */
-export function clockTime(then: number, now: number, locale: string): string {
+export function day(then: number, locale: string): string {
+  return new Date(then).toLocaleDateString(locale, { dateStyle: "medium" });
+}
+
+/** The time of day; with the date when that is another day than the reader expects. */
+export function clockTime(then: number, expected: number, locale: string): string {
   const at = new Date(then);
-  const sameDay = at.toDateString() === new Date(now).toDateString();
+  const sameDay = at.toDateString() === new Date(expected).toDateString();
   const time = { hour: "2-digit", minute: "2-digit", second: "2-digit" } as const;
   return sameDay
     ? at.toLocaleTimeString(locale, time)
     : at.toLocaleString(locale, { ...time, day: "numeric", month: "short" });
+}
+
+/** Date and time to the minute. */
+export function shortTime(then: number, locale: string): string {
+  return new Date(then).toLocaleString(locale, { dateStyle: "medium", timeStyle: "short" });
 }
 
 /** Date and time in full, for tooltips and records. */

@@ -1,12 +1,13 @@
 import type { Artifact, ArtifactList } from "../api/types";
 import { size } from "../format/amount";
-import { fullTime } from "../format/time";
+import { shortTime } from "../format/time";
 import { locale, plural, t } from "../i18n/i18n";
 import { webLink } from "../jobs/job";
 import { Icon } from "../ui/Icon";
-import { ordered } from "./files";
+import { finalModel, ordered } from "./files";
 
 export function ArtifactsCard({ list }: { list: ArtifactList }) {
+  const final = finalModel(list.artifacts);
   return (
     <section class="card" aria-labelledby="files">
       <div class="card-head">
@@ -29,13 +30,13 @@ export function ArtifactsCard({ list }: { list: ArtifactList }) {
           </thead>
           <tbody>
             {ordered(list.artifacts).map((artifact) => (
-              <tr key={artifact.key} class={artifact.is_model ? "is-model" : undefined}>
+              <tr key={artifact.key} class={artifact.key === final?.key ? "final-model" : undefined}>
                 <td class="mono">
-                  {artifact.name}
+                  <FileName name={artifact.name} />
                   {artifact.is_model && <span class="tag">{t("files.model")}</span>}
                 </td>
                 <td class="amount">{size(artifact.size, locale.value)}</td>
-                <td class="files-time number">{fullTime(Date.parse(artifact.last_modified), locale.value)}</td>
+                <td class="files-time number">{shortTime(Date.parse(artifact.last_modified), locale.value)}</td>
                 <td>
                   <Download artifact={artifact} />
                 </td>
@@ -55,7 +56,20 @@ function Download({ artifact }: { artifact: Artifact }) {
   return (
     <a class="button quiet" href={link} download aria-label={t("files.download_for", { name: artifact.name })}>
       <Icon name="down" />
-      {t("files.download")}
+      <span class="roomy">{t("files.download")}</span>
     </a>
+  );
+}
+
+/** A long path breaks after its slashes first, and inside a name only when there is no other way. */
+function FileName({ name }: { name: string }) {
+  return (
+    <>
+      {name.split(/(?<=\/)/).map((part) => (
+        <span key={part} class="path-part">
+          {part}
+        </span>
+      ))}
+    </>
   );
 }

@@ -35,6 +35,7 @@ function reckoning(job: Job): string {
   const owed = cost(job, now.value);
   const perSecond = job.price_micros_per_second;
   if (owed.kind === "none") return t(job.is_terminal ? "cost.how_unbilled" : "cost.how_not_started");
+  if (owed.kind === "final" && owed.micros === 0) return t("cost.how_free");
   if (perSecond === null || perSecond === 0) return t("cost.how_vendor");
   const rate = price(perSecond, locale.value);
   if (owed.kind === "final") {

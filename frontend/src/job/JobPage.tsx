@@ -58,8 +58,8 @@ function FoundJob({ job, follow }: { job: Job; follow: JobFollow }) {
         onDeleted={() => go(jobsLink())}
       />
       <OutcomeCard job={job} />
-      <WarningsCard warnings={job.metadata.warnings ?? []} />
       {job.is_active && <ProgressCard job={job} report={follow.progress.value} />}
+      <WarningsCard warnings={job.metadata.warnings ?? []} />
       <div class="columns">
         <div class="column">
           {metrics && metrics.points.length > 0 && <LossCard metrics={metrics} />}

@@ -28,16 +28,19 @@ export function LogCard({ job, blocks, log, complete }: Props) {
     [blocks, trimmed.value],
   );
   const download = () => save(log.text(), `${job.job_id}.log`);
+  const empty = blocks.length === 0;
   return (
     <section class="card log-card" aria-labelledby="log">
       <div class="card-head">
         <h2 id="log">{t("log.title")}</h2>
-        <span class="muted number" data-testid="log-count">
-          {plural("log.lines", log.lineCount)}
-          {!complete && job.is_active && <span class="live">{t("log.live")}</span>}
-        </span>
+        {!empty && (
+          <span class="muted number" data-testid="log-count">
+            {plural("log.lines", log.lineCount)}
+            {!complete && job.is_active && <span class="live">{t("log.live")}</span>}
+          </span>
+        )}
       </div>
-      <div class="log-tools">
+      <div class="log-tools" hidden={empty}>
         <input
           type="search"
           aria-label={t("log.search")}
@@ -56,7 +59,7 @@ export function LogCard({ job, blocks, log, complete }: Props) {
       <p class="note number" role="status">
         {found && hitsText(found.count)}
       </p>
-      {blocks.length === 0 ? (
+      {empty ? (
         <p class="log log-empty muted">{t(job.is_terminal ? "log.none" : "log.waiting")}</p>
       ) : (
         <LogText blocks={found?.blocks ?? blocks} wish={trimmed.value} wrap={wrapLog.value} follow={follow} />

@@ -21,7 +21,7 @@ export function ProgressCard({ job, report }: { job: Job; report: InlineProgress
           <span>{t("progress.rate", { rate: rate(report.learning_rate) })}</span>
         )}
         {report && report.eta_seconds !== null && (
-          <span class="progress-eta">{t("progress.eta", { time: duration(report.eta_seconds, locale.value) })}</span>
+          <span class="progress-eta">{t("progress.eta", { time: duration(roughly(report.eta_seconds), locale.value) })}</span>
         )}
         {!report && <span>{waiting(job)}</span>}
       </div>
@@ -47,4 +47,9 @@ function stepsText(report: InlineProgress | null): string | null {
 function waiting(job: Job): string {
   if (job.queue_position) return t("progress.queue_place", { place: job.queue_position });
   return t(job.status === "queued" ? "progress.waiting_machine" : "progress.waiting_report");
+}
+
+/** A guess of minutes has no seconds. */
+function roughly(seconds: number): number {
+  return seconds < 120 ? seconds : Math.ceil(seconds / 60) * 60;
 }

@@ -1,6 +1,6 @@
 import type { Job, JobEvent } from "../api/types";
 import { now } from "../clock";
-import { clockTime, duration, fullTime } from "../format/time";
+import { clockTime, day, duration, fullTime } from "../format/time";
 import { known, locale, t } from "../i18n/i18n";
 import { Icon, type IconName } from "../ui/Icon";
 import { deletedAt, type Milestone, milestones } from "./milestones";
@@ -13,11 +13,14 @@ interface Props {
 export function TimelineCard({ job, events }: Props) {
   return (
     <section class="card" aria-labelledby="timeline">
-      <h2 id="timeline">{t("timeline.title")}</h2>
+      <div class="card-head">
+        <h2 id="timeline">{t("timeline.title")}</h2>
+        <span class="muted timeline-day">{day(Date.parse(job.created_at), locale.value)}</span>
+      </div>
       {events.length === 0 && <p class="muted">{t("timeline.empty")}</p>}
       <ol class="timeline">
         {milestones(events, job, now.value).map((milestone) => (
-          <Entry key={`${milestone.event.at} ${milestone.event.kind} ${milestone.event.phase}`} milestone={milestone} />
+          <Entry key={`${milestone.event.at} ${milestone.event.kind} ${milestone.event.phase}`} milestone={milestone} since={Date.parse(job.created_at)} />
         ))}
       </ol>
       <DeletionProof job={job} events={events} />
@@ -25,7 +28,7 @@ export function TimelineCard({ job, events }: Props) {
   );
 }
 
-function Entry({ milestone }: { milestone: Milestone }) {
+function Entry({ milestone, since }: { milestone: Milestone; since: number }) {
   const { event, at, seconds, present } = milestone;
   const phase = event.kind === "moved" || event.kind === "submitted" ? event.phase : null;
   const why = event.reason && known(`reason.${event.reason}`) ? t(`reason.${event.reason}` as "reason.deadline") : null;
@@ -41,7 +44,7 @@ function Entry({ milestone }: { milestone: Milestone }) {
         {event.message && <span class="finer">{event.message}</span>}
       </div>
       <time class="number" dateTime={event.at} title={fullTime(at, locale.value)}>
-        {clockTime(at, now.value, locale.value)}
+        {clockTime(at, since, locale.value)}
       </time>
     </li>
   );
@@ -56,7 +59,7 @@ function DeletionProof({ job, events }: Props) {
       <Icon name="shield" size={18} />
       {gone === null
         ? t(job.is_terminal ? "proof.pending" : "proof.promise")
-        : t("proof.kept", { time: clockTime(gone, now.value, locale.value) })}
+        : t("proof.kept", { time: fullTime(gone, locale.value) })}
     </p>
   );
 }

@@ -70,7 +70,7 @@ export type Tone = "plain" | "stage" | "warning" | "error";
 
 /** How a line of the trainer's log wants to be read. */
 export function tone(line: string): Tone {
-  if (/^\[ERROR\]|^\w*(Error|Exception)\b.*:|Traceback \(most recent|\bERROR\b/.test(line)) return "error";
+  if (/^\[ERROR\]|^[\w.]*(Error|Exception):|Traceback \(most recent|\bERROR\b/.test(line)) return "error";
   if (/^\[WARN(ING)?\]|\bWARNING\b/.test(line)) return "warning";
   if (/^\[(STAGE|CHECKPOINT|EVENT|COG)\]/.test(line)) return "stage";
   return "plain";

@@ -95,10 +95,10 @@ function RowCost({ job, now }: { job: Job; now: number }) {
   const owed = cost(job, now);
   if (owed.kind === "none") return <span class="muted">–</span>;
   return (
-    <>
+    <span>
       {money(owed.micros, locale.value)}
       {owed.kind === "so_far" && <span class="finer">{t("cost.so_far")}</span>}
-    </>
+    </span>
   );
 }
 
