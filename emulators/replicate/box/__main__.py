@@ -38,6 +38,9 @@ def main() -> int:
         text = " ".join(str(error).split()).replace(str(order["root"]), "")
         console.say("ERROR", f"Training failed: {text}")
         answer = {"output": None, "error": text}
+    except Exception as error:  # the box is the last that can tell what happened
+        console.say("ERROR", f"Training failed: {type(error).__name__}: {error}")
+        answer = {"output": None, "error": f"{type(error).__name__}: {error}"}
     result = Path(order["result"])
     unfinished = result.with_suffix(".part")
     unfinished.write_text(json.dumps(answer))

@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
-from emulators.replicate.box.network import Adam, Network
+from emulators.replicate.box.network import Adam, Array, Network
 from emulators.replicate.box.options import Options
 
 WEIGHTS = "pytorch_lora_weights.safetensors"
@@ -27,7 +27,7 @@ class Checkpoints:
         folder = self._options.output_dir / f"checkpoint-{step}"
         folder.mkdir(parents=True, exist_ok=True)
         self._weights(folder / WEIGHTS, step)
-        save_file(self._optimizer.moments, folder / "optimizer.safetensors", {"steps": str(self._optimizer.steps)})
+        _write_tensors(folder / "optimizer.safetensors", self._optimizer.moments, {"steps": str(self._optimizer.steps)})
         _write(folder / "scheduler.json", {"name": self._options.scheduler, "last_step": step})
         _write(folder / "random_states_0.json", {"seed": self._options.seed, "draws_at_step": step})
         _write(folder / "training_state.json", {"global_step": step, "loss": round(loss, 6)})
@@ -53,7 +53,18 @@ class Checkpoints:
             "simpletuner.step": str(step),
             "simpletuner.seed": str(self._options.seed),
         }
-        save_file(self._network.adapters, path, metadata)
+        _write_tensors(path, self._network.adapters, metadata)
+
+
+def _write_tensors(path: Path, tensors: dict[str, Array], metadata: dict[str, str]) -> None:
+    """The library writes the metadata in an order of its own each time; here the same content is the same bytes."""
+    content = save(tensors, metadata)
+    length = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:length])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    path.write_bytes(len(text).to_bytes(8, "little") + text + content[length:])
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:

@@ -125,7 +125,7 @@ def _publishing(given: dict[str, Any], pick: _Picker) -> list[dict[str, Any]]:
         return [{name: value for name, value in target.items() if value}]
     wanted = pick.any("publishing_config", None)
     if isinstance(wanted, str) and wanted.strip():
-        wanted = json.loads(wanted)
+        wanted = _json(wanted, "publishing_config")
     targets = wanted if isinstance(wanted, list) else [wanted] if wanted else []
     if not all(isinstance(target, dict) for target in targets):
         raise ValueError("publishing_config must be an object or a list of objects.")
@@ -135,14 +135,18 @@ def _publishing(given: dict[str, Any], pick: _Picker) -> list[dict[str, Any]]:
 def _json_or_path(text: str, what: str, root: Path) -> Any:
     """Text that begins like JSON is JSON; anything else names a file in the container."""
     if text.lstrip()[:1] in ("{", "["):
-        try:
-            return json.loads(text)
-        except ValueError as error:
-            raise ValueError(f"{what} is not valid JSON: {error}") from error
+        return _json(text, what)
     path = _inside(root, text)
     if not path.is_file():
         raise FileNotFoundError(f"{what} path not found: {text}")
-    return json.loads(path.read_text())
+    return _json(path.read_text(), what)
+
+
+def _json(text: str, what: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"{what} is not valid JSON: {error}") from error
 
 
 def _inside(root: Path, path: str) -> Path:

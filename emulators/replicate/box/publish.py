@@ -64,9 +64,9 @@ def address(target: dict[str, Any]) -> str:
     if target.get("public_base_url"):
         root = str(target["public_base_url"]).rstrip("/")
     elif target.get("endpoint_url"):
-        root = f"{str(target['endpoint_url']).rstrip('/')}/{target['bucket']}"
+        root = f"{str(target['endpoint_url']).rstrip('/')}/{target.get('bucket')}"
     else:
-        root = f"s3://{target['bucket']}"
+        root = f"s3://{target.get('bucket')}"
     return f"{root}/{base_path}" if base_path else root
 
 
