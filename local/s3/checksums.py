@@ -12,7 +12,7 @@ from typing import Protocol
 
 from local.s3.errors import S3Error
 
-LENGTHS = {"crc32": 4, "crc32c": 4, "crc64nvme": 8, "sha1": 20, "sha256": 32}
+LENGTHS = {"crc32": 4, "crc32c": 4, "crc64nvme": 8, "md5": 16, "sha1": 20, "sha256": 32, "sha512": 64}
 POLYNOMIALS = {"crc32": 0xEDB88320, "crc32c": 0x82F63B78, "crc64nvme": 0x9A6C9329AC4BC9B5}
 PREFIX = "x-amz-checksum-"
 _NOT_VALUES = {PREFIX + "mode", PREFIX + "algorithm", PREFIX + "type"}
@@ -65,7 +65,7 @@ def known(algorithm: str) -> str:
     """The algorithm's lower-case name, or ``InvalidRequest``."""
     name = algorithm.strip().lower()
     if name not in LENGTHS:
-        raise S3Error("InvalidRequest", "Checksum algorithms are CRC32, CRC32C, CRC64NVME, SHA1 and SHA256.")
+        raise S3Error("InvalidRequest", f"Checksum algorithms here are {', '.join(LENGTHS).upper()}.")
     return name
 
 

@@ -155,6 +155,7 @@ class Disk:
                 if entry is not None:
                     return descriptor, entry
                 os.close(descriptor)
+        self.require_bucket(bucket)
         raise S3Error("NoSuchKey", Key=key)
 
     def delete(self, bucket: str, key: str) -> None:
@@ -198,6 +199,7 @@ class Disk:
 
     def _places(self, bucket: str, key: str) -> list[tuple[Path, bool]]:
         """Where the key may live. Aside comes first: it is where the key went when its own path was taken."""
+        names.require_bucket_name(bucket)
         places = [(self._aside_path(bucket, key), True)]
         if names.is_plain(key):
             places.append((self._plain_path(bucket, key), False))

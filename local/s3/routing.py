@@ -9,6 +9,7 @@ from local.s3 import buckets, copying, objects, parts
 from local.s3.answer import Answer
 from local.s3.call import Call
 from local.s3.errors import S3Error
+from local.s3.names import require_bucket_name
 from local.s3.request import Request
 
 Operation: TypeAlias = Callable[[Call], Awaitable[Answer]]
@@ -82,6 +83,7 @@ def operation(request: Request) -> Operation:
         if request.key or request.method != "GET":
             raise S3Error("MethodNotAllowed")
         return buckets.list_buckets
+    require_bucket_name(request.bucket)
     for name in asked & _ABSENT.keys():
         if request.method == "GET":
             return _absent(_ABSENT[name])
