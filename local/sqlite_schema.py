@@ -5,38 +5,36 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 from chalicelib.stores.table import INDEXES, TableUnavailable
 
 APPLICATION_ID = 0x5354434C
 VERSION = 1
-BUSY_SECONDS = 10.0
+_START_SECONDS = 10.0
 
 INDEX_COLUMNS = [name for names in INDEXES.values() for name in names]
 
 
-def open_connection(path: Path) -> sqlite3.Connection:
+def open_connection(path: Path, busy_seconds: float) -> sqlite3.Connection:
     """A connection that acknowledges a commit only when it is on the disk, whatever happens to the power."""
-    database = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    database = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
     database.execute("PRAGMA synchronous = FULL")
     return database
 
 
 def prepare(path: Path) -> None:
     """Create the file, readable by its owner alone, or make sure that it is one of ours and of our version."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     try:
-        database = open_connection(path)
-        try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        with closing(open_connection(path, _START_SECONDS)) as database:
             _use_write_ahead_log(database)
             database.execute("BEGIN IMMEDIATE")
             _create_or_recognise(database)
             database.execute("COMMIT")
-        finally:
-            database.close()
-    except sqlite3.DatabaseError as error:
+    except (OSError, sqlite3.DatabaseError) as error:
         raise TableUnavailable(f"{path} cannot be used as the table: {error}") from error
 
 
@@ -71,7 +69,7 @@ def _statements() -> list[str]:
 
 def _use_write_ahead_log(database: sqlite3.Connection) -> None:
     # Changing the mode does not wait for a lock that another process holds while it does the same.
-    deadline = time.monotonic() + BUSY_SECONDS
+    deadline = time.monotonic() + _START_SECONDS
     while True:
         try:
             [mode] = database.execute("PRAGMA journal_mode = WAL").fetchone()

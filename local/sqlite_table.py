@@ -46,7 +46,7 @@ from chalicelib.stores.table_rules import (
     key_of,
 )
 from local.sqlite_codec import dumps, loads
-from local.sqlite_schema import BUSY_SECONDS, INDEX_COLUMNS, open_connection, prepare
+from local.sqlite_schema import INDEX_COLUMNS, open_connection, prepare
 
 _COLUMNS = ["pk", "sk", "body", "ttl", *INDEX_COLUMNS]
 _STORE = (
@@ -57,9 +57,11 @@ _ALIVE = "(ttl IS NULL OR ttl >= ?)"
 
 
 class SqliteTable:
-    def __init__(self, path: Path, now: UnixClock) -> None:
+    def __init__(self, path: Path, now: UnixClock, *, busy_seconds: float = 10.0) -> None:
+        """A write that other writers keep out for longer than ``busy_seconds`` is ``TableUnavailable``."""
         self._path = path
         self._now = now
+        self._busy_seconds = busy_seconds
         self._idle: deque[sqlite3.Connection] = deque()
         self._writing = threading.Lock()
         prepare(path)
@@ -182,7 +184,7 @@ class SqliteTable:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         # SQLite makes waiting writers sleep and try again, which starves some; threads of one process can queue.
-        if not self._writing.acquire(timeout=BUSY_SECONDS):
+        if not self._writing.acquire(timeout=self._busy_seconds):
             raise TableUnavailable("other writes take too long")
         try:
             with self._connection() as database:
@@ -206,7 +208,7 @@ class SqliteTable:
             try:
                 database = self._idle.pop()
             except IndexError:
-                database = open_connection(self._path)
+                database = open_connection(self._path, self._busy_seconds)
             try:
                 yield database
             finally:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -40,6 +41,7 @@ from chalicelib.stores.table import (
     OutcomeUnclear,
     Page,
     Put,
+    TableUnavailable,
     TransactionRefused,
     UnixClock,
     Update,
@@ -166,6 +168,10 @@ class DynamoTable:
             except Unclear as error:
                 failure, unclear = error, True
                 self._patience.pause(number)
+            except TableUnavailable as error:
+                if unclear:
+                    raise gave_up(True, error) from error
+                raise
             except ClientError as error:
                 failure = error
                 if error_code(error) == PARAMETER_MISMATCH:
@@ -173,6 +179,7 @@ class DynamoTable:
                         raise OutcomeUnclear("the token of a transaction belongs to another one") from error
                 else:
                     self._make_way(cleaned, error, now)
+                    unclear = False  # a cancelled token has done nothing
                 request, now = self._transaction(cleaned)
         raise gave_up(unclear, failure)
 
@@ -219,27 +226,31 @@ class DynamoTable:
                 if not is_repeatable(write):
                     return self._recognise(key_of(write), mark, error)
                 self._patience.pause(number)
+            except TableUnavailable as error:
+                if unclear:
+                    raise gave_up(True, error) from error
+                raise
             except ClientError as error:
                 failure = error
                 if error_code(error) != CONDITION_FAILED:
                     raise
                 present: Wire | None = error.response.get("Item")  # type: ignore[assignment]
                 item = item_from_wire(present)
-                if _is_in_the_way(write, item, now):
-                    self._remove_expired(key_of(write), now)
-                elif unclear and _bears(present, mark):
+                if unclear and _bears(present, mark):
                     return present
-                elif unclear:
+                if unclear:
                     raise gave_up(True, error) from error
-                else:
+                if not _is_in_the_way(write, item, now):
                     raise ConditionFailed(visible(item, now)) from None
+                self._remove_expired(key_of(write), now)
         raise gave_up(unclear, failure)
 
     def _recognise(self, key: Key, mark: bytes, lost: Exception) -> Wire:
-        present = self._read(key)
-        if present is None or not _bears(present, mark):
-            raise OutcomeUnclear("the answer to a write was lost, and the item does not show it") from lost
-        return present
+        with suppress(TableUnavailable):
+            present = self._read(key)
+            if present is not None and _bears(present, mark):
+                return present
+        raise OutcomeUnclear("the answer to a write was lost, and the item does not show it") from lost
 
     def _read(self, key: Key) -> Wire | None:
         request = {"TableName": self._name, "Key": key_to_wire(key), "ConsistentRead": True}

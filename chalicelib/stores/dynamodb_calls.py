@@ -99,18 +99,15 @@ def attempt(call: Callable[..., dict[str, Any]], request: dict[str, Any]) -> dic
 
 
 def until_answered(patience: Patience, call: Callable[..., dict[str, Any]], request: dict[str, Any]) -> dict[str, Any]:
-    """For requests that do no harm when they are carried out twice."""
+    """For reads, and for writes that do no harm whenever and however often they are carried out."""
     failure: Exception | None = None
-    unclear = False
     for number in patience.tries():
         try:
             return attempt(call, request)
-        except Untouched as error:
+        except (Untouched, Unclear) as error:
             failure = error
-        except Unclear as error:
-            failure, unclear = error, True
         patience.pause(number)
-    raise gave_up(unclear, failure)
+    raise gave_up(False, failure)
 
 
 def gave_up(unclear: bool, failure: Exception | None) -> TableUnavailable:
