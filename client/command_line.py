@@ -42,7 +42,8 @@ examples:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    given = _parser().parse_args(arguments)
+    # Defaults go here, not into the shared parser: there they would overrule what stands before the command.
+    given = _parser().parse_args(arguments, argparse.Namespace(json=False, url=None))
     screen = Screen(as_json=given.json)
     try:
         return _run(screen, given)
@@ -127,7 +128,6 @@ def _parser() -> argparse.ArgumentParser:
     consent = add("consent", service.consent, "show or set whether data may leave this machine")
     consent.add_argument("setting", nargs="?", choices=["ask", "allow", "deny"])
     add("health", service.health, "ask the server how it is")
-    parser.set_defaults(json=False, url=None)
     return parser
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import random
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -14,6 +16,12 @@ from client.settings import Connection
 
 _TRIES = 4
 _PASSING = frozenset({429, 502, 503, 504})
+
+
+@functools.cache
+def trusted() -> ssl.SSLContext:
+    """The certificate authorities of this machine, read once: that takes longer than a request."""
+    return httpx.create_ssl_context()
 
 
 class Transport:
@@ -32,6 +40,7 @@ class Transport:
             base_url=connection.base_url,
             headers=headers,
             timeout=httpx.Timeout(timeout, connect=10.0),
+            verify=trusted(),
             trust_env=not connection.is_loopback,
         )
 

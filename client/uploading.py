@@ -25,6 +25,7 @@ from chalicelib.domain.datasets import FileChanged, Manifest
 from client.api import CloudClient
 from client.errors import ApiError, ClientError, TransferFailed
 from client.shapes import UploadSession
+from client.transport import trusted
 
 OnSent = Callable[[int], None]
 """Called with bytes sent since the last call; negative when a part has to start again."""
@@ -154,7 +155,7 @@ class _Sending:
         timeout = httpx.Timeout(60.0, connect=15.0, read=180.0)
         # The store is not the API: no API key goes there, and links to this machine pass no proxy.
         local = self._links.on_this_machine
-        with httpx.Client(timeout=timeout, trust_env=not local, follow_redirects=False) as http:
+        with httpx.Client(timeout=timeout, verify=trusted(), trust_env=not local) as http:
             workers = [
                 threading.Thread(target=self._work, args=(http, waiting), daemon=True)
                 for _ in range(min(threads, len(numbers)))

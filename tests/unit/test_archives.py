@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import shutil
 import subprocess
@@ -66,9 +67,9 @@ def test_any_tree_gives_a_sound_zip_of_the_size_foretold_whatever_the_slices(
                 assert listed.orig_filename == entry.path
                 assert sha256(opened.read(listed)).digest() == entry.sha256
         edges = sorted({0, archive.size, *(cut % (archive.size + 1) for cut in cuts)})
-        pieces = [b"".join(archive.read(low, high - low)) for low, high in zip(edges, edges[1:], strict=False)]
+        pieces = [b"".join(archive.read(low, high - low)) for low, high in itertools.pairwise(edges)]
         assert b"".join(pieces) == content
-        assert [len(piece) for piece in pieces] == [high - low for low, high in zip(edges, edges[1:], strict=False)]
+        assert [len(piece) for piece in pieces] == [high - low for low, high in itertools.pairwise(edges)]
 
 
 def test_every_single_byte_can_be_read_alone(tmp_path: Path) -> None:
