@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.fake_api import DIST, FakeCloud, app
 
@@ -30,6 +30,7 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
+expect.set_options(timeout=10_000)
 
 
 @dataclass
@@ -67,7 +68,7 @@ def built_tab(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cloud(built_tab: Path) -> Iterator[Stage]:
     fake = FakeCloud()
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app(fake), log_level="warning"))
+    server = uvicorn.Server(uvicorn.Config(app(fake), log_level="warning", lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     while not server.started:

@@ -22,7 +22,7 @@ class FakeJob:
 
     job_id: str
     submitted: datetime
-    lengths: tuple[float, ...] = (0.6, 0.6, 0.8, 6.0, 0.6)
+    lengths: tuple[float, ...] = (0.4, 0.3, 0.3, 5.0, 0.4)
     ending: str = "completed"
     reason: str | None = None
     error: str | None = None

@@ -16,7 +16,7 @@ export function ArtifactsCard({ list }: { list: ArtifactList }) {
           {plural("files.count", list.artifacts.length)} · {size(list.total_size, locale.value)}
         </span>
       </div>
-      <div class="scroller" tabIndex={0} role="region" aria-labelledby="files">
+      <div class="scroller" tabIndex={0} role="group" aria-labelledby="files">
         <table class="files">
           <thead>
             <tr>

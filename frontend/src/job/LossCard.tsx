@@ -44,7 +44,7 @@ function words({ first, last, lowest }: LossSummary): string {
 
 function LossTable({ metrics }: { metrics: Metrics }) {
   return (
-    <div class="scroller loss-table" tabIndex={0} role="region" aria-labelledby="loss">
+    <div class="scroller loss-table" tabIndex={0} role="group" aria-labelledby="loss">
       <table>
         <thead>
           <tr>

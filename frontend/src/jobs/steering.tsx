@@ -33,7 +33,7 @@ export function SteerButtons({ job, bare = false, onCancelled, onDeleted }: Prop
         type="button"
         class={look}
         title={t("delete.action")}
-        aria-label={t("delete.action_for", { name })}
+        {...(bare && { "aria-label": t("delete.action_for", { name }) })}
         onClick={() => (question.value = { what: "delete", job, onDone: onDeleted })}
       >
         <Icon name="bin" />
@@ -49,7 +49,7 @@ export function SteerButtons({ job, bare = false, onCancelled, onDeleted }: Prop
       class={look}
       title={caption}
       disabled={asked}
-      aria-label={asked ? caption : t("cancel.action_for", { name })}
+      {...(bare && { "aria-label": asked ? caption : t("cancel.action_for", { name }) })}
       onClick={() => (question.value = { what: "cancel", job, onDone: onCancelled })}
     >
       <Icon name="stop" />
@@ -83,10 +83,8 @@ export function SteerDialog() {
       keep={t(`${what}.keep`)}
       act={t(`${what}.act`)}
       onClose={close}
-      onAct={async () => {
-        await (what === "cancel" ? cancel(job.job_id) : remove(job.job_id));
-        onDone();
-      }}
+      onAct={() => (what === "cancel" ? cancel(job.job_id) : remove(job.job_id))}
+      onDone={onDone}
     >
       <p>{t(`${what}.body`)}</p>
     </Confirm>

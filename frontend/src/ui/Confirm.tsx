@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import { ApiError } from "../api/client";
 import { explain } from "./Trouble";
 
@@ -9,20 +9,22 @@ interface Props {
   keep: string;
   act: string;
   children: ComponentChildren;
-  /** Done when it settles; an ApiError is shown in the dialog, which then stays open. */
+  /** An ApiError is shown in the dialog, which then stays open. */
   onAct: () => Promise<void>;
+  /** After success, when the dialog is closed and the page can take the focus again. */
+  onDone: () => void;
   onClose: () => void;
 }
 
 /** Asks before something that cannot be taken back. Opens when it is mounted; focus starts on the safe answer. */
-export function Confirm({ title, keep, act, children, onAct, onClose }: Props) {
+export function Confirm({ title, keep, act, children, onAct, onDone, onClose }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const busy = useSignal(false);
   const refused = useSignal("");
   const titleId = useId();
   const bodyId = useId();
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     const box = dialog.current;
     box?.showModal();
     return () => box?.close();
@@ -34,6 +36,7 @@ export function Confirm({ title, keep, act, children, onAct, onClose }: Props) {
     try {
       await onAct();
       dialog.current?.close();
+      onDone();
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       refused.value = explain(error);
