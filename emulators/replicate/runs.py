@@ -39,6 +39,8 @@ class Runs:
 
     def begin(self) -> None:
         """Takes up what the last server left, and starts the sweeper."""
+        for left in self._store.runs_folder.iterdir():
+            shutil.rmtree(left, ignore_errors=True)
         for prediction in self._store.unnotified():
             self._postman.tell(prediction, "completed")
         for prediction in self._store.unended():
@@ -67,11 +69,14 @@ class Runs:
                 return
 
     async def stop(self) -> None:
-        """Ends every box. The predictions stay as they are, for the next server to find."""
+        """Ends every box and every wait. The predictions stay as they are, for the next server to find."""
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for ended in self._ends.values():
+            ended.set()
+        self._ends.clear()
 
     async def close(self) -> None:
         if self._sweeper is not None:
@@ -79,9 +84,8 @@ class Runs:
         await self.stop()
 
     def remove_data(self, prediction: Prediction) -> None:
-        """What retention does: the input, output, logs and files of an ended prediction go."""
+        """What retention does: the input, output and logs of an ended prediction go."""
         self._store.change(prediction.id, data_removed=True, input={}, output=None, logs=None)
-        shutil.rmtree(self._store.runs_folder / prediction.id, ignore_errors=True)
 
     async def _live(self, prediction_id: str) -> None:
         prediction, job = self._store.get(prediction_id), self._store.job(prediction_id)
@@ -104,6 +108,8 @@ class Runs:
                     self._finish(prediction_id, outcome)
             finally:
                 await box.close()
+                # As with a real container, nothing that was not published is left.
+                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def _boot(self, faults: dict[str, Any]) -> None:
         if "never_boots" in faults:

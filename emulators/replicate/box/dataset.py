@@ -24,6 +24,7 @@ _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif",
 _NOT_IMAGES = frozenset({"text_embeds", "image_embeds", "video", "audio"})
 # More would only cost time: the model is too small to learn from them.
 _MOST_READ = 512
+_MOST_WARNINGS = 10
 
 
 class BadDataset(ValueError):
@@ -146,16 +147,22 @@ def _read(paths: list[Path]) -> Dataset:
     stride = max(1, -(-len(paths) // _MOST_READ))
     if stride > 1:
         console.say("INFO", f"Dataset: {len(paths)} images; the rehearsal trainer learns from every {stride}.")
-    pictures, captions = [], []
-    for number, path in enumerate(paths[::stride]):
+    chosen = paths[::stride]
+    pictures, captions, skipped = [], [], 0
+    for number, path in enumerate(chosen):
         if number % 100 == 0:
-            console.stage("running", "Caching VAE latents", f"{number}/{len(paths[::stride])}")
+            console.stage("running", "Caching VAE latents", f"{number}/{len(chosen)}")
         try:
             pictures.append(_picture(path))
         except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            console.say("WARN", f"Skipping unreadable image {path.name}: {error}".replace(str(path.parent), "…"))
+            skipped += 1
+            if skipped <= _MOST_WARNINGS:
+                console.say("WARN", f"Skipping unreadable image {path.name}: {error}".replace(str(path.parent), "…"))
             continue
         captions.append(_caption(path))
+    console.stage("completed", "Caching VAE latents", f"{len(chosen)}/{len(chosen)}")
+    if skipped:
+        console.say("WARN", f"{skipped} of {len(chosen)} images could not be read")
     if not pictures:
         raise BadDataset(f"None of the {len(paths)} images in the dataset could be read.")
     return Dataset(np.stack(pictures), captions, len(paths))
