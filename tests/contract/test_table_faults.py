@@ -67,7 +67,7 @@ def rig(
 ) -> Iterator[Rig]:
     (proxy, client), direct, name, clock = proxied, client_of("dynoxide"), new_table_name(), Clock()
     create_table(direct, name)
-    quick = Patience(attempts=6, sleep=lambda seconds: None)
+    quick = Patience(attempts=12, sleep=lambda seconds: None)
     yield Rig(name, proxy, DynamoTable(client, name, clock, patience=quick), DynamoTable(direct, name, clock), clock)
     proxy.plan = lambda operation: None
     direct.delete_table(TableName=name)
