@@ -137,12 +137,15 @@ def test_publishing_config_publishes_and_s3_inputs_replace_it(emulator: Emulator
 
 
 def test_a_failed_publication_is_logged_and_the_training_succeeds(emulator: Emulator) -> None:
-    target = {"provider": "s3", "endpoint_url": "http://127.0.0.1:9", "access_key": "K", "secret_key": "verysecretkey"}
-    made = run(emulator, {"publishing_config": target}, max_train_steps=2)
-    ended = emulator.wait(made.id)
-    assert ended["status"] == "succeeded"
+    place = {"bucket": "b", "region": "us-east-1", "endpoint_url": "http://127.0.0.1:9"}
+    target = {"provider": "s3", **place, "access_key": "K", "secret_key": "verysecretkey"}
+    ended = emulator.wait(run(emulator, {"publishing_config": target}, max_train_steps=2).id)
+    assert (ended["status"], ended["output"]) == ("succeeded", "http://127.0.0.1:9/b")
     assert "[ERROR] Publishing to s3 failed" in ended["logs"]
     assert "verysecretkey" not in ended["logs"]
+    assert "/runs/" not in ended["logs"], "a path of this machine"
+    without_bucket = run(emulator, {"publishing_config": {"provider": "s3"}}, max_train_steps=2)
+    assert emulator.wait(without_bucket.id)["status"] == "succeeded"
 
 
 def test_a_dataset_is_read_from_a_bucket_and_the_archive_is_then_ignored(emulator: Emulator) -> None:

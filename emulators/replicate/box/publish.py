@@ -44,7 +44,8 @@ class Publisher:
                 self._put(self._clients[number], target, path)
                 count += 1
         except (BotoCoreError, ClientError, S3UploadFailedError, KeyError, ValueError, OSError) as error:
-            console.say("ERROR", f"Publishing to {provider} failed: {type(error).__name__}: {error}")
+            text = str(error).replace(str(self._folder), self._folder.name)
+            console.say("ERROR", f"Publishing to {provider} failed: {type(error).__name__}: {text}")
         else:
             console.say("INFO", f"Published {count} files to {provider}")
 
