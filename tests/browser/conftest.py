@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import socket
 import subprocess
@@ -45,16 +46,12 @@ class Stage:
 
 
 @pytest.fixture(scope="session")
-def built_tab(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tab as it ships. Builds it once when nobody has; parallel test processes wait for the first."""
-    lock = tmp_path_factory.getbasetemp().parent / "frontend-build"
-    try:
-        lock.mkdir()
-    except FileExistsError:
-        deadline = time.monotonic() + 90
-        while not (DIST / "index.html").exists() and time.monotonic() < deadline:
-            time.sleep(0.2)
-    if not (DIST / "index.html").exists():
+def built_tab() -> Path:
+    """The tab as it ships. Built once when nobody has; parallel test processes wait for the first."""
+    with (FRONTEND / "package.json").open() as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        if (DIST / "index.html").exists():
+            return DIST
         npm = shutil.which("npm")
         if npm is None:
             pytest.skip("The Cloud tab is not built and npm is missing: install Node.js 20.19 or newer.")

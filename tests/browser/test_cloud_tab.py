@@ -203,7 +203,7 @@ def test_the_log_follows_until_the_reader_scrolls_up(page: Page, cloud: Stage) -
     )
     page.goto(f"{cloud.address}#/jobs/{job.job_id}")
     log, follow = page.get_by_role("log"), page.get_by_role("button", name="Follow")
-    expect(log).to_contain_text("Steps:")
+    expect(log.locator(".log-block").last).to_contain_text("Steps:")
     distance = "node => node.scrollHeight - node.scrollTop - node.clientHeight"
     assert log.evaluate(distance) < 30
     log.hover()

@@ -31,7 +31,7 @@ export function JobPage({ id }: { id: string }) {
           {t("jobs.title")}
         </a>
       </nav>
-      <TroubleBanner trouble={follow.polling.trouble} poll={follow.polling} />
+      <TroubleBanner poll={follow.polling} stale={job !== null} />
       {follow.missing.value && <MissingJob id={id} />}
       {!job && !follow.missing.value && !follow.polling.trouble.value && <p class="loading">{t("loading")}</p>}
       {job && !follow.missing.value && <FoundJob job={job} follow={follow} />}

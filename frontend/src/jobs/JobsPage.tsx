@@ -30,10 +30,10 @@ export function JobsPage({ status, offset }: { status: Status | null; offset: nu
         </h1>
         {page && page.total > 0 && <p class="muted number">{plural("jobs.count", page.total)}</p>}
       </div>
-      <TroubleBanner trouble={watch.trouble} poll={watch.polling} />
+      <TroubleBanner poll={watch.polling} stale={page !== null} />
       {/* Nothing to filter before the first job. */}
       {(status !== null || (page && page.total > 0)) && <StatusFilter chosen={status} />}
-      {page === null && !watch.trouble.value && <p class="loading">{t("loading")}</p>}
+      {page === null && !watch.polling.trouble.value && <p class="loading">{t("loading")}</p>}
       {page && page.jobs.length > 0 && (
         <JobTable
           jobs={page.jobs}

@@ -34,7 +34,7 @@ export function watchJobs(query: JobQuery) {
   }
 
   const polling = poll(ask, () => (page.value?.jobs.some((job) => job.is_active) ? BUSY_MS : IDLE_MS));
-  return { page, progress, polling, trouble: polling.trouble };
+  return { page, progress, polling };
 }
 
 function announceChanges(jobs: Job[], seen: Map<string, Status>): void {

@@ -1,7 +1,6 @@
-import type { ReadonlySignal } from "@preact/signals";
 import type { ApiError } from "../api/client";
 import { known, t } from "../i18n/i18n";
-import type { Poll, Trouble } from "../polling";
+import type { Poll } from "../polling";
 import { KeyForm } from "../settings/KeyForm";
 import { Icon } from "./Icon";
 import { useTick } from "./tick";
@@ -13,10 +12,16 @@ export function explain(error: ApiError): string {
   return error.detail || t("problem.unknown", { code: error.code });
 }
 
+interface Props {
+  poll: Poll;
+  /** Whether there is something below that an earlier answer brought. */
+  stale: boolean;
+}
+
 /** Stands above what was last seen, counts down to the next try, and offers to try at once. */
-export function TroubleBanner({ trouble, poll }: { trouble: ReadonlySignal<Trouble | null>; poll: Poll }) {
+export function TroubleBanner({ poll, stale }: Props) {
   const tick = useTick();
-  const current = trouble.value;
+  const current = poll.trouble.value;
   if (!current) return null;
   if (current.error.needsKey) return <KeyForm onKey={poll.now} />;
   const seconds = Math.max(0, Math.ceil((current.retryAt - tick) / 1000));
@@ -24,7 +29,7 @@ export function TroubleBanner({ trouble, poll }: { trouble: ReadonlySignal<Troub
     <div class="banner" role="alert">
       <Icon name="alert" size={20} />
       <p>
-        <strong>{explain(current.error)}</strong> {t("problem.stale")}
+        <strong>{explain(current.error)}</strong> {stale && t("problem.stale")}
       </p>
       <span class="number" aria-hidden="true">
         {t("problem.retry_in", { seconds })}
