@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,8 +12,9 @@ from typing import Any
 from starlette.types import Receive, Send
 
 from local.s3 import xml
-from local.s3.errors import S3Error
+from local.s3.errors import S3Error, told
 
+log = logging.getLogger("local.s3")
 _PATIENCE = 5.0
 
 
@@ -36,7 +38,7 @@ def json_document(value: Any) -> Answer:
 
 def refusal(error: S3Error, resource: str, request_id: str) -> Answer:
     if error.status == 304:
-        return Answer(304)
+        return Answer(304, {"etag": f'"{error.fields["ETag"]}"'})
     headers = {"content-type": "application/xml"}
     if error.status == 416 and "ActualObjectSize" in error.fields:
         headers["content-range"] = f"bytes */{error.fields['ActualObjectSize']}"
@@ -64,8 +66,11 @@ async def patient(work: Awaitable[Answer], resource: str, request_id: str) -> An
             yield b" "
         try:
             answer = task.result()
-        except S3Error as error:
-            yield refusal_element(error, resource, request_id)
+        except Exception as error:
+            shown = told(error)
+            if shown is not error:
+                log.exception("%s failed late (request %s)", resource, request_id)
+            yield refusal_element(shown, resource, request_id)
             return
         if isinstance(answer.body, bytes):
             yield answer.body.removeprefix(xml.DECLARATION)

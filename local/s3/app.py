@@ -9,7 +9,6 @@ to go on only when it may.
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -26,14 +25,13 @@ from local.s3.answer import Answer, refusal, send_answer
 from local.s3.body import Inbound
 from local.s3.call import Call
 from local.s3.disk import Disk
-from local.s3.errors import S3Error
+from local.s3.errors import S3Error, told
 from local.s3.multipart import Uploads
 from local.s3.request import Request, read_request
 from local.s3.routing import operation
 
 log = logging.getLogger("local.s3")
 MAX_OBJECT_BYTES = 5 * 1024**4
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _THREADS = 16
 
 
@@ -91,15 +89,11 @@ class StorageEndpoint:
                 return _preflight(request), inbound
             answer = await self._serve(request, inbound, request_id)
             return _shared(answer, request), inbound
-        except S3Error as error:
-            return refusal(error, resource, request_id), inbound
-        except OSError as error:
-            if error.errno in _FULL:
-                return refusal(S3Error("InsufficientStorage"), resource, request_id), inbound
-            log.exception("%s %s failed (request %s)", scope["method"], resource, request_id)
-        except Exception:
-            log.exception("%s %s failed (request %s)", scope["method"], resource, request_id)
-        return refusal(S3Error("InternalError"), resource, request_id), inbound
+        except Exception as error:
+            shown = told(error)
+            if shown is not error:
+                log.exception("%s %s failed (request %s)", scope["method"], resource, request_id)
+            return refusal(shown, resource, request_id), inbound
 
     async def _serve(self, request: Request, inbound: Inbound, request_id: str) -> Answer:
         now = self._clock()

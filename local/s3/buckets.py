@@ -162,7 +162,8 @@ def _wants_json(call: Call) -> bool:
 def _json_listing(bucket: str, found: Page, entries: list[Entry]) -> dict[str, object]:
     contents = [{"Key": entry.key, "Size": entry.size, "LastModified": entry.modified.timestamp()} for entry in entries]
     more = {"NextContinuationToken": _to_token(found.last)} if found.truncated else {}
-    return {"Name": bucket, "Contents": contents, "IsTruncated": found.truncated, **more}
+    groups = {"CommonPrefixes": found.prefixes} if found.prefixes else {}
+    return {"Name": bucket, "Contents": contents, **groups, "IsTruncated": found.truncated, **more}
 
 
 def _tally(call: Call, buckets: list[str]) -> dict[str, object]:

@@ -26,9 +26,9 @@ def check_read(entry: Entry, headers: Mapping[str, str], prefix: str = "") -> No
     unchanged = "PreconditionFailed" if prefix else "NotModified"
     if none_match is not None:
         if _names(none_match, entry.etag):
-            raise S3Error(unchanged)
+            raise S3Error(unchanged, ETag=entry.etag)
     elif since is not None and modified <= since:
-        raise S3Error(unchanged)
+        raise S3Error(unchanged, ETag=entry.etag)
 
 
 def check_write(present: Entry | None, headers: Mapping[str, str], key: str) -> None:

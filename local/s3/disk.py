@@ -58,7 +58,7 @@ class Disk:
         self._hidden.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._claim_folder()
         shutil.rmtree(self._drafts, ignore_errors=True)
-        self._drafts.mkdir()
+        self._drafts.mkdir(exist_ok=True)
         self.records = Records(self._hidden / "records.sqlite3")
 
     # Buckets
@@ -91,7 +91,7 @@ class Disk:
             self.require_bucket(bucket)
             if next(self.keys(bucket, b"", b""), None) is not None:
                 raise S3Error("BucketNotEmpty", BucketName=bucket)
-            shutil.rmtree(self._root / bucket)
+            self._remove_empty(bucket)
             shutil.rmtree(self._aside_folder(bucket), ignore_errors=True)
             with self.records.transaction() as write:
                 write.execute("DELETE FROM objects WHERE bucket = ?", (bucket,))
@@ -274,6 +274,14 @@ class Disk:
         with self._lock:
             self._last_stamp = max(self._last_stamp + 1, _stamp(self._clock()))
             return max(self._last_stamp, present + 1) * 1000
+
+    def _remove_empty(self, bucket: str) -> None:
+        """Removes the bucket's folder, but never a file in it that no key can name."""
+        try:
+            for folder, _folders, _files in os.walk(self._root / bucket, topdown=False):
+                Path(folder).rmdir()
+        except OSError:
+            raise S3Error("BucketNotEmpty", BucketName=bucket) from None
 
     def _prune(self, bucket: str, folder: Path) -> None:
         top = self._root / bucket

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 REFUSALS: dict[str, tuple[int, str]] = {
     "AccessDenied": (403, "This access key does not reach that."),
     "AuthorizationHeaderMalformed": (400, "The Authorization header cannot be read."),
@@ -29,7 +31,10 @@ REFUSALS: dict[str, tuple[int, str]] = {
     "MetadataTooLarge": (400, "User metadata is at most 2 KiB."),
     "MethodNotAllowed": (405, "This method does not apply to this resource."),
     "MissingContentLength": (411, "Send Content-Length or Transfer-Encoding: chunked."),
-    "MissingSecurityHeader": (400, "Requests with a body need the x-amz-content-sha256 header."),
+    "MissingSecurityHeader": (
+        400,
+        "A signed request with a body needs x-amz-content-sha256: its hash, or UNSIGNED-PAYLOAD.",
+    ),
     "NoSuchBucket": (404, "There is no such bucket."),
     "NoSuchKey": (404, "There is no such object."),
     "NoSuchUpload": (404, "There is no such multipart upload: it was completed, aborted or never begun."),
@@ -59,3 +64,11 @@ class S3Error(Exception):
         self.message = message or default
         self.fields = fields
         super().__init__(f"{code}: {self.message}")
+
+
+def told(error: Exception) -> S3Error:
+    """What a client hears of an error: an S3 error as it is, a full disk as such, of anything else only that it was."""
+    if isinstance(error, S3Error):
+        return error
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return S3Error("InsufficientStorage" if full else "InternalError")

@@ -128,7 +128,7 @@ class Uploads:
         return [self._part(upload.id, row) for row in rows]
 
     def complete(
-        self, upload: Upload, wanted: Sequence[Wanted], stated: Checksum | None, condition: Condition | None = None
+        self, upload: Upload, wanted: Sequence[Wanted], stated: str | None, condition: Condition | None = None
     ) -> Entry:
         """Joins the parts into the object. Asked again, it answers with the object that it made."""
         lock = self._locks[upload.id]
@@ -138,12 +138,15 @@ class Uploads:
                 return self._made_before(upload)
             parts = self._chosen(upload, wanted)
             checksum = _whole_checksum(upload, parts)
-            if stated and checksum and (stated.algorithm, stated.value) != (checksum.algorithm, checksum.value):
+            if stated and checksum and stated != checksum.value:
                 raise S3Error("BadDigest", "The checksum of the parts together is not the one that you specified.")
             md5s = b"".join(bytes.fromhex(part.md5) for part in parts)
             etag = f"{hashlib.md5(md5s, usedforsecurity=False).hexdigest()}-{len(parts)}"
             with self._disk.draft(sum(part.size for part in parts)) as draft:
-                draft.append_files(part.path for part in parts)
+                try:
+                    draft.append_files(part.path for part in parts)
+                except FileNotFoundError:
+                    raise S3Error("InvalidPart", "A part was replaced while the upload was completed.") from None
                 entry = self._disk.publish(upload.bucket, upload.key, draft, etag, upload.headers, checksum, condition)
             with self._records.transaction() as write:
                 write.execute("UPDATE uploads SET etag = ? WHERE id = ?", (etag, upload.id))
@@ -153,9 +156,10 @@ class Uploads:
         return entry
 
     def abort(self, upload: Upload) -> None:
-        with self._records.transaction() as write:
+        with self._locks[upload.id], self._records.transaction() as write:
             write.execute("DELETE FROM uploads WHERE id = ? AND etag IS NULL", (upload.id,))
             write.execute("DELETE FROM parts WHERE upload = ?", (upload.id,))
+        self._locks.pop(upload.id, None)
         shutil.rmtree(self._folder / upload.id, ignore_errors=True)
 
     def keys(self, bucket: str, prefix: bytes, after: bytes) -> Iterator[bytes]:

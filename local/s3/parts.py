@@ -5,7 +5,7 @@ from __future__ import annotations
 from local.s3 import access, xml
 from local.s3.answer import Answer, document, patient
 from local.s3.call import Call
-from local.s3.checksums import LENGTHS, POLYNOMIALS, known, stated
+from local.s3.checksums import LENGTHS, POLYNOMIALS, PREFIX, known
 from local.s3.conditions import check_write
 from local.s3.copying import copy_part
 from local.s3.entry import iso, kept_headers
@@ -71,9 +71,10 @@ async def list_parts(call: Call) -> Answer:
 
 async def complete_upload(call: Call) -> Answer:
     upload = await _upload(call, completed=True)
-    wanted = _wanted(await call.read_document(), upload)
+    # Here, and only here, a checksum header speaks of the object and not of the body that it comes with.
+    wanted = _wanted(await call.read_document(checked=False), upload)
     headers = call.request.headers
-    whole = stated(headers) if upload.kind == "FULL_OBJECT" else None
+    whole = headers.get(PREFIX + upload.algorithm) if upload.algorithm else None
 
     async def work() -> Answer:
         entry = await call.run(

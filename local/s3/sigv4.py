@@ -4,7 +4,7 @@
     verify(claim, key)  whether they did                           constant-time, over every path they may have signed
 
 A client signs the path it believes in. Most sign what they send; one leaves quotes raw and signs them encoded;
-root-only clients behind a proxy that adds our prefix sign the path without it. Each needs the secret all the same.
+root-only clients sign the path without our prefix, which a proxy adds. Each needs the secret all the same.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ _CREDENTIAL = re.compile(r"([!-~]{1,128})/([0-9]{8})/([A-Za-z0-9-]{1,64})/([a-z0
 _SIGNATURE = re.compile(r"[0-9a-f]{64}")
 _SIGNED_HEADERS = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+(;[a-z0-9!#$%&'*+.^_`|~-]+)*")
 # A holder of a signed request must not be able to give it another meaning by adding headers. These only add checks.
-_FREE_HEADERS = re.compile(r"x-amz-(content-sha256|checksum-.*|sdk-checksum-algorithm|trailer|decoded-content-length)")
+_FREE_HEADERS = re.compile(
+    r"x-amz-(content-sha256|checksum-.*|sdk-checksum-algorithm|trailer|decoded-content-length|user-agent)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +79,8 @@ def verify(request: Request, claimed: Claim, secret: str, prefix: str) -> Seal:
     """The seal of a true claim; ``SignatureDoesNotMatch`` otherwise."""
     key = _signing_key(secret, claimed.scope)
     matched = ""
-    for path in _paths(request.raw_path, prefix):
-        canonical = _canonical(request, claimed, path)
+    for path, host in _targets(request, prefix):
+        canonical = _canonical(request, claimed, path, host)
         digest = hashlib.sha256(canonical.encode("latin-1", "replace")).hexdigest()
         signature = sign(key, f"{ALGORITHM}\n{claimed.date}\n{claimed.scope}\n{digest}")
         if hmac.compare_digest(signature, claimed.signature):
@@ -188,17 +190,20 @@ def _moment(text: str, code: str) -> datetime:
     raise S3Error(code, "The date must be written as 20260131T235959Z.")
 
 
-def _paths(raw: str, prefix: str) -> list[str]:
-    """The paths that may have been signed, likeliest first."""
-    paths = [raw, encode(decode(raw), safe="/")]
-    paths += [path[len(prefix) :] or "/" for path in paths if prefix and path.startswith(prefix)]
-    return list(dict.fromkeys(paths))
+def _targets(request: Request, prefix: str) -> list[tuple[str, str]]:
+    """The paths that may have been signed, each with its Host, likeliest first."""
+    host = request.headers.get("host", "")
+    paths = list(dict.fromkeys([request.raw_path, encode(decode(request.raw_path), safe="/")]))
+    inner = [path[len(prefix) :] or "/" for path in paths if prefix and path.startswith(prefix)]
+    # s3cmd takes the prefix for a part of the host's name.
+    return [(path, host) for path in paths + inner] + [(path, host + prefix) for path in inner]
 
 
-def _canonical(request: Request, claimed: Claim, path: str) -> str:
+def _canonical(request: Request, claimed: Claim, path: str, host: str) -> str:
     pairs = sorted((encode(name), encode(value)) for name, value in request.query if name != "X-Amz-Signature")
     query = "&".join(f"{name}={value}" for name, value in pairs)
-    headers = "".join(f"{name}:{' '.join(request.headers.get(name, '').split())}\n" for name in claimed.signed_headers)
+    values = {**request.headers, "host": host}
+    headers = "".join(f"{name}:{' '.join(values.get(name, '').split())}\n" for name in claimed.signed_headers)
     names = ";".join(claimed.signed_headers)
     return f"{request.method}\n{path}\n{query}\n{headers}\n{names}\n{claimed.payload}"
 

@@ -101,7 +101,9 @@ def serve(
     endpoint = StorageEndpoint(root, (KEYS if keys is None else keys).get, clock, **options)
     endpoint.ensure_bucket("outputs")
     tls = {"ssl_certfile": str(certificate), "ssl_keyfile": str(certificate)} if certificate else {}
-    server = uvicorn.Server(uvicorn.Config(endpoint, log_level="warning", lifespan="off", **tls))
+    server = uvicorn.Server(
+        uvicorn.Config(endpoint, log_level="warning", lifespan="off", timeout_graceful_shutdown=1, **tls)
+    )
     with contextlib.closing(socket.socket()) as listener:
         listener.bind(("127.0.0.1", 0))
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)

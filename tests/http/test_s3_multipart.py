@@ -200,6 +200,20 @@ def test_the_checksum_of_the_whole_is_known_and_verified_on_download(s3: Any, al
     assert read(s3, "checked") == FIVE + b"end"
 
 
+def test_the_checksum_that_a_client_states_for_the_whole_is_held_against_it(s3: Any) -> None:
+    whole = s3.put_object(Bucket="outputs", Key="plain", Body=FIVE + b"end")["ChecksumCRC32"]
+    for stated, fits in (("AAAAAA==", False), (whole, True)):
+        upload = begin(s3, "stated", ChecksumAlgorithm="CRC32", ChecksumType="FULL_OBJECT")
+        parts = [send(s3, upload, 1, FIVE), send(s3, upload, 2, b"end")]
+        options = {"ChecksumCRC32": stated, "ChecksumType": "FULL_OBJECT"}
+        if fits:
+            assert complete(s3, upload, *parts, **options)["ChecksumCRC32"] == whole
+            continue
+        with pytest.raises(ClientError) as error:
+            complete(s3, upload, *parts, **options)
+        assert code_of(error) == (400, "BadDigest")
+
+
 def test_a_part_whose_checksum_is_misquoted_is_refused(s3: Any) -> None:
     upload = begin(s3, "misquoted", ChecksumAlgorithm="CRC32")
     part = send(s3, upload, 1, b"x")

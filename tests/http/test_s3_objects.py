@@ -196,6 +196,24 @@ def test_refusals_carry_the_code_that_clients_know(s3: Any, call: Any, expected:
     assert code_of(error) == expected
 
 
+def test_a_bucket_is_deleted_only_when_nothing_at_all_is_in_it(world: World, s3: Any) -> None:
+    s3.create_bucket(Bucket="passing")
+    for key in ("a/b", "odd//key"):
+        s3.put_object(Bucket="passing", Key=key, Body=b"x")
+        with pytest.raises(ClientError) as error:
+            s3.delete_bucket(Bucket="passing")
+        assert code_of(error) == (409, "BucketNotEmpty")
+        s3.delete_object(Bucket="passing", Key=key)
+    link = world.root / "passing/link"
+    link.symlink_to(world.root)
+    with pytest.raises(ClientError):
+        s3.delete_bucket(Bucket="passing")
+    link.unlink()
+    (world.root / "passing/empty").mkdir()
+    s3.delete_bucket(Bucket="passing")
+    assert not (world.root / "passing").exists()
+
+
 def test_a_subresource_is_never_taken_for_the_object(s3: Any) -> None:
     s3.put_object(Bucket="outputs", Key="acl", Body=b"object")
     with pytest.raises(ClientError):

@@ -152,6 +152,12 @@ def test_a_path_signed_without_our_prefix_verifies(world: World) -> None:
     assert world.send("GET", OBJECT, headers)[::2] == (200, b"hello")
 
 
+def test_a_host_signed_with_our_prefix_behind_it_verifies(world: World) -> None:
+    host = urlsplit(world.url).netloc
+    headers = world.signed("GET", "/outputs/k", {"host": host + PREFIX})
+    assert world.send("GET", OBJECT, {**headers, "host": host})[::2] == (200, b"hello")
+
+
 def test_a_signature_for_another_method_path_or_query_does_not_verify(world: World) -> None:
     headers = world.signed("GET", OBJECT)
     assert world.send("DELETE", OBJECT, headers)[0] == 403
