@@ -13,6 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
+_CONFLICT = {"Code": "TransactionConflict", "Message": "in conflict"}
+_FAILED = {"Code": "ConditionalCheckFailed", "Message": "failed", "Item": {"pk": {"S": "p"}, "sk": {"S": "s"}}}
 ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
     "ThrottlingException": (400, {}),
     "ProvisionedThroughputExceededException": (400, {}),
@@ -21,10 +23,8 @@ ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
     "AccessDeniedException": (400, {}),
     "InternalServerError": (500, {}),
     "ServiceUnavailable": (503, {}),
-    "TransactionCanceledException": (
-        400,
-        {"CancellationReasons": [{"Code": "TransactionConflict", "Message": "in conflict"}, {"Code": "None"}]},
-    ),
+    "TransactionCanceledException": (400, {"CancellationReasons": [_CONFLICT, {"Code": "None"}]}),
+    "TransactionCanceledException too": (400, {"CancellationReasons": [_FAILED, _CONFLICT]}),
 }
 """Refusals that come without the engine being asked."""
 
@@ -41,6 +41,7 @@ class FaultyProxy:
     def __init__(self, upstream: str) -> None:
         self.plan: Plan = lambda operation: None
         self.met: Counter[str] = Counter()
+        self.last: dict[str, Any] = {}
         self._upstream = urlsplit(upstream).netloc
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._requests())
         self._server.daemon_threads = True
@@ -63,6 +64,7 @@ class FaultyProxy:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                proxy.last = json.loads(body)
                 fault = proxy.plan(self.headers["X-Amz-Target"].rpartition(".")[2])
                 proxy.met[fault or "none"] += 1
                 if fault in ERRORS:
@@ -91,7 +93,11 @@ class FaultyProxy:
 
             def refuse(self, code: str) -> None:
                 status, more = ERRORS[code]
-                content = {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "Message": "as planned", **more}
+                content = {
+                    "__type": f"com.amazonaws.dynamodb.v20120810#{code.split()[0]}",
+                    "Message": "as planned",
+                    **more,
+                }
                 self.reply(status, json.dumps(content).encode())
 
             def reply(self, status: int, answer: bytes) -> None:

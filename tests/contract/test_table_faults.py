@@ -130,6 +130,23 @@ def test_a_transaction_refused_after_a_lost_question_is_refused(rig: Rig) -> Non
     assert refused.value.failures == {0: None}
 
 
+def test_a_failed_condition_counts_even_beside_a_conflict(rig: Rig) -> None:
+    rig.proxy.fail("TransactWriteItems", "TransactionCanceledException too")
+    with pytest.raises(TransactionRefused) as refused:
+        rig.table.transact([Put({"pk": "p", "sk": "s"}, Absent()), Put({"pk": "p", "sk": "t"})])
+    assert refused.value.failures == {0: {"pk": "p", "sk": "s"}}
+
+
+def test_reads_of_the_table_ask_for_the_latest_state(rig: Rig) -> None:
+    # No engine on one machine ever answers with an older state, so the request itself is looked at.
+    rig.table.get(KEY)
+    assert rig.proxy.last["ConsistentRead"] is True
+    rig.table.query("p")
+    assert rig.proxy.last["ConsistentRead"] is True
+    rig.table.count("p")
+    assert rig.proxy.last["ConsistentRead"] is True
+
+
 def test_reads_are_repeated(rig: Rig) -> None:
     rig.truth.put({"pk": "p", "sk": "s"})
     for fault in [*UNTOUCHED, *BEFORE, *AFTER]:
