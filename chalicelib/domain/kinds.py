@@ -6,7 +6,6 @@ The same rules decide on both sides of the wire, so changing them changes the la
 from __future__ import annotations
 
 import zlib
-from pathlib import PurePosixPath
 
 _IMAGES = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".avif", ".jxl", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".exr"}
@@ -54,4 +53,5 @@ def deflated(content: bytes) -> bytes:
 
 
 def _suffix(name: str) -> str:
-    return PurePosixPath(name).suffix.lower()
+    dot = name.rfind(".")
+    return name[dot:].lower() if dot > name.rfind("/") + 1 else ""

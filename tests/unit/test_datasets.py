@@ -153,7 +153,16 @@ TOKENS = [
     "-----BEGIN PRIVATE KEY-----",
     "-----BEGIN OPENSSH PRIVATE KEY-----",
     "sk-proj-" + "x" * 40,
-    'aws_secret_access_key = "' + "a/+b" * 10 + '"',
+    'AWS_SECRET_ACCESS_KEY = "' + "a/+b" * 10 + '"',
+    "xoxb-" + "1234567890ab",
+    "AIza" + "Sy_-7" * 7,
+    "npm_" + "a1B2" * 9,
+    "glpat-" + "x" * 20,
+    "github_pat_" + "A_1" * 10,
+    "sk_live_" + "a1" * 10,
+    "whsec_" + "abcd" * 8,
+    "PuTTY-User-Key-File-3: ssh-ed25519",
+    "-----BEGIN PGP PRIVATE KEY BLOCK-----",
 ]
 
 
