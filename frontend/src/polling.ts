@@ -20,8 +20,8 @@ export interface Trouble {
 
 export interface Poll {
   trouble: ReadonlySignal<Trouble | null>;
-  now(): void;
-  stop(): void;
+  now: () => void;
+  stop: () => void;
 }
 
 /** Asks at once. `pace` is read after each answer: milliseconds until the next question, or null to ask no more. */
@@ -55,10 +55,13 @@ export function poll(ask: () => Promise<void>, pace: () => number | null): Poll 
     } finally {
       asking = false;
     }
-    if (stopped) return;
     if (askAgain) wait = 0;
     askAgain = false;
-    if (wait !== null) timer = window.setTimeout(round, wait);
+    if (wait !== null) later(wait);
+  }
+
+  function later(wait: number): void {
+    if (!stopped) timer = window.setTimeout(() => void round(), wait);
   }
 
   function shown(): void {

@@ -16,7 +16,7 @@ async function answering({ status, body }: Answer, key: string | null = null, on
   heard.length = 0;
   server = createServer((request, response) => {
     let sent = "";
-    request.on("data", (piece) => (sent += piece));
+    request.on("data", (piece: Buffer) => (sent += piece.toString()));
     request.on("end", () => {
       const { method = "", url = "", headers } = request;
       heard.push({ method, url, key: headers["x-api-key"] as string | undefined, body: sent });
@@ -26,7 +26,7 @@ async function answering({ status, body }: Answer, key: string | null = null, on
   await new Promise<void>((ready) => server?.listen(0, "127.0.0.1", ready));
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return createApi({
-    fetch: (path, init) => fetch(`${origin}${String(path)}`, init),
+    fetch: (path, init) => fetch(new URL(path as string, origin), init),
     key: () => key,
     ...(onServerTime && { onServerTime }),
   });

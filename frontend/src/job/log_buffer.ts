@@ -82,7 +82,6 @@ function collapse(line: string): string {
   return cut === -1 ? line : line.slice(cut + 1);
 }
 
-// oxlint-disable-next-line no-control-regex -- colour codes begin with one
 const COLOUR_CODES = /\u001b\[[0-9;?]*[A-Za-z]/g;
 
 function shown(line: string): string {

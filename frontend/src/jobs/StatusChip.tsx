@@ -19,7 +19,7 @@ export function StatusChip({ job }: { job: Job }) {
   return (
     <span class="status">
       <span class="chip" data-status={job.status} data-testid="status">
-        <Icon name={ICONS[job.status] ?? "dot"} size={14} />
+        <Icon name={ICONS[job.status]} size={14} />
         {t(`status.${job.status}`)}
       </span>
       {cancelling && <span class="finer">{t("phase.cancelling")}</span>}

@@ -33,13 +33,14 @@ export function CopyButton({ text, label, bare = false }: Props) {
 }
 
 async function toClipboard(text: string): Promise<void> {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  if (window.isSecureContext) return navigator.clipboard.writeText(text);
   // Served over plain HTTP from another machine there is no clipboard API, only the old way.
   const field = document.createElement("textarea");
   field.value = text;
   field.className = "unseen";
   document.body.append(field);
   field.select();
+  // eslint-disable-next-line @typescript-eslint/no-deprecated -- see above
   document.execCommand("copy");
   field.remove();
 }
