@@ -110,7 +110,11 @@ class Screen:
             TransferSpeedColumn,
         )
 
-        columns: list[ProgressColumn] = [TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn()]
+        columns: list[ProgressColumn] = [
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            DownloadColumn(True),
+        ]
         columns += [TransferSpeedColumn(), TimeRemainingColumn()]
         with Progress(*columns, console=_console(stderr=True), redirect_stdout=self.is_terminal) as progress:
             task = progress.add_task(visible(title), total=total)

@@ -105,8 +105,15 @@ def _check_folder(source: Source) -> None:
     if not stat.S_ISDIR(mode):
         raise MissingDataset(f"Dataset '{source.id}' is a file, not a folder: {folder}. Name the folder that holds it.")
     private = [part for part in folder.parts if part.casefold() in SECRET_FOLDERS | VERSION_CONTROL_NAMES]
-    if private or folder.as_posix().startswith(tuple(f"{place}/" for place in _NO_DATASET_BELOW)):
+    if private or _is_of_the_system(folder):
         raise DatasetError(f"Dataset '{source.id}' is inside a private or system folder and stays here: {folder}.")
+
+
+def _is_of_the_system(folder: Path) -> bool:
+    if folder == folder.parent:
+        return True  # the root of a disk: it holds the system folders
+    below = [Path(place) for place in _NO_DATASET_BELOW]
+    return any(folder.is_relative_to(place) for place in below) and not folder.is_relative_to("/dev/shm")  # noqa: S108
 
 
 def _batches(candidates: Iterator[Candidate]) -> Iterator[list[Candidate]]:
@@ -220,4 +227,4 @@ def _warnings_about(entries: list[Entry]) -> list[str]:
     if not empty:
         return []
     shown = ", ".join(empty[:_NAMED_IN_ERROR]) + (" …" if len(empty) > _NAMED_IN_ERROR else "")
-    return [f"{len(empty)} images are empty files (0 bytes): {shown}"]
+    return [f"Images that are empty files (0 bytes), {len(empty)} in all: {shown}"]

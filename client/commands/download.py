@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from client.api import CloudClient
 from client.downloading import Downloaded, download
@@ -34,7 +34,8 @@ def models_of(artifacts: list[Artifact]) -> list[Artifact]:
 def fetch(cloud: CloudClient, screen: Screen, job: Job, wanted: list[Artifact], to: Path | None) -> list[Downloaded]:
     folder = Path(job["job_id"]) if to is None else to
     total = sum(artifact["size"] for artifact in wanted)
-    with screen.bar(f"downloading {len(wanted)} files", total) as advance:
+    what = PurePosixPath(wanted[0]["name"]).name if len(wanted) == 1 else f"{len(wanted)} files"
+    with screen.bar(f"downloading {what}", total) as advance:
         files = download(cloud, job["job_id"], wanted, folder, lambda name, count: advance(count))
     for file in files:
         screen.line(f"{file.path}  {size(file.size)}{'' if file.fresh else '  (was there already)'}", "green")

@@ -182,6 +182,8 @@ def _watch(cloud: CloudClient, screen: Screen, job: Job) -> Job:
             if not screen.draws and news["status"] != scene.told:
                 screen.note(f"Job {news['job_id']} is {news['status']}.")
             scene.told = news["status"]
+            if news["status"] == "completed":
+                scene.percent, scene.words = 100, ""
             title = scene.stage if news["status"] == "running" and scene.stage else news["phase"]
             cost = cost_of(news) if news["cost_micros"] is not None else ""
             show(title, scene.percent, "  ".join(filter(None, (scene.words, cost))))

@@ -273,7 +273,7 @@ def test_an_empty_image_is_sent_with_a_warning(tmp_path: Path) -> None:
     put(tmp_path, "none.txt", b"")
     manifest = scanned(tmp_path)
     assert len(manifest.entries) == 3
-    assert manifest.warnings == ("1 images are empty files (0 bytes): set/none.jpg",)
+    assert manifest.warnings == ("Images that are empty files (0 bytes), 1 in all: set/none.jpg",)
 
 
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
@@ -301,7 +301,7 @@ def test_one_empty_dataset_among_others_is_refused(tmp_path: Path) -> None:
         scan([Source("a", tmp_path / "a"), Source("b", tmp_path / "b")])
 
 
-@pytest.mark.parametrize("folder", ["/proc/self", "/dev/shm"])
+@pytest.mark.parametrize("folder", ["/", "/proc", "/proc/self", "/dev/fd", "/sys/kernel"])
 def test_system_folders_are_refused(folder: str) -> None:
     if not Path(folder).exists():
         pytest.skip(f"no {folder} here")
