@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -41,7 +43,7 @@ def violations(page: Page) -> list[str]:
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is missing: npm ci in frontend/")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_wrong(chromium: Browser, shown: Stage, scheme: str) -> None:
+def test_axe_finds_nothing_wrong(chromium: Browser, shown: Stage, scheme: Literal["light", "dark"]) -> None:
     context = chromium.new_context(
         color_scheme=scheme, reduced_motion="reduce", viewport={"width": 1280, "height": 900}
     )

@@ -21,13 +21,14 @@ def lines_of_log(page: Page) -> int:
 
 
 def inked_pixels(page: Page) -> int:
-    return page.evaluate(
+    count: int = page.evaluate(
         """() => {
             const canvas = document.querySelector('[data-testid=loss-chart] canvas');
             const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
             return pixels.filter((value, place) => place % 4 === 3 && value > 0).length;
         }"""
     )
+    return count
 
 
 def test_a_job_is_followed_from_submit_to_download(page: Page, cloud: Stage) -> None:
