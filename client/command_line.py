@@ -155,6 +155,7 @@ def _add_submit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--download", type=Path, metavar="DIR", help="follow, then fetch the trained model into DIR")
     parser.add_argument(
         "--idempotency-key",
+        type=_key,
         metavar="KEY",
         help="the same key with the same order gives the same job (default: a new one)",
     )
@@ -168,3 +169,9 @@ def _limit(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 500):
         raise argparse.ArgumentTypeError(f"'{text}' is not a number from 1 to 500")
     return int(text)
+
+
+def _key(text: str) -> str:
+    if not (0 < len(text) <= 200 and text.isascii() and text.isprintable() and text == text.strip()):
+        raise argparse.ArgumentTypeError("a key is 1 to 200 plain ASCII characters, a UUID for instance")
+    return text

@@ -300,7 +300,12 @@ def test_a_refusal_of_the_server_is_exit_code_1_in_its_own_words(cloud: FakeClou
     assert "The job has ended." in done.stderr
 
 
-@pytest.mark.parametrize("args", [["bogus"], ["submit"], ["list", "--limit", "0"], ["list", "--status", "odd"], []])
+KEY = ["submit", "c.json", "--idempotency-key", "schlüssel"]
+
+
+@pytest.mark.parametrize(
+    "args", [["bogus"], ["submit"], ["list", "--limit", "0"], ["list", "--status", "odd"], [], KEY]
+)
 def test_a_wrong_command_line_is_exit_code_2(args: list[str]) -> None:
     assert stcloud(None, *args).returncode == USAGE
 
