@@ -27,6 +27,12 @@ import venv
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from chalicelib.stores.dynamodb_schema import CLIENT_OPTIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache" / "engines"
@@ -69,6 +75,18 @@ def fetch(name: str) -> Path:
         if not (place / program).exists():
             _build(place, build)
     return place / program
+
+
+def client(url: str, **options: Any) -> Any:
+    """A boto3 client such as the adapter wants, with further ``options`` for its Config."""
+    return boto3.client(
+        "dynamodb",
+        endpoint_url=url,
+        region_name="us-east-1",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+        config=Config(**CLIENT_OPTIONS | options),
+    )
 
 
 def start(name: str) -> Engine:
@@ -154,8 +172,10 @@ def _build(place: Path, build: Callable[[Path], None]) -> None:
     place.mkdir(parents=True)
     try:
         build(place)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(place, ignore_errors=True)
+        if isinstance(error, subprocess.SubprocessError | OSError):
+            raise EngineMissing(f"{place.name} cannot be fetched: {error}") from error
         raise
 
 

@@ -8,15 +8,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 
 from chalicelib.stores.dynamodb import DynamoTable
-from chalicelib.stores.dynamodb_schema import CLIENT_OPTIONS, create_table
+from chalicelib.stores.dynamodb_schema import create_table
 from chalicelib.stores.table import Table
 from local.sqlite_table import SqliteTable
-from tests.engines import Engine, EngineMissing, start
+from tests.engines import Engine, EngineMissing, client, start
 
 START = 4_000_000_000
 """Far in the future, so that an engine that deletes expired items by the real clock leaves ours alone."""
@@ -61,12 +59,12 @@ def engine_named() -> Iterator[Callable[[str], Engine]]:
 def client_of(engine_named: Callable[[str], Engine]) -> Callable[[str], Any]:
     clients: dict[str, Any] = {}
 
-    def client(name: str) -> Any:
+    def client_for(name: str) -> Any:
         if name not in clients:
-            clients[name] = dynamo_client(engine_named(name).url)
+            clients[name] = client(engine_named(name).url)
         return clients[name]
 
-    return client
+    return client_for
 
 
 @pytest.fixture(scope="session")
@@ -99,23 +97,12 @@ def bench(
         for table in opened:
             table.close()
         return
-    client, name = client_of(request.param), new_table_name()
-    create_table(client, name)
-    yield Bench(request.param, clock, lambda: DynamoTable(client, name, clock))
-    client.delete_table(TableName=name)
+    dynamo, name = client_of(request.param), new_table_name()
+    create_table(dynamo, name)
+    yield Bench(request.param, clock, lambda: DynamoTable(dynamo, name, clock))
+    dynamo.delete_table(TableName=name)
 
 
 @pytest.fixture
 def table(bench: Bench) -> Table:
     return bench.table
-
-
-def dynamo_client(url: str) -> Any:
-    return boto3.client(
-        "dynamodb",
-        endpoint_url=url,
-        region_name="us-east-1",
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",
-        config=Config(**CLIENT_OPTIONS),
-    )

@@ -11,13 +11,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 
 from chalicelib.stores.dynamodb import DynamoTable
 from chalicelib.stores.dynamodb_calls import Patience
-from chalicelib.stores.dynamodb_schema import CLIENT_OPTIONS, create_table
+from chalicelib.stores.dynamodb_schema import create_table
 from chalicelib.stores.table import (
     Absent,
     AtLeast,
@@ -33,7 +31,7 @@ from chalicelib.stores.table import (
 )
 from tests.contract.conftest import START, Clock
 from tests.contract.faulty_proxy import AFTER, BEFORE, UNTOUCHED, FaultyProxy
-from tests.engines import Engine
+from tests.engines import Engine, client
 
 pytestmark = pytest.mark.engine("dynoxide")
 KEY = Key("p", "s")
@@ -49,15 +47,7 @@ class Rig:
 @pytest.fixture(scope="module")
 def proxied(engine_named: Callable[[str], Engine]) -> Iterator[tuple[FaultyProxy, Any]]:
     proxy = FaultyProxy(engine_named("dynoxide").url)
-    client = boto3.client(
-        "dynamodb",
-        endpoint_url=proxy.url,
-        region_name="us-east-1",
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",
-        config=Config(**CLIENT_OPTIONS | {"read_timeout": 0.3}),
-    )
-    yield proxy, client
+    yield proxy, client(proxy.url, read_timeout=0.3)
     proxy.stop()
 
 
@@ -65,10 +55,10 @@ def proxied(engine_named: Callable[[str], Engine]) -> Iterator[tuple[FaultyProxy
 def rig(
     proxied: tuple[FaultyProxy, Any], client_of: Callable[[str], Any], new_table_name: Callable[[], str]
 ) -> Iterator[Rig]:
-    (proxy, client), direct, name, clock = proxied, client_of("dynoxide"), new_table_name(), Clock()
+    (proxy, failing), direct, name, clock = proxied, client_of("dynoxide"), new_table_name(), Clock()
     create_table(direct, name)
     quick = Patience(attempts=12, sleep=lambda seconds: None)
-    yield Rig(name, proxy, DynamoTable(client, name, clock, patience=quick), DynamoTable(direct, name, clock), clock)
+    yield Rig(name, proxy, DynamoTable(failing, name, clock, patience=quick), DynamoTable(direct, name, clock), clock)
     proxy.plan = lambda operation: None
     direct.delete_table(TableName=name)
 
@@ -231,15 +221,7 @@ def test_nobody_listening_is_unavailable_at_once(rig: Rig) -> None:
     pauses: list[float] = []
     proxy = FaultyProxy("http://127.0.0.1:1")
     proxy.stop()
-    client = boto3.client(
-        "dynamodb",
-        endpoint_url=proxy.url,
-        region_name="us-east-1",
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",
-        config=Config(**CLIENT_OPTIONS),
-    )
-    table = DynamoTable(client, "any", rig.clock, patience=Patience(attempts=4, sleep=pauses.append))
+    table = DynamoTable(client(proxy.url), "any", rig.clock, patience=Patience(attempts=4, sleep=pauses.append))
     with pytest.raises(TableUnavailable) as unavailable:
         table.put({"pk": "p", "sk": "s"}, Absent())
     assert not isinstance(unavailable.value, OutcomeUnclear)
@@ -257,9 +239,9 @@ def test_pauses_grow_at_random_up_to_a_limit_and_end_in_time() -> None:
 
 
 def test_a_client_that_repeats_on_its_own_is_refused() -> None:
-    client = boto3.client("dynamodb", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="y")
+    eager = client("http://127.0.0.1:1", retries={"total_max_attempts": 3})
     with pytest.raises(ValueError, match="CLIENT_OPTIONS"):
-        DynamoTable(client, "any", Clock())
+        DynamoTable(eager, "any", Clock())
 
 
 def test_eight_threads_through_a_bad_network_keep_every_sum(rig: Rig) -> None:
