@@ -111,7 +111,7 @@ def _fetch_dynoxide(folder: Path) -> None:
     npm = shutil.which("npm")
     if npm is None:
         raise EngineMissing("dynoxide comes from npm: install Node 20 or newer")
-    _run([npm, "pack", DYNOXIDE, "--silent", "--pack-destination", str(folder)], folder)
+    _run([npm, "pack", DYNOXIDE, "--loglevel=error", "--pack-destination", str(folder)], folder)
     [archive] = folder.glob("*.tgz")
     digest = base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
     if digest != DYNOXIDE_SHA512:
