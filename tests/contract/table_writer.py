@@ -1,6 +1,6 @@
 """A program that writes to the table of a file until it is killed, and says which writes were acknowledged.
 
-    python -m tests.contract.table_writer FILE [COUNT]
+python -m tests.contract.table_writer FILE [COUNT]
 """
 
 from __future__ import annotations
