@@ -43,6 +43,7 @@ class Reason(StrEnum):
     TRAINER_FAILED = "trainer_failed"
     OUT_OF_MEMORY = "out_of_memory"
     NOTHING_DELIVERED = "nothing_delivered"
+    GATED_MODEL = "gated_model"
     DATASET_MISSING = "dataset_missing"
     PROVIDER_REFUSED = "provider_refused"
     PROVIDER_UNAVAILABLE = "provider_unavailable"
@@ -55,7 +56,7 @@ _STOPS = {Phase.CANCELLING, Phase.CANCELLED, Phase.FAILED}
 MOVES: dict[Phase, set[Phase]] = {
     Phase.PENDING: {Phase.UPLOADING, Phase.QUEUED, Phase.CANCELLED, Phase.FAILED},
     Phase.UPLOADING: {Phase.QUEUED, Phase.CANCELLED, Phase.FAILED},
-    Phase.QUEUED: {Phase.LAUNCHING, Phase.CANCELLED, Phase.FAILED},
+    Phase.QUEUED: {Phase.LAUNCHING} | _STOPS,
     Phase.LAUNCHING: {Phase.STARTING, Phase.RUNNING, Phase.DELIVERING} | _STOPS,
     Phase.STARTING: {Phase.RUNNING, Phase.DELIVERING} | _STOPS,
     Phase.RUNNING: {Phase.DELIVERING} | _STOPS,

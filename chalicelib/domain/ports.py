@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
-from chalicelib.domain.runs import CloudJobInfo, LaunchOrder, Offer
+from chalicelib.domain.jobs import Event, Job
+from chalicelib.domain.outbox import Intent, IntentKind
+from chalicelib.domain.progress import Point, Progress
+from chalicelib.domain.runs import CloudJobInfo, Delivery, LaunchOrder, Offer
+from chalicelib.domain.uploads import Consent, Upload
 
 Clock = Callable[[], datetime]
 """Now, as an aware UTC datetime."""
@@ -36,6 +40,20 @@ class Trainer(Protocol):
     async def get_job_status(self, job_id: str) -> CloudJobInfo: ...
 
 
+@runtime_checkable
+class Listens(Protocol):
+    """A provider that sends signed news of its runs by itself."""
+
+    def read_webhook(self, body: dict[str, Any]) -> CloudJobInfo: ...
+    async def webhook_secrets(self) -> list[str]: ...
+
+
+class Trainers(Protocol):
+    def get(self, provider: str) -> Trainer:
+        """Raises ``BadInput`` naming the providers that there are."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class StoredObject:
     """An object in a bucket. ``etag`` keeps no quotes."""
@@ -57,6 +75,10 @@ class UploadedPart:
 
 class Objects(Protocol):
     """Bytes, behind boto3's S3 API. Buckets are named by role: ``datasets`` or ``outputs``."""
+
+    def check_reach(self) -> None:
+        """Raises ``BadInput`` when a provider on the internet could not reach these buckets."""
+        ...
 
     def start_multipart(self, bucket: str, key: str, content_type: str) -> str: ...
     def presign_part(self, bucket: str, key: str, upload_id: str, number: int, seconds: int) -> str: ...
@@ -80,3 +102,163 @@ class StorageKey:
     prefix: str = ""
     job_id: str | None = None
     expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OnceKey:
+    """An idempotency key of one owner, with the fingerprint of the request that first used it."""
+
+    owner: str
+    key: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a job runs with, kept apart from its row because it is large. Holds no secret."""
+
+    config: dict[str, Any]
+    dataloader: list[dict[str, Any]] | None = None
+    lycoris: dict[str, Any] | None = None
+
+
+class Stale(Exception):
+    """Somebody else changed the row first. Read it again, decide again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    jobs: list[Job]
+    total: int
+
+
+class Jobs(Protocol):
+    """Jobs, their orders, histories and intents. Each method is one transaction."""
+
+    def create(
+        self,
+        job: Job,
+        order: Order,
+        events: list[Event],
+        intents: list[Intent],
+        once: OnceKey | None,
+        upload: Upload | None,
+    ) -> tuple[Job, bool]:
+        """The job, and whether this call made it. With a key that was used before: the job that it made then.
+
+        Raises ``KeyReused`` when the key belongs to another request, ``UploadNotReady`` when another job took the
+        upload. Nothing is written in either case.
+        """
+        ...
+
+    def get(self, tenant: str, job_id: str) -> Job:
+        """Raises ``JobNotFound``."""
+        ...
+
+    def once(self, tenant: str, once: OnceKey) -> Job | None: ...
+    def by_run(self, provider: str, run_id: str) -> Job | None: ...
+    def by_launch(self, launch_key: str) -> Job | None: ...
+    def order(self, job: Job) -> Order: ...
+    def events(self, job: Job) -> list[Event]: ...
+    def newest(self, tenant: str, status: str | None, provider: str | None, limit: int, offset: int) -> Listing: ...
+    def save(
+        self, before: Job, after: Job, events: list[Event], promise: list[Intent] = ..., forget: list[IntentKind] = ...
+    ) -> None:
+        """Raises ``Stale`` when the stored job is not at ``before.version``, or a forgotten intent is already gone."""
+        ...
+
+    def delete(self, job: Job) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class DueWork:
+    """A row whose time has come: a job to look at, an intent to carry out, an upload to expire."""
+
+    what: str
+    tenant: str
+    id: str
+    intent: IntentKind | None = None
+
+
+class Outbox(Protocol):
+    def due(self, now: datetime, limit: int) -> list[DueWork]: ...
+    def get(self, tenant: str, job_id: str, kind: IntentKind) -> Intent | None: ...
+    def claim(self, intent: Intent, now: datetime) -> Intent | None:
+        """The intent with one more attempt and a lease, or None when it is gone or somebody else holds it."""
+        ...
+
+    def postpone(self, intent: Intent, until: datetime, error: str) -> None: ...
+    def forget(self, intent: Intent) -> None: ...
+
+
+class Uploads(Protocol):
+    def create(self, upload: Upload, instead_of: Upload | None = None) -> bool:
+        """False when another session of the same data by the same owner exists: look at it with ``of_root``.
+
+        ``instead_of`` is the session that the new one replaces as the latest of its data.
+        """
+        ...
+
+    def get(self, tenant: str, upload_id: str) -> Upload:
+        """Raises ``NotFound``."""
+        ...
+
+    def of_root(self, tenant: str, owner: str, root: str) -> Upload | None: ...
+    def save(self, before: Upload, after: Upload) -> None:
+        """Raises ``Stale``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """How much of a run's log is known, and what it told.
+
+    ``length`` counts the characters kept, ``seen`` those of the vendor's text that they came from; the two part when
+    a vendor's log begins anew. ``head`` begins the vendor's text and ``tail`` ends what was kept: they tell a log
+    that grew from an older copy of it and from one that began anew.
+    """
+
+    length: int = 0
+    seen: int = 0
+    head: str = ""
+    tail: str = ""
+    complete: bool = False
+    progress: Progress = field(default_factory=Progress)
+    points: tuple[Point, ...] = ()
+    version: int = 0
+
+
+class Follows(Protocol):
+    def get(self, job: Job) -> Following: ...
+    def append(self, job: Job, before: Following, after: Following, text: str) -> None:
+        """Raises ``Stale``."""
+        ...
+
+    def read(self, job: Job, offset: int, limit: int) -> str: ...
+
+
+class Journal(Protocol):
+    """Webhook messages that were heard, remembered longer than a signature lives."""
+
+    def heard(self, provider: str, message_id: str) -> bool: ...
+    def remember(self, provider: str, message_id: str) -> None: ...
+
+
+class Settings(Protocol):
+    def consent(self, tenant: str) -> Consent: ...
+    def set_consent(self, tenant: str, consent: Consent) -> None: ...
+    def check(self) -> None:
+        """Raises when the store cannot be read. For readiness probes."""
+        ...
+
+
+class DeliveryKeys(Protocol):
+    """Storage keys for trainers: each reaches the prefix of one job."""
+
+    def issue(self, tenant: str, job_id: str) -> Delivery:
+        """Asked again for the same job, the same key."""
+        ...
+
+    def retire(self, tenant: str, job_id: str) -> None:
+        """The key works a little longer, for the last files under way, and then no more."""
+        ...

@@ -1,8 +1,8 @@
 """An upload session: one archive on its way from the machine that has the data to the object store.
 
-    open ─▶ complete ─▶ used (a job took it) ─▶ deleted (that job ended)
-      │         └─────────▶ deleted (no job took it in time)
-      └─▶ aborted
+open ─▶ complete ─▶ used (a job took it) ─▶ deleted (that job ended)
+  │         └─────────▶ deleted (no job took it in time)
+  └─▶ aborted
 """
 
 from __future__ import annotations

@@ -1,0 +1,40 @@
+"""What a job produced, and how to fetch it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from chalicelib.domain.jobs import Job
+from chalicelib.domain.ports import Objects
+
+LINK_SECONDS = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """``name`` is the path below the job's prefix; ``url`` downloads it for an hour. ``is_model``: final weights."""
+
+    name: str
+    key: str
+    size: int
+    etag: str
+    last_modified: datetime
+    url: str
+    is_model: bool
+
+
+class Deliver:
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+
+    def artifacts(self, job: Job) -> list[Artifact]:
+        """What has arrived so far, the model first. Files stay after the job is over, also when it failed."""
+        prefix = f"{job.id}/"
+        found = []
+        for stored in self._objects.list("outputs", prefix):
+            name = stored.key[len(prefix) :].removeprefix(f"{job.launch_key}/")
+            url = self._objects.presign_download("outputs", stored.key, LINK_SECONDS, name.rsplit("/", 1)[-1])
+            is_model = name.endswith(".safetensors") and "checkpoint-" not in name
+            found.append(Artifact(name, stored.key, stored.size, stored.etag, stored.last_modified, url, is_model))
+        return sorted(found, key=lambda artifact: (not artifact.is_model, artifact.name))

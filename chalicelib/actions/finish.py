@@ -1,0 +1,72 @@
+"""What follows a run's end: make sure that the model arrived, and that the data is gone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from chalicelib.domain.errors import NotFound, ProviderDown
+from chalicelib.domain.jobs import Event, EventKind, Job, Phase, Reason
+from chalicelib.domain.outbox import Intent, IntentKind
+from chalicelib.domain.ports import Clock, DeliveryKeys, Jobs, Objects, StoredObject, Uploads
+from chalicelib.domain.sightings import ending
+from chalicelib.domain.uploads import UploadState
+
+WEIGHTS = (".safetensors", ".pt", ".ckpt", ".bin", ".gguf")
+
+
+class Finish:
+    def __init__(self, jobs: Jobs, uploads: Uploads, objects: Objects, keys: DeliveryKeys, clock: Clock) -> None:
+        self._jobs = jobs
+        self._uploads = uploads
+        self._objects = objects
+        self._keys = keys
+        self._clock = clock
+
+    def collect(self, job: Job, intent: Intent) -> None:
+        """Completes the job if trained weights are in the store (or went to the Hub), and fails it if nothing is."""
+        files = self._objects.list("outputs", f"{job.id}/")
+        weights = [file for file in files if file.key.endswith(WEIGHTS)]
+        now = self._clock()
+        if weights or job.hub_model_id:
+            moved = job.advance(Phase.COMPLETED, now)
+        else:
+            moved = job.advance(
+                Phase.FAILED,
+                now,
+                reason=Reason.NOTHING_DELIVERED,
+                error="Training ended, but no model file arrived in the store. The log tells why publishing failed.",
+            )
+        change = ending(job, moved, now, by="system")
+        found = Event(now, EventKind.ARTIFACTS_COLLECTED, moved.phase, _counted(files), "system")
+        self._jobs.save(job, change.job, [found, *change.events], [], [IntentKind.COLLECT])
+
+    def delete_data(self, job: Job, intent: Intent) -> None:
+        """Deletes the uploaded data, looks that it is gone, and writes that down. The trainer's storage key ends, too."""
+        self._keys.retire(job.tenant, job.id)
+        now = self._clock()
+        touched = replace(job, version=job.version + 1, updated_at=now)
+        events = [self._deleted(job, now)] if job.upload_id else []
+        self._jobs.save(job, touched, events, [], [IntentKind.DELETE_DATA])
+
+    def _deleted(self, job: Job, now: datetime) -> Event:
+        try:
+            upload = self._uploads.get(job.tenant, str(job.upload_id))
+        except NotFound:
+            return Event(now, EventKind.DATA_DELETED, job.phase, "The uploaded data was deleted before.")
+        self._objects.delete("datasets", upload.key)
+        if self._objects.head("datasets", upload.key) is not None:
+            raise ProviderDown("The object store still has the uploaded data after it was deleted; trying again.")
+        if upload.state is not UploadState.DELETED:
+            gone = replace(upload, state=UploadState.DELETED, version=upload.version + 1)
+            self._uploads.save(upload, gone)
+        message = (
+            f"The uploaded data was deleted and its absence checked: {upload.key}, "
+            f"{upload.file_count} files, {upload.archive_bytes} bytes."
+        )
+        return Event(now, EventKind.DATA_DELETED, job.phase, message)
+
+
+def _counted(files: list[StoredObject]) -> str:
+    total = sum(file.size for file in files)
+    return f"{len(files)} files arrived, {total} bytes." if files else "No file arrived."

@@ -1,0 +1,85 @@
+"""A provider's own news. It only hints: what counts is the state machine behind it, which polls reach as well."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chalicelib.actions.carry_out import CarryOut
+from chalicelib.actions.reconcile import Reconcile
+from chalicelib.domain.errors import BadInput
+from chalicelib.domain.jobs import Job
+from chalicelib.domain.ports import Clock, Jobs, Journal, Listens, Trainers
+from chalicelib.domain.runs import CloudJobInfo
+from chalicelib.domain.signatures import verify
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """``status`` is received, duplicate or ignored."""
+
+    status: str
+    job_id: str | None = None
+    changed: bool = False
+    why: str | None = None
+
+
+class HearWebhook:
+    def __init__(
+        self, jobs: Jobs, journal: Journal, reconcile: Reconcile, carry_out: CarryOut, trainers: Trainers, clock: Clock
+    ) -> None:
+        self._jobs = jobs
+        self._journal = journal
+        self._reconcile = reconcile
+        self._carry_out = carry_out
+        self._trainers = trainers
+        self._clock = clock
+
+    def __call__(self, provider: str, headers: Mapping[str, str], body: bytes) -> Heard:
+        """Raises ``BadSignature`` unless the provider signed this very body within the last five minutes.
+
+        A message that was heard before changes nothing. It is remembered after its effect, because hearing news twice
+        does no harm and losing it would.
+        """
+        trainer = self._trainers.get(provider)
+        if not isinstance(trainer, Listens):
+            raise BadInput(f"'{provider}' does not send webhooks here.")
+        secrets = asyncio.run(trainer.webhook_secrets())
+        message_id = verify(headers, body, secrets, int(self._clock().timestamp()))
+        if self._journal.heard(provider, message_id):
+            return Heard("duplicate")
+        info = trainer.read_webhook(_parse(body))
+        job = self._job_of(provider, info)
+        if job is None:
+            log.info("a webhook was about a run of somebody else", extra={"run": info.job_id})
+            heard = Heard("ignored", why="no job of ours has this run")
+        else:
+            change = self._reconcile.sight(job.tenant, job.id, info)
+            self._carry_out.all(change)
+            heard = Heard("received", job.id, change is not None)
+        self._journal.remember(provider, message_id)
+        return heard
+
+    def _job_of(self, provider: str, info: CloudJobInfo) -> Job | None:
+        """By the run id; or, when the news overtakes the answer to our launch, by the launch key inside the news."""
+        known = self._jobs.by_run(provider, info.job_id)
+        if known or info.launch_key is None:
+            return known
+        # The key is part of the body that the provider signed, so nobody else can bring it.
+        job = self._jobs.by_launch(info.launch_key)
+        return job if job and job.run_id in (None, info.job_id) and job.provider == provider else None
+
+
+def _parse(body: bytes) -> dict[str, object]:
+    try:
+        parsed = json.loads(body)
+    except (ValueError, RecursionError):
+        parsed = None
+    if not isinstance(parsed, dict):
+        raise BadInput("The webhook's body is not a JSON object.")
+    return parsed

@@ -1,0 +1,100 @@
+"""Bringing a job to where its run is: from webhooks, polls and answers to our own calls, in any order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+from chalicelib.actions.follow import Follow
+from chalicelib.domain.errors import CloudError, ProviderDown, ProviderError, ProviderRefused
+from chalicelib.domain.jobs import Job, Phase, Reason
+from chalicelib.domain.outbox import IntentKind
+from chalicelib.domain.ports import Clock, Jobs, Outbox, Stale, Trainers
+from chalicelib.domain.runs import CloudJobInfo
+from chalicelib.domain.sightings import Change, ending, hear, is_over
+
+log = logging.getLogger(__name__)
+
+_TRIES = 10
+"""Each lost race means that somebody else got on; ten in a row do not happen to a single job."""
+
+
+class Reconcile:
+    def __init__(
+        self, jobs: Jobs, outbox: Outbox, follow: Follow, trainers: Trainers, clock: Clock, poll_every: timedelta
+    ) -> None:
+        self._jobs = jobs
+        self._outbox = outbox
+        self._follow = follow
+        self._trainers = trainers
+        self._clock = clock
+        self._poll_every = poll_every
+
+    def sight(self, tenant: str, job_id: str, info: CloudJobInfo) -> Change | None:
+        """The change that the news made, with the effects that it promised; None when it changed nothing.
+
+        The log is kept first, so that a job that is over has its whole log.
+        """
+        tail = self._follow.hear(self._jobs.get(tenant, job_id), info)
+        return self._change(tenant, job_id, lambda job: self._heard(job, info, tail))
+
+    def look(self, tenant: str, job_id: str) -> Change | None:
+        """Asks the provider how the run is doing, and settles when to ask next. A provider that is down is asked later."""
+        job = self._jobs.get(tenant, job_id)
+        if is_over(job) or job.run_id is None:
+            return self._change(tenant, job_id, lambda job: self._next_look(job, None))
+        try:
+            info = asyncio.run(self._trainers.get(job.provider).get_job_status(job.run_id))
+        except ProviderRefused as error:
+            if error.fields.get("vendor_status") != 404:
+                raise
+            lost = error
+            return self._change(tenant, job_id, lambda job: self._lost(job, lost))
+        except ProviderError as error:
+            log.warning("a run could not be looked at", extra={"job": job_id, "why": error.code})
+            wait = self._poll_every * (6 if isinstance(error, ProviderDown) else 2)
+            return self._change(tenant, job_id, lambda job: self._next_look(job, wait))
+        change = self.sight(tenant, job_id, info)
+        return change or self._change(tenant, job_id, lambda job: self._next_look(job, self._poll_every))
+
+    def _heard(self, job: Job, info: CloudJobInfo, tail: str) -> Change:
+        now = self._clock()
+        change = hear(job, info, now, tail)
+        if change.job is job or is_over(change.job):
+            return change if change.job is job else self._settle_intents(job, change)
+        # A run that is seen is looked at again before long, also when its webhooks never come.
+        seen = replace(change.job, next_look_at=now + self._poll_every)
+        return self._settle_intents(job, replace(change, job=seen))
+
+    def _settle_intents(self, before: Job, change: Change) -> Change:
+        """A run that is known needs no launch any more: the promise goes in the same transaction."""
+        launch = self._outbox.get(before.tenant, before.id, IntentKind.LAUNCH) if before.run_id is None else None
+        return replace(change, forget=[IntentKind.LAUNCH]) if launch else change
+
+    def _next_look(self, job: Job, wait: timedelta | None) -> Change:
+        now = self._clock()
+        due = now + wait if wait and not is_over(job) else None
+        return Change(replace(job, next_look_at=due, version=job.version + 1))
+
+    def _lost(self, job: Job, error: CloudError) -> Change:
+        now = self._clock()
+        detail = f"{job.provider} no longer knows the run {job.run_id}: {error.detail}"
+        to = Phase.CANCELLED if job.phase is Phase.CANCELLING else Phase.FAILED
+        return ending(job, job.advance(to, now, reason=Reason.RUN_LOST, error=detail), now, by="system")
+
+    def _change(self, tenant: str, job_id: str, step: Callable[[Job], Change]) -> Change | None:
+        """Reads, decides and writes until nobody came in between. None when there was nothing to write."""
+        for _ in range(_TRIES):
+            job = self._jobs.get(tenant, job_id)
+            change = step(job)
+            if change.job is job:
+                return None
+            try:
+                self._jobs.save(job, change.job, change.events, change.promise, change.forget)
+            except Stale:
+                continue
+            return change
+        raise Stale(job_id)

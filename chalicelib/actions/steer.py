@@ -1,0 +1,96 @@
+"""Stopping a job, and forgetting one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from chalicelib.actions.carry_out import CarryOut
+from chalicelib.domain.callers import Caller
+from chalicelib.domain.errors import InvalidJobState, JobNotFound
+from chalicelib.domain.jobs import Event, EventKind, Job, Phase, Reason
+from chalicelib.domain.outbox import Intent, IntentKind
+from chalicelib.domain.ports import Clock, Jobs, Outbox, Stale
+from chalicelib.domain.sightings import Change, ending, is_over
+
+_TRIES = 10
+
+
+class Steer:
+    def __init__(self, jobs: Jobs, outbox: Outbox, carry_out: CarryOut, clock: Clock) -> None:
+        self._jobs = jobs
+        self._outbox = outbox
+        self._carry_out = carry_out
+        self._clock = clock
+
+    def get(self, job_id: str, by: Caller) -> Job:
+        job = self._jobs.get(by.tenant, job_id)
+        if job.owner != by.owner:
+            raise JobNotFound(f"There is no job '{job_id}'. List yours with 'stcloud list'.", job_id=job_id)
+        return job
+
+    def cancel(self, job_id: str, by: Caller) -> Job:
+        """The job after the request: cancelled, or cancelling until the provider confirms that the run has stopped.
+
+        Asked again while it is cancelling, it asks the provider again. Raises ``InvalidJobState`` once the run is over.
+        """
+        for _ in range(_TRIES):
+            job = self.get(job_id, by)
+            if is_over(job):
+                raise InvalidJobState(
+                    f"Job '{job.id}' is {job.phase} and has nothing left to cancel.",
+                    job_id=job.id,
+                    current_state=str(job.status),
+                    allowed_states=["pending", "uploading", "queued", "running"],
+                )
+            change = self._stop(job, by)
+            try:
+                self._jobs.save(job, change.job, change.events, change.promise, change.forget)
+            except Stale:
+                continue
+            self._carry_out.all(change)
+            return self._jobs.get(job.tenant, job.id)
+        raise InvalidJobState(f"Job '{job_id}' kept changing while it was being cancelled. Try again.", job_id=job_id)
+
+    def delete(self, job_id: str, by: Caller) -> None:
+        """Forgets a job that has ended, with its history and log. Trained files stay."""
+        job = self.get(job_id, by)
+        if not job.is_terminal:
+            raise InvalidJobState(
+                f"Job '{job.id}' is {job.status}. Cancel it first, then delete it.",
+                job_id=job.id,
+                current_state=str(job.status),
+                allowed_states=["completed", "failed", "cancelled"],
+            )
+        if self._outbox.get(job.tenant, job.id, IntentKind.DELETE_DATA):
+            raise InvalidJobState(
+                f"The data of job '{job.id}' is still being deleted. Delete the job once that is done.",
+                job_id=job.id,
+                current_state=str(job.status),
+            )
+        self._jobs.delete(job)
+
+    def _stop(self, job: Job, by: Caller) -> Change:
+        now = self._clock()
+        asked = Event(now, EventKind.CANCEL_REQUESTED, job.phase, f"{by.owner} asked to cancel.", by.owner)
+        if job.phase is Phase.QUEUED and self._never_tried(job):
+            # Nothing has been asked of the vendor: taking back the promise is all it takes.
+            moved = job.advance(
+                Phase.CANCELLED,
+                now,
+                reason=Reason.CANCELLED_BY_USER,
+                cancel_requested_at=now,
+                cost_micros=0,
+                cost_is_final=True,
+            )
+            change = ending(job, moved, now, by=by.owner, events=[asked])
+            return replace(change, forget=[IntentKind.LAUNCH])
+        cancel = Intent(job.tenant, job.id, IntentKind.CANCEL, now, now)
+        if job.phase is Phase.CANCELLING:
+            return Change(replace(job, version=job.version + 1, updated_at=now), [asked], [cancel])
+        moved = job.advance(Phase.CANCELLING, now, cancel_requested_at=now)
+        change = ending(job, moved, now, by=by.owner, events=[asked])
+        return replace(change, promise=[cancel])
+
+    def _never_tried(self, job: Job) -> bool:
+        launch = self._outbox.get(job.tenant, job.id, IntentKind.LAUNCH)
+        return launch is not None and launch.attempts == 0

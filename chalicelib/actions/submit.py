@@ -1,0 +1,141 @@
+"""Submitting a job: everything that can be refused is refused here, before a cent is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from chalicelib.domain.callers import Caller
+from chalicelib.domain.configs import fingerprint, normalise, plan_dataset
+from chalicelib.domain.errors import InvalidConfig, NotFound, UploadNotReady
+from chalicelib.domain.jobs import Event, EventKind, Job, Phase
+from chalicelib.domain.outbox import Intent, IntentKind
+from chalicelib.domain.ports import Clock, Jobs, NewId, Objects, OnceKey, Order, Trainers, Uploads
+from chalicelib.domain.redaction import strip_secrets
+from chalicelib.domain.uploads import Upload, UploadState
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    config: dict[str, Any]
+    provider: str = "replicate"
+    config_name: str | None = None
+    dataloader: list[dict[str, Any]] = field(default_factory=list)
+    lycoris: dict[str, Any] | None = None
+    upload_id: str | None = None
+    hardware: str | None = None
+    run_name: str | None = None
+    once: str | None = None
+
+
+class Submit:
+    def __init__(
+        self,
+        jobs: Jobs,
+        uploads: Uploads,
+        objects: Objects,
+        trainers: Trainers,
+        carry_out: Callable[[Intent], None],
+        clock: Clock,
+        new_id: NewId,
+    ) -> None:
+        self._jobs = jobs
+        self._uploads = uploads
+        self._objects = objects
+        self._trainers = trainers
+        self._carry_out = carry_out
+        self._clock = clock
+        self._new_id = new_id
+
+    def __call__(self, wanted: Submission, by: Caller) -> tuple[Job, bool]:
+        """The job, and whether this call made it.
+
+        Asked again with the same key within 24 hours it returns the same job, also when both calls run at once. The
+        launch is promised together with the job and tried before this returns; if the provider is down the sweep
+        goes on trying.
+        """
+        once = self._once(wanted, by)
+        earlier = self._jobs.once(by.tenant, once) if once else None
+        if earlier:
+            return earlier, False
+        job, order, upload = self._plan(wanted, by)
+        launch = Intent(job.tenant, job.id, IntentKind.LAUNCH, job.created_at, job.created_at)
+        events = [Event(job.created_at, EventKind.SUBMITTED, job.phase, _sentence(job), by.owner)]
+        job, fresh = self._jobs.create(job, order, events, [launch], once, upload)
+        if not fresh:
+            return job, False
+        self._carry_out(launch)
+        return self._jobs.get(job.tenant, job.id), True
+
+    def _plan(self, wanted: Submission, by: Caller) -> tuple[Job, Order, Upload | None]:
+        offer = self._trainers.get(wanted.provider).offer(wanted.hardware)
+        bare, removed = strip_secrets(wanted.config)
+        prepared = normalise(bare)
+        dataloader = [strip_secrets(entry)[0] for entry in wanted.dataloader]
+        upload = self._upload(wanted, by)
+        plan = plan_dataset(dataloader, upload is not None)
+        self._objects.check_reach()
+        now = self._clock()
+        job_id = f"j-{self._new_id()}"
+        job = Job(
+            id=job_id,
+            tenant=by.tenant,
+            owner=by.owner,
+            provider=wanted.provider,
+            hardware=offer.hardware,
+            price_micros_per_second=offer.micros_per_second,
+            launch_key=job_id,
+            created_at=now,
+            updated_at=now,
+            phase=Phase.QUEUED,
+            config_name=wanted.config_name,
+            run_name=wanted.run_name,
+            upload_id=upload.id if upload else None,
+            warnings=(*prepared.warnings, *plan.warnings, *_left_out(removed)),
+        )
+        config = {**prepared.config, "--output_dir": f"output/{job.launch_key}"}
+        return job, Order(config, plan.dataloader, wanted.lycoris), upload
+
+    def _upload(self, wanted: Submission, by: Caller) -> Upload | None:
+        """An unknown upload beside a dataloader is SimpleTuner's progress key: its own UI names what it never uploads."""
+        if wanted.upload_id is None:
+            return None
+        try:
+            upload = self._uploads.get(by.tenant, wanted.upload_id)
+        except NotFound:
+            if wanted.dataloader:
+                return None
+            raise
+        if upload.owner != by.owner:
+            raise NotFound(f"There is no upload '{wanted.upload_id}'. Open one with POST /api/cloud/uploads.")
+        if upload.state is not UploadState.COMPLETE:
+            raise UploadNotReady(
+                f"Upload '{upload.id}' is {upload.state}, not complete. "
+                + ("Finish it first." if upload.state is UploadState.OPEN else "Upload the data again for this job."),
+                upload_id=upload.id,
+            )
+        if self._objects.head("datasets", upload.key) is None:
+            raise UploadNotReady(f"The data of upload '{upload.id}' is gone. Upload it again.", upload_id=upload.id)
+        return upload
+
+    def _once(self, wanted: Submission, by: Caller) -> OnceKey | None:
+        if not wanted.once:
+            return None
+        if len(wanted.once) > 200:
+            raise InvalidConfig("The idempotency key is longer than 200 characters. Use a UUID.")
+        told = (wanted.config, wanted.provider, wanted.dataloader, wanted.lycoris, wanted.upload_id, wanted.hardware)
+        return OnceKey(by.owner, wanted.once, fingerprint(*told, wanted.config_name, wanted.run_name))
+
+
+def _left_out(removed: list[str]) -> tuple[str, ...]:
+    if not removed:
+        return ()
+    return (
+        f"Secrets were left out of the config: {', '.join(removed)}. "
+        "Set HF_TOKEN where this server runs; it is passed to the trainer without being stored.",
+    )
+
+
+def _sentence(job: Job) -> str:
+    return f"Submitted for {job.provider}, {job.hardware}."

@@ -1,0 +1,65 @@
+"""The tick: whatever is due is looked at, carried out or expired. It costs what is due, never what is history."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from chalicelib.actions.carry_out import CarryOut
+from chalicelib.actions.reconcile import Reconcile
+from chalicelib.actions.upload import Uploading
+from chalicelib.domain.errors import NotFound
+from chalicelib.domain.ports import Clock, DueWork, Outbox
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    done: int
+    failed: int
+    left: bool
+    """More was due than this sweep was allowed to take or had time for."""
+
+
+class Sweep:
+    def __init__(
+        self, outbox: Outbox, carry_out: CarryOut, reconcile: Reconcile, uploading: Uploading, clock: Clock
+    ) -> None:
+        self._outbox = outbox
+        self._carry_out = carry_out
+        self._reconcile = reconcile
+        self._uploading = uploading
+        self._clock = clock
+
+    def __call__(self, limit: int = 100, within: timedelta = timedelta(seconds=45)) -> Swept:
+        """Two sweeps at once do no harm: intents are leased, and every other write is conditional.
+
+        One piece of work that fails does not stop the others; it stays due and is tried by the next sweep.
+        """
+        started = self._clock()
+        work = self._outbox.due(started, limit)
+        done = failed = 0
+        for item in work:
+            if self._clock() - started > within:
+                break
+            try:
+                self._do(item, self._clock())
+                done += 1
+            except NotFound:
+                log.info("due work is gone", extra={"what": item.what, "id": item.id})
+            except Exception:
+                failed += 1
+                log.exception("a piece of due work failed", extra={"what": item.what, "id": item.id})
+        return Swept(done, failed, left=done + failed < len(work) or len(work) == limit)
+
+    def _do(self, item: DueWork, now: datetime) -> None:
+        if item.intent:
+            promised = self._outbox.get(item.tenant, item.id, item.intent)
+            if promised:
+                self._carry_out(promised)
+        elif item.what == "job":
+            self._carry_out.all(self._reconcile.look(item.tenant, item.id))
+        else:
+            self._uploading.expire(item.tenant, item.id)

@@ -1,0 +1,204 @@
+"""Data on its way out: one archive, in parts that the owner's machine puts straight into the object store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from chalicelib.domain.callers import Caller
+from chalicelib.domain.errors import BadInput, Conflict, ConsentDenied, ConsentRequired, NotFound, UploadNotReady
+from chalicelib.domain.ports import Clock, NewId, Objects, Settings, Stale, UploadedPart, Uploads
+from chalicelib.domain.uploads import LIFETIME, Consent, Upload, UploadState, part_bytes_for
+
+PART_LINK_SECONDS = 3600
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """``root`` is the manifest's hash, ``consented_root`` the one that a person agreed to send."""
+
+    root: str
+    file_count: int
+    archive_bytes: int
+    consented_root: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    upload: Upload
+    parts: list[UploadedPart]
+    fresh: bool = False
+
+
+class Uploading:
+    def __init__(self, uploads: Uploads, objects: Objects, settings: Settings, clock: Clock, new_id: NewId) -> None:
+        self._uploads = uploads
+        self._objects = objects
+        self._settings = settings
+        self._clock = clock
+        self._new_id = new_id
+
+    def open(self, wanted: Wanted, by: Caller) -> Session:
+        """A new session, or the one that the same owner has for the same data, to be resumed.
+
+        Refuses before a byte is sent when the tenant's setting is *deny*, or *ask* without consent to this very root.
+        """
+        self._check_consent(wanted, by)
+        if wanted.file_count < 1:
+            raise BadInput("The dataset is empty: there is no file to upload.")
+        part_bytes = part_bytes_for(wanted.archive_bytes)
+        for _ in range(_TRIES):
+            known = self._uploads.of_root(by.tenant, by.owner, wanted.root)
+            if known and self._resumable(known, wanted):
+                return Session(known, self._parts(known))
+            upload = self._start(wanted, by, part_bytes)
+            if self._uploads.create(upload, instead_of=known):
+                return Session(upload, [], fresh=True)
+            self._objects.abort_multipart("datasets", upload.key, upload.multipart_id)
+        raise Conflict("Several uploads of the same data were opened at once. Try again.")
+
+    def get(self, upload_id: str, by: Caller) -> Session:
+        upload = self._own(upload_id, by)
+        return Session(upload, self._parts(upload))
+
+    def part_links(self, upload_id: str, numbers: Sequence[int], by: Caller) -> list[tuple[int, str]]:
+        upload = self._own(upload_id, by)
+        self._check_open(upload)
+        if self._settings.consent(by.tenant) is Consent.DENY:
+            raise _denied()
+        wrong = [number for number in numbers if not 1 <= number <= upload.part_count]
+        if wrong:
+            raise BadInput(f"This upload has parts 1 to {upload.part_count}; there is no part {wrong[0]}.")
+        key, session = upload.key, upload.multipart_id
+        return [(n, self._objects.presign_part("datasets", key, session, n, PART_LINK_SECONDS)) for n in numbers]
+
+    def complete(self, upload_id: str, etags: dict[int, str], by: Caller) -> Upload:
+        """Joins the parts, once each is there at its full size. Asked again it answers the same."""
+        for _ in range(_TRIES):
+            upload = self._own(upload_id, by)
+            if upload.state in (UploadState.COMPLETE, UploadState.USED):
+                return upload
+            self._check_open(upload)
+            self._join(upload, etags)
+            try:
+                done = replace(upload, state=UploadState.COMPLETE, version=upload.version + 1)
+                self._uploads.save(upload, done)
+            except Stale:
+                continue
+            return done
+        raise Conflict(f"Upload '{upload_id}' kept changing. Ask for its state and try again.")
+
+    def abort(self, upload_id: str, by: Caller) -> Upload:
+        upload = self._own(upload_id, by)
+        if upload.state is UploadState.USED:
+            raise Conflict(
+                f"Upload '{upload.id}' belongs to job '{upload.job_id}'. Cancel that job; its data is deleted then."
+            )
+        return self._discard(upload)
+
+    def expire(self, tenant: str, upload_id: str) -> None:
+        """For the sweep: discards a session that no job took in time."""
+        upload = self._uploads.get(tenant, upload_id)
+        if upload.expires_at <= self._clock() and upload.state in (UploadState.OPEN, UploadState.COMPLETE):
+            self._discard(upload)
+
+    def _discard(self, upload: Upload) -> Upload:
+        """Row last: when this dies half way the row is still due, and the sweep deletes what is left."""
+        if upload.state in (UploadState.ABORTED, UploadState.DELETED):
+            return upload
+        self._objects.abort_multipart("datasets", upload.key, upload.multipart_id)
+        self._objects.delete("datasets", upload.key)
+        state = UploadState.ABORTED if upload.state is UploadState.OPEN else UploadState.DELETED
+        gone = replace(upload, state=state, version=upload.version + 1)
+        try:
+            self._uploads.save(upload, gone)
+        except Stale:
+            raise Conflict(f"Upload '{upload.id}' changed meanwhile. Ask for its state and try again.") from None
+        return gone
+
+    def _join(self, upload: Upload, etags: dict[int, str]) -> None:
+        stored = self._objects.head("datasets", upload.key)
+        if stored and stored.size == upload.archive_bytes:
+            return  # joined before, and we died before we could write it down
+        parts = {part.number: part for part in self._parts(upload)}
+        wrong = [
+            number
+            for number in range(1, upload.part_count + 1)
+            if number not in parts
+            or parts[number].size != upload.size_of_part(number)
+            or etags.get(number, parts[number].etag).strip('"') != parts[number].etag
+        ]
+        if wrong:
+            raise UploadNotReady(
+                f"{len(wrong)} of {upload.part_count} parts are missing or differ from what was sent, the first is "
+                f"part {wrong[0]}. Send them again, then complete.",
+                upload_id=upload.id,
+                missing_parts=wrong[:100],
+            )
+        self._objects.complete_multipart("datasets", upload.key, upload.multipart_id, parts.values())
+        stored = self._objects.head("datasets", upload.key)
+        if stored is None or stored.size != upload.archive_bytes:
+            raise UploadNotReady(
+                "The joined archive does not have the announced size. Abort the upload and start again."
+            )
+
+    def _parts(self, upload: Upload) -> list[UploadedPart]:
+        if upload.state is not UploadState.OPEN:
+            return []
+        return self._objects.list_parts("datasets", upload.key, upload.multipart_id)
+
+    def _start(self, wanted: Wanted, by: Caller, part_bytes: int) -> Upload:
+        now = self._clock()
+        upload_id = f"u-{self._new_id()}"
+        key = f"{by.tenant}/{upload_id}/dataset.zip"
+        return Upload(
+            id=upload_id,
+            tenant=by.tenant,
+            owner=by.owner,
+            state=UploadState.OPEN,
+            root=wanted.root,
+            archive_bytes=wanted.archive_bytes,
+            part_bytes=part_bytes,
+            file_count=wanted.file_count,
+            key=key,
+            multipart_id=self._objects.start_multipart("datasets", key, "application/zip"),
+            created_at=now,
+            expires_at=now + LIFETIME,
+        )
+
+    def _resumable(self, upload: Upload, wanted: Wanted) -> bool:
+        """Not in its last hour: a transfer that starts now must not be swept away under its sender's hands."""
+        fits = upload.archive_bytes == wanted.archive_bytes
+        alive = upload.state in (UploadState.OPEN, UploadState.COMPLETE)
+        return fits and alive and (upload.expires_at - self._clock()).total_seconds() > PART_LINK_SECONDS
+
+    def _check_consent(self, wanted: Wanted, by: Caller) -> None:
+        consent = self._settings.consent(by.tenant)
+        if consent is Consent.DENY:
+            raise _denied()
+        if consent is Consent.ASK and wanted.consented_root != wanted.root:
+            raise ConsentRequired(
+                "Nobody has agreed to send this data yet. Show what will be sent, ask, and send the manifest's root as "
+                "consent.root; or choose 'allow' (PUT /api/cloud/data-consent/setting).",
+                root=wanted.root,
+            )
+
+    def _check_open(self, upload: Upload) -> None:
+        if upload.state is not UploadState.OPEN:
+            raise UploadNotReady(
+                f"Upload '{upload.id}' is {upload.state}, not open. Open a new one.", upload_id=upload.id
+            )
+
+    def _own(self, upload_id: str, by: Caller) -> Upload:
+        upload = self._uploads.get(by.tenant, upload_id)
+        if upload.owner != by.owner:
+            raise NotFound(f"There is no upload '{upload_id}'. Open one with POST /api/cloud/uploads.")
+        return upload
+
+
+def _denied() -> ConsentDenied:
+    return ConsentDenied(
+        "Uploads are switched off for everybody here (data consent is 'deny'). "
+        "Change it with 'stcloud consent ask' or in the Cloud tab's settings."
+    )

@@ -1,0 +1,112 @@
+"""What a job becomes when somebody saw its run: a webhook, a poll, the answer to a cancel. Pure: no clock, no network.
+
+News comes late, twice and out of order. Old news is ignored, news of an end that differs from the one we know is
+written down, and what a run cost is settled once, when it is over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from chalicelib.domain.jobs import TERMINAL, Event, EventKind, Job, Phase, Reason
+from chalicelib.domain.money import display
+from chalicelib.domain.outbox import Intent, IntentKind
+from chalicelib.domain.progress import why_failed
+from chalicelib.domain.runs import CloudJobInfo, CloudJobStatus
+
+_PHASE = {
+    CloudJobStatus.QUEUED: Phase.STARTING,
+    CloudJobStatus.RUNNING: Phase.RUNNING,
+    CloudJobStatus.COMPLETED: Phase.DELIVERING,
+    CloudJobStatus.FAILED: Phase.FAILED,
+    CloudJobStatus.CANCELLED: Phase.CANCELLED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One step of a job: what to store, what to write into its history, which effects to promise and to drop."""
+
+    job: Job
+    events: list[Event] = field(default_factory=list)
+    promise: list[Intent] = field(default_factory=list)
+    forget: list[IntentKind] = field(default_factory=list)
+
+
+def hear(job: Job, info: CloudJobInfo, at: datetime, log_tail: str = "") -> Change:
+    """The step that ``info`` asks for; ``change.job is job`` when it brings nothing new."""
+    if job.is_terminal:
+        return Change(job)
+    facts: dict[str, object] = {
+        "run_id": job.run_id or info.job_id,
+        "links": job.links or info.links or None,
+        "started_at": job.started_at or info.started_at,
+    }
+    to = _PHASE[info.status]
+    if to in (Phase.FAILED, Phase.CANCELLED, Phase.DELIVERING):
+        facts |= {
+            "cost_micros": info.billed_micros,
+            "cost_is_final": info.billing_is_final,
+            "output_url": info.output_url or job.output_url,
+        }
+    if to is Phase.FAILED:
+        facts |= {"reason": _failure(info, log_tail), "error": info.error or "The trainer failed without a message."}
+    elif to is Phase.CANCELLED:
+        facts["reason"] = _stop(job, info)
+        facts["completed_at"] = info.completed_at or at
+    moved = job.advance(to, at, **facts)
+    if moved is job:
+        moved = job.noted(at, **{name: facts[name] for name in ("run_id", "links", "started_at")})
+    if moved is job:
+        return Change(job)
+    events = []
+    if moved.run_id and not job.run_id:
+        message = f"{info.provider} accepted the run as {info.job_id}."
+        events.append(Event(at, EventKind.RUN_RECORDED, moved.phase, message, "provider"))
+    return ending(job, moved, at, by="provider", events=events)
+
+
+def ending(job: Job, moved: Job, at: datetime, by: str, events: list[Event] | None = None) -> Change:
+    """Adds to a move what its arrival always brings: its line in the history and, once the run is over, the effects."""
+    events = list(events or [])
+    promise: list[Intent] = []
+    if moved.phase is not job.phase:
+        events.append(Event(at, EventKind.MOVED, moved.phase, _sentence(moved), by, moved.reason))
+    if is_over(moved) and not is_over(job):
+        if moved.cost_is_final and moved.cost_micros is not None:
+            events.append(Event(at, EventKind.SETTLED, moved.phase, f"The run cost {display(moved.cost_micros)}.", by))
+        promise.append(Intent(moved.tenant, moved.id, IntentKind.DELETE_DATA, at, at))
+        if moved.phase is Phase.DELIVERING:
+            promise.append(Intent(moved.tenant, moved.id, IntentKind.COLLECT, at, at))
+    return Change(moved, events, promise)
+
+
+def is_over(job: Job) -> bool:
+    """No GPU works for this job any more, and its data is no longer needed."""
+    return job.phase is Phase.DELIVERING or job.phase in TERMINAL
+
+
+def _failure(info: CloudJobInfo, log_tail: str) -> Reason:
+    told = why_failed(log_tail, info.error or "")
+    return Reason(told) if told in set(Reason) else Reason.TRAINER_FAILED
+
+
+def _stop(job: Job, info: CloudJobInfo) -> Reason:
+    if job.cancel_requested_at:
+        return Reason.CANCELLED_BY_USER
+    return Reason.DEADLINE if info.vendor_status == "aborted" else Reason.CANCELLED_AT_PROVIDER
+
+
+def _sentence(job: Job) -> str:
+    return {
+        Phase.QUEUED: "Waiting to be launched.",
+        Phase.LAUNCHING: f"Asking {job.provider} for a {job.hardware}.",
+        Phase.STARTING: f"{job.provider} is starting the machine.",
+        Phase.RUNNING: "Training is running.",
+        Phase.DELIVERING: "Training has ended; checking what was delivered.",
+        Phase.CANCELLING: f"Asking {job.provider} to stop.",
+        Phase.COMPLETED: "The model is here.",
+        Phase.FAILED: job.error or "The job failed.",
+        Phase.CANCELLED: "The job was cancelled.",
+    }.get(job.phase, f"The job is {job.phase}.")

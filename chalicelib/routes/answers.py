@@ -1,0 +1,137 @@
+"""How our values look on the wire, the same in every answer."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from chalicelib.actions.deliver import Artifact
+from chalicelib.actions.upload import Session
+from chalicelib.domain.jobs import Event, Job, Phase
+from chalicelib.domain.money import micros_for, usd
+from chalicelib.domain.moments import maybe_to_text, to_text
+from chalicelib.domain.progress import Point
+from chalicelib.domain.runs import CloudJobStatus, Offer
+
+_WAITING = (CloudJobStatus.PENDING, CloudJobStatus.QUEUED)
+
+
+def job(job: Job, now: datetime) -> dict[str, Any]:
+    micros = cost_micros(job, now)
+    body: dict[str, Any] = {
+        "job_id": job.id,
+        "job_type": "cloud",
+        "provider": job.provider,
+        "status": job.status.value,
+        "phase": job.phase.value,
+        "config_name": job.config_name,
+        "created_at": to_text(job.created_at),
+        "started_at": maybe_to_text(job.started_at),
+        "completed_at": maybe_to_text(job.completed_at),
+        "cost_usd": None if micros is None else usd(micros),
+        "cost_micros": micros,
+        "cost_is_final": job.cost_is_final,
+        "price_micros_per_second": job.price_micros_per_second,
+        "hardware_type": job.hardware,
+        "hardware_profile": job.hardware,
+        "error_message": job.error,
+        "reason": job.reason.value if job.reason else None,
+        "output_url": job.output_url,
+        "upload_token": None,
+        "user_id": None,
+        "metadata": {
+            "prediction_id": job.run_id,
+            "tracker_run_name": job.run_name,
+            "run_name": job.run_name,
+            "upload_id": job.upload_id,
+            "hardware_profile": job.hardware,
+            "warnings": list(job.warnings),
+            "links": job.links or {},
+        },
+        "is_terminal": job.is_terminal,
+        "is_active": not job.is_terminal,
+        "duration_seconds": _duration(job, now),
+        "cancel_requested": job.cancel_requested_at is not None,
+    }
+    if job.status in _WAITING:
+        body["queue_position"] = 0
+    return body
+
+
+def cost_micros(job: Job, now: datetime) -> int | None:
+    """Settled, or what has accrued since the run started; None before there is anything to bill."""
+    if job.cost_micros is not None or job.is_terminal or job.started_at is None:
+        return job.cost_micros
+    if job.phase not in (Phase.RUNNING, Phase.CANCELLING):
+        return None
+    elapsed = Decimal(str((now - job.started_at).total_seconds()))
+    return micros_for(elapsed, job.price_micros_per_second)
+
+
+def event(event: Event) -> dict[str, Any]:
+    return {
+        "at": to_text(event.at),
+        "kind": event.kind.value,
+        "status": event.status.value,
+        "phase": event.phase.value,
+        "reason": event.reason.value if event.reason else None,
+        "message": event.message,
+        "by": event.by,
+    }
+
+
+def artifact(artifact: Artifact) -> dict[str, Any]:
+    return {
+        "name": artifact.name,
+        "key": artifact.key,
+        "size": artifact.size,
+        "etag": artifact.etag,
+        "last_modified": to_text(artifact.last_modified),
+        "url": artifact.url,
+        "is_model": artifact.is_model,
+    }
+
+
+def session(session: Session) -> dict[str, Any]:
+    upload = session.upload
+    return {
+        "upload_id": upload.id,
+        "state": upload.state.value,
+        "part_bytes": upload.part_bytes,
+        "part_count": upload.part_count,
+        "archive_bytes": upload.archive_bytes,
+        "expires_at": to_text(upload.expires_at),
+        "job_id": upload.job_id,
+        "parts": [{"part_number": part.number, "size": part.size, "etag": part.etag} for part in session.parts],
+    }
+
+
+def point(point: Point) -> dict[str, Any]:
+    return {"step": point.step, "loss": number(point.loss), "learning_rate": number(point.learning_rate)}
+
+
+def number(text: str | None) -> float | None:
+    """A decimal text of the trainer's as a JSON number. Never for money."""
+    return None if text is None else float(text)
+
+
+def offer(offer: Offer) -> dict[str, Any]:
+    return {
+        "id": offer.hardware,
+        "name": offer.label,
+        "provider": offer.provider,
+        "gpu_count": offer.gpu_count,
+        "vram_gb": offer.vram_gb,
+        "cost_per_second": usd(offer.micros_per_second),
+        "cost_per_hour": usd(offer.micros_per_second * 3600),
+        "micros_per_second": offer.micros_per_second,
+        "as_of": offer.as_of,
+        "available": True,
+    }
+
+
+def _duration(job: Job, now: datetime) -> float | None:
+    if job.started_at is None:
+        return None
+    return round(((job.completed_at or now) - job.started_at).total_seconds(), 3)

@@ -1,0 +1,160 @@
+"""HTTP in, HTTP out: who asks, what was sent, and every error as ``application/problem+json``.
+
+    request ─▶ CloudApp (keeps it per call) ─▶ endpoint: door, view, errors ─▶ Response
+
+Chalice turns a view's exception into a 500 before any middleware sees it, so errors are mapped here, in the one
+decorator that every view wears.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from typing import Any, TypeVar, cast
+
+from chalice.app import Chalice, Request, Response
+from pydantic import BaseModel, ValidationError
+
+from chalicelib.domain.callers import Caller
+from chalicelib.domain.errors import BadInput, CloudError, Malformed
+from chalicelib.services import Services
+
+log = logging.getLogger("simpletuner_cloud")
+
+Body = TypeVar("Body", bound=BaseModel)
+
+_REQUEST: ContextVar[Request | None] = ContextVar("request", default=None)
+_LAMBDA: ContextVar[Any] = ContextVar("lambda_context", default=None)
+_APP: ContextVar[CloudApp] = ContextVar("app")
+
+
+class CloudApp(Chalice):  # type: ignore[misc]
+    """Chalice with its services, and with the request kept per call: Chalice keeps it on the app, where a threaded
+    server would let two requests read each other."""
+
+    def __init__(self, app_name: str, services: Services) -> None:
+        super().__init__(app_name=app_name, configure_logs=False)
+        self.services = services
+
+    current_request = property(lambda self: _REQUEST.get(), lambda self, request: _REQUEST.set(request))
+    lambda_context = property(lambda self: _LAMBDA.get(), lambda self, context: _LAMBDA.set(context))
+
+    def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
+        _APP.set(self)
+        return cast(dict[str, Any], super().__call__(event, context))
+
+
+class Call:
+    """One request, as a view sees it."""
+
+    def __init__(self, services: Services, request: Request, caller: Caller | None) -> None:
+        self.services = services
+        self._request = request
+        self._caller = caller
+
+    @property
+    def caller(self) -> Caller:
+        if self._caller is None:
+            raise RuntimeError("this endpoint is open: nobody is known to call it")
+        return self._caller
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return cast(Mapping[str, str], self._request.headers)
+
+    @property
+    def raw_body(self) -> bytes:
+        return cast(bytes, self._request.raw_body) or b""
+
+    def path(self, name: str) -> str:
+        return str(self._request.uri_params[name])
+
+    def query(self, name: str) -> str | None:
+        return (self._request.query_params or {}).get(name)
+
+    def whole(self, name: str, default: int, low: int, high: int) -> int:
+        """A whole number from the query string, or a clear refusal."""
+        text = self.query(name)
+        if text is None or text == "":
+            return default
+        try:
+            number = int(text)
+        except ValueError:
+            raise BadInput(f"'{name}' must be a whole number, not '{text[:40]}'.") from None
+        if not low <= number <= high:
+            raise BadInput(f"'{name}' must be between {low} and {high}, not {number}.")
+        return number
+
+    def json(self) -> Any:
+        try:
+            return json.loads(self.raw_body or b"null")
+        except (ValueError, RecursionError):
+            raise Malformed("The request body is not valid JSON.") from None
+
+    def body(self, shape: type[Body]) -> Body:
+        """The JSON body in the given shape; ``Malformed`` names every field that does not fit."""
+        return shaped(self.json(), shape)
+
+
+def shaped(value: Any, shape: type[Body]) -> Body:
+    if not isinstance(value, dict):
+        raise Malformed("The request body must be a JSON object.")
+    try:
+        return shape.model_validate(value)
+    except ValidationError as error:
+        told = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['msg']}" for e in error.errors()[:10])
+        raise Malformed(f"The request body does not have the right shape: {told}.") from None
+
+
+def endpoint(view: Callable[..., Any], *, is_open: bool = False) -> Callable[..., Response]:
+    """Makes a view out of a function of a ``Call``: lets callers in, and turns errors into answers."""
+
+    @functools.wraps(view)
+    def answer(**_: Any) -> Response:
+        app = _APP.get()
+        request = app.current_request
+        try:
+            caller = None if is_open else app.services.door.enter(request.headers)
+            result = view(Call(app.services, request, caller))
+            return result if isinstance(result, Response) else reply(result)
+        except CloudError as error:
+            return problem(error)
+        except Exception:
+            log.exception("unplanned error", extra={"method": request.method, "path": request.path})
+            return problem(CloudError("Something went wrong on our side. It was written to the server's log."))
+
+    return answer
+
+
+def open_endpoint(view: Callable[..., Any]) -> Callable[..., Response]:
+    """An endpoint that asks nobody who they are: health, and webhooks, which carry a signature."""
+    return endpoint(view, is_open=True)
+
+
+def reply(body: Any, status: int = 200) -> Response:
+    # Encoded here: Chalice encodes outside of its own error handling.
+    return Response(
+        json.dumps(body, ensure_ascii=False),
+        headers={"Content-Type": "application/json", "Cache-Control": "no-store"},
+        status_code=status,
+    )
+
+
+def problem(error: CloudError) -> Response:
+    """RFC 9457, plus the ``error`` and ``message`` fields that SimpleTuner's own clients read."""
+    body = {
+        "type": "about:blank",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+        "error": error.code,
+        "message": error.detail,
+    }
+    body |= {name: value for name, value in error.fields.items() if name not in body}
+    headers = {"Content-Type": "application/problem+json", "Cache-Control": "no-store"}
+    if error.fields.get("retry_after"):
+        headers["Retry-After"] = str(int(error.fields["retry_after"]))
+    return Response(json.dumps(body, ensure_ascii=False, default=str), headers=headers, status_code=error.status)

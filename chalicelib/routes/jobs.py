@@ -1,0 +1,192 @@
+"""``/api/cloud/jobs``: submit, watch, stop, forget."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chalice.app import Blueprint, Response
+from pydantic import BaseModel, Field
+
+from chalicelib.actions.submit import Submission
+from chalicelib.domain.errors import BadInput, CloudError, Malformed
+from chalicelib.domain.jobs import Job, Phase
+from chalicelib.domain.runs import CloudJobStatus
+from chalicelib.routes import answers
+from chalicelib.routes.http import Call, endpoint, reply
+
+jobs = Blueprint(__name__)
+
+
+class SubmitBody(BaseModel):
+    """SimpleTuner's submit body. Fields that are not known are ignored, as its own server does."""
+
+    config: dict[str, Any] | None = None
+    config_name: str | None = Field(None, max_length=200)
+    config_name_to_load: str | None = None
+    dataloader_config: list[dict[str, Any]] | None = None
+    lycoris_config: dict[str, Any] | None = None
+    upload_id: str | None = Field(None, max_length=100)
+    hardware_profile: str | None = Field(None, max_length=60)
+    tracker_run_name: str | None = Field(None, max_length=200)
+    idempotency_key: str | None = None
+
+
+@jobs.route("/jobs", methods=["GET"])
+@endpoint
+def newest(call: Call) -> Any:
+    status = call.query("status") or None
+    if status is not None and status not in set(CloudJobStatus):
+        raise BadInput(f"There is no status '{status[:40]}'. Use one of: {', '.join(CloudJobStatus)}.")
+    limit = call.whole("limit", 50, 1, 500)
+    offset = call.whole("offset", 0, 0, 1_000_000)
+    listing = call.services.jobs.newest(call.caller.tenant, status, call.query("provider") or None, limit, offset)
+    now = call.services.clock()
+    return {
+        "jobs": [answers.job(job, now) for job in listing.jobs],
+        "total": listing.total,
+        "limit": limit,
+        "offset": offset,
+    }
+
+
+@jobs.route("/jobs", methods=["POST"])
+@endpoint
+def create(call: Call) -> Response:
+    job, fresh = _submit(call)
+    body = {"job": answers.job(job, call.services.clock()), "idempotent_hit": not fresh}
+    return reply(body, 201 if fresh else 200)
+
+
+@jobs.route("/jobs/submit", methods=["POST"])
+@endpoint
+def submit(call: Call) -> Any:
+    """SimpleTuner's door: refusals that are business and not a broken request are answers, with status 200."""
+    try:
+        job, fresh = _submit(call)
+    except Malformed:
+        raise
+    except CloudError as error:
+        return _outcome(error=error)
+    if job.phase is Phase.FAILED and fresh:
+        return _outcome(job, CloudError(job.error or "The provider refused the job."))
+    return _outcome(job, idempotent_hit=not fresh)
+
+
+@jobs.route("/jobs/{job_id}", methods=["GET"])
+@endpoint
+def show(call: Call) -> Any:
+    return {"job": answers.job(_job(call), call.services.clock())}
+
+
+@jobs.route("/jobs/{job_id}", methods=["DELETE"])
+@endpoint
+def delete(call: Call) -> Any:
+    call.services.steer.delete(call.path("job_id"), call.caller)
+    return {"success": True, "job_id": call.path("job_id")}
+
+
+@jobs.route("/jobs/{job_id}/cancel", methods=["POST"])
+@endpoint
+def cancel(call: Call) -> Any:
+    job = call.services.steer.cancel(call.path("job_id"), call.caller)
+    confirmed = job.phase is not Phase.CANCELLING
+    body: dict[str, Any] = {"success": True, "job_id": job.id, "status": job.status.value, "confirmed": confirmed}
+    if not confirmed:
+        body["detail"] = f"{job.provider} has not confirmed yet that the run has stopped. It is asked again until it does."
+    return body
+
+
+@jobs.route("/jobs/{job_id}/events", methods=["GET"])
+@endpoint
+def events(call: Call) -> Any:
+    job = _job(call)
+    return {"job_id": job.id, "events": [answers.event(event) for event in call.services.jobs.events(job)]}
+
+
+@jobs.route("/jobs/{job_id}/logs", methods=["GET"])
+@endpoint
+def logs(call: Call) -> Any:
+    job = _job(call)
+    piece = call.services.follow.log(job, call.whole("offset", 0, 0, 10**12))
+    return {
+        "job_id": job.id,
+        "logs": piece.text,
+        "offset": piece.offset,
+        "next_offset": piece.next_offset,
+        "complete": piece.complete,
+    }
+
+
+@jobs.route("/jobs/{job_id}/inline-progress", methods=["GET"])
+@endpoint
+def inline_progress(call: Call) -> Any:
+    job = _job(call)
+    known = call.services.follow.progress(job)
+    return {
+        "job_id": job.id,
+        "stage": known and known.stage,
+        "last_log": known and known.last_line,
+        "progress": known and known.percent,
+        "step": known and known.step,
+        "total_steps": known and known.total_steps,
+        "loss": answers.number(known.loss) if known else None,
+        "learning_rate": answers.number(known.learning_rate) if known else None,
+        "eta_seconds": known and known.eta_seconds,
+    }
+
+
+@jobs.route("/jobs/{job_id}/metrics", methods=["GET"])
+@endpoint
+def metrics(call: Call) -> Any:
+    job = _job(call)
+    points, total_steps = call.services.follow.points(job)
+    return {"job_id": job.id, "points": [answers.point(point) for point in points], "total_steps": total_steps}
+
+
+@jobs.route("/jobs/{job_id}/artifacts", methods=["GET"])
+@endpoint
+def artifacts(call: Call) -> Any:
+    job = _job(call)
+    found = [answers.artifact(artifact) for artifact in call.services.deliver.artifacts(job)]
+    return {"job_id": job.id, "artifacts": found, "total_size": sum(artifact["size"] for artifact in found)}
+
+
+def _job(call: Call) -> Job:
+    return call.services.steer.get(call.path("job_id"), call.caller)
+
+
+def _submit(call: Call) -> tuple[Job, bool]:
+    body = call.body(SubmitBody)
+    if body.config is None:
+        wanted = f" '{body.config_name_to_load}' is not stored here." if body.config_name_to_load else ""
+        raise BadInput(f"There is no training config in the request.{wanted} Send SimpleTuner's config.json as 'config'.")
+    return call.services.submit(
+        Submission(
+            config=body.config,
+            provider=call.query("provider") or "replicate",
+            config_name=body.config_name or body.config_name_to_load,
+            dataloader=body.dataloader_config or [],
+            lycoris=body.lycoris_config,
+            upload_id=body.upload_id,
+            hardware=body.hardware_profile,
+            run_name=body.tracker_run_name,
+            once=call.headers.get("idempotency-key") or body.idempotency_key,
+        ),
+        by=call.caller,
+    )
+
+
+def _outcome(job: Job | None = None, error: CloudError | None = None, idempotent_hit: bool = False) -> dict[str, Any]:
+    return {
+        "success": error is None,
+        "job_id": job and job.id,
+        "status": job and job.status.value,
+        "error": error and error.detail,
+        "detail": error and error.detail,
+        "data_uploaded": bool(job and job.upload_id),
+        "upload_id": job and job.upload_id,
+        "cost_limit_warning": None,
+        "quota_warnings": [],
+        "warnings": list(job.warnings) if job else [],
+        "idempotent_hit": idempotent_hit,
+    }

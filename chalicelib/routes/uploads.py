@@ -1,0 +1,169 @@
+"""``/api/cloud/uploads`` and ``/api/cloud/data-consent``: what leaves, and who agreed to it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from chalice.app import Blueprint, Response
+from pydantic import BaseModel, Field
+
+from chalicelib.actions.upload import Wanted
+from chalicelib.domain.configs import is_local_dataset
+from chalicelib.domain.errors import BadInput, Malformed
+from chalicelib.domain.uploads import Consent, Upload
+from chalicelib.routes import answers
+from chalicelib.routes.http import Call, endpoint, reply, shaped
+
+uploads = Blueprint(__name__)
+
+Root = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Count = Annotated[int, Field(ge=0, le=10**15, strict=True)]
+
+
+class ManifestBody(BaseModel):
+    root: Root
+    file_count: Count
+
+
+class ConsentBody(BaseModel):
+    root: Root
+
+
+class OpenBody(BaseModel):
+    manifest: ManifestBody
+    archive_bytes: Count
+    consent: ConsentBody | None = None
+
+
+class PartsBody(BaseModel):
+    part_numbers: Annotated[list[Annotated[int, Field(strict=True)]], Field(min_length=1, max_length=100)]
+
+
+class SentPart(BaseModel):
+    part_number: Annotated[int, Field(strict=True)]
+    etag: Annotated[str, Field(max_length=200)]
+
+
+class CompleteBody(BaseModel):
+    parts: Annotated[list[SentPart], Field(max_length=10_000)]
+
+
+class DatasetBody(BaseModel):
+    id: str | None = None
+    type: str | None = None
+    dataset_type: str | None = None
+    instance_data_dir: str | None = None
+    file_count: Count | None = None
+    total_bytes: Count | None = None
+
+
+class SettingBody(BaseModel):
+    consent: str
+
+
+@uploads.route("/uploads", methods=["POST"])
+@endpoint
+def open_upload(call: Call) -> Response:
+    body = call.body(OpenBody)
+    session = call.services.uploading.open(
+        Wanted(
+            root=body.manifest.root,
+            file_count=body.manifest.file_count,
+            archive_bytes=body.archive_bytes,
+            consented_root=body.consent.root if body.consent else None,
+        ),
+        call.caller,
+    )
+    return reply(answers.session(session), 201 if session.fresh else 200)
+
+
+@uploads.route("/uploads/{upload_id}", methods=["GET"])
+@endpoint
+def show(call: Call) -> Any:
+    return answers.session(call.services.uploading.get(call.path("upload_id"), call.caller))
+
+
+@uploads.route("/uploads/{upload_id}/parts", methods=["POST"])
+@endpoint
+def part_links(call: Call) -> Any:
+    body = call.body(PartsBody)
+    links = call.services.uploading.part_links(call.path("upload_id"), body.part_numbers, call.caller)
+    return {"parts": [{"part_number": number, "url": url, "expires_in": 3600} for number, url in links]}
+
+
+@uploads.route("/uploads/{upload_id}/complete", methods=["POST"])
+@endpoint
+def complete(call: Call) -> Any:
+    etags = {part.part_number: part.etag for part in call.body(CompleteBody).parts}
+    upload = call.services.uploading.complete(call.path("upload_id"), etags, call.caller)
+    return {**_state(upload), "size": upload.archive_bytes}
+
+
+@uploads.route("/uploads/{upload_id}", methods=["DELETE"])
+@endpoint
+def abort(call: Call) -> Any:
+    return {"success": True, **_state(call.services.uploading.abort(call.path("upload_id"), call.caller))}
+
+
+@uploads.route("/data-consent/setting", methods=["GET"])
+@endpoint
+def consent(call: Call) -> Any:
+    return {"consent": call.services.settings.consent(call.caller.tenant).value}
+
+
+@uploads.route("/data-consent/setting", methods=["PUT"])
+@endpoint
+def set_consent(call: Call) -> Any:
+    wanted = call.body(SettingBody).consent
+    if wanted not in set(Consent):
+        raise BadInput(f"Data consent is one of: {', '.join(Consent)}; not '{wanted[:40]}'.")
+    call.services.settings.set_consent(call.caller.tenant, Consent(wanted))
+    return {"success": True, "consent": wanted}
+
+
+@uploads.route("/data-consent/preview", methods=["POST"])
+@endpoint
+def preview(call: Call) -> Any:
+    """What would leave. The files lie on the client's machine, so the client brings the counts that it made."""
+    listed = call.json()
+    if not isinstance(listed, list) or len(listed) > 1000:
+        raise Malformed("The request body must be a JSON array of dataset objects, at most 1000.")
+    datasets = [shaped(entry, DatasetBody) for entry in listed]
+    local = [dataset for dataset in datasets if is_local_dataset(dataset.model_dump())]
+    mode = call.services.settings.consent(call.caller.tenant)
+    return {
+        "requires_upload": bool(local),
+        "consent_mode": mode.value,
+        "datasets": [_previewed(dataset) for dataset in local],
+        "total_files": sum(dataset.file_count or 0 for dataset in local),
+        "total_size_mb": _megabytes(sum(dataset.total_bytes or 0 for dataset in local)),
+        "message": _remark(local, mode),
+    }
+
+
+def _previewed(dataset: DatasetBody) -> dict[str, Any]:
+    return {
+        "id": dataset.id,
+        "type": dataset.type or "local",
+        "instance_data_dir": dataset.instance_data_dir,
+        "file_count": dataset.file_count,
+        "total_size_mb": None if dataset.total_bytes is None else _megabytes(dataset.total_bytes),
+    }
+
+
+def _megabytes(count: int) -> float:
+    return round(count / (1024 * 1024), 2)
+
+
+def _remark(local: list[DatasetBody], mode: Consent) -> str | None:
+    if not local:
+        return "No dataset lies on your machine: nothing will be uploaded."
+    if mode is Consent.DENY:
+        return "Uploads are switched off (data consent is 'deny'): a job with these datasets would be refused."
+    if any(dataset.file_count is None for dataset in local):
+        return "Files are counted where they lie: 'stcloud submit' shows the counts before it asks."
+    return None
+
+
+def _state(upload: Upload) -> dict[str, Any]:
+    return {"upload_id": upload.id, "state": upload.state.value}

@@ -1,0 +1,321 @@
+"""Jobs and all that changes together with them: order, history, intents, the vendor's run id, idempotency keys."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, cast
+
+from chalicelib.domain.errors import JobNotFound, KeyReused, UploadNotReady
+from chalicelib.domain.jobs import TERMINAL, Event, EventKind, Job, Phase, Reason
+from chalicelib.domain.moments import from_text, maybe_from_text, maybe_to_text, to_text
+from chalicelib.domain.outbox import Intent, IntentKind
+from chalicelib.domain.ports import Listing, OnceKey, Order, Stale
+from chalicelib.domain.uploads import Upload, UploadState
+from chalicelib.stores import keys
+from chalicelib.stores.outbox import intent_item
+from chalicelib.stores.table import (
+    Absent,
+    All,
+    Delete,
+    Equals,
+    Exists,
+    Item,
+    Key,
+    Put,
+    Table,
+    TransactionRefused,
+    Update,
+    Write,
+)
+
+ONCE_SECONDS = 24 * 3600
+_COUNT_LIMIT = 10_000
+"""``total`` is exact up to here. Beyond it a count would cost more than the page that it decorates."""
+
+
+class JobTable:
+    def __init__(self, table: Table, now: Callable[[], datetime]) -> None:
+        self._table = table
+        self._now = now
+
+    def create(
+        self,
+        job: Job,
+        order: Order,
+        events: list[Event],
+        intents: list[Intent],
+        once: OnceKey | None,
+        upload: Upload | None,
+    ) -> tuple[Job, bool]:
+        writes: list[Write] = [
+            Put(_item(job), Absent()),
+            Put(_order_item(job, order), Absent()),
+            Put(_pointer(job, keys.launch_row(job.launch_key)), Absent()),
+            *(Put(_event_item(job, event, place)) for place, event in enumerate(events)),
+            *(Put(intent_item(intent), Absent()) for intent in intents),
+        ]
+        if once:
+            once_at = len(writes)
+            writes.append(Put(self._once_item(job, once), Absent()))
+        if upload:
+            upload_at = len(writes)
+            writes.append(_take_upload(job, upload))
+        try:
+            self._table.transact(writes)
+        except TransactionRefused as refused:
+            if once and once_at in refused.failures:
+                earlier = self.once(job.tenant, once)
+                if earlier:
+                    return earlier, False
+            if upload and upload_at in refused.failures:
+                raise UploadNotReady(
+                    f"Upload '{upload.id}' is not free: another job took it, or it is not complete. "
+                    "Upload the data again for this job.",
+                    upload_id=upload.id,
+                ) from None
+            raise
+        return job, True
+
+    def once(self, tenant: str, once: OnceKey) -> Job | None:
+        item = self._table.get(keys.once_row(tenant, once.owner, once.key))
+        if item is None:
+            return None
+        if item["fingerprint"] != once.fingerprint:
+            raise KeyReused(
+                f"The idempotency key '{once.key}' was used for a different request in the last 24 hours. "
+                "Use a new key for a new request."
+            )
+        return self.get(tenant, str(item["job_id"]))
+
+    def get(self, tenant: str, job_id: str) -> Job:
+        item = self._table.get(keys.job_row(tenant, job_id))
+        if item is None:
+            raise JobNotFound(f"There is no job '{job_id}'. List yours with 'stcloud list'.", job_id=job_id)
+        return _job(item)
+
+    def by_run(self, provider: str, run_id: str) -> Job | None:
+        return self._at(keys.run_row(provider, run_id))
+
+    def by_launch(self, launch_key: str) -> Job | None:
+        return self._at(keys.launch_row(launch_key))
+
+    def _at(self, pointer: Key) -> Job | None:
+        item = self._table.get(pointer)
+        if item is None:
+            return None
+        row = self._table.get(keys.job_row(str(item["tenant"]), str(item["job_id"])))
+        return _job(row) if row else None
+
+    def order(self, job: Job) -> Order:
+        item = self._table.get(keys.order_row(job.tenant, job.id))
+        if item is None:
+            raise JobNotFound(f"The order of job '{job.id}' is gone.", job_id=job.id)
+        return Order(**json.loads(str(item["order"])))
+
+    def events(self, job: Job) -> list[Event]:
+        items, cursor = [], None
+        while True:
+            page = self._table.query(keys.job(job.tenant, job.id), begins_with="EVENT#", limit=500, cursor=cursor)
+            items += page.items
+            cursor = page.cursor
+            if cursor is None:
+                return [_event(item) for item in items]
+
+    def newest(self, tenant: str, status: str | None, provider: str | None, limit: int, offset: int) -> Listing:
+        """Newest first. A filter is applied to what the index holds, so a rare status reads further."""
+        partition = keys.tenant_jobs(tenant)
+        if status is None and provider is None:
+            total = self._table.count(partition, index="by_tenant", limit=_COUNT_LIMIT)
+            jobs = [job for job, _ in zip(self._walk(partition), range(offset + limit), strict=False)][offset:]
+            return Listing(jobs, total)
+        matching: list[Job] = []
+        seen = 0
+        for read, job in enumerate(self._walk(partition)):
+            if status in (None, job.status) and provider in (None, job.provider):
+                if offset <= seen < offset + limit:
+                    matching.append(job)
+                seen += 1
+            if read >= _COUNT_LIMIT and len(matching) == limit:
+                break
+        return Listing(matching, seen)
+
+    def save(
+        self,
+        before: Job,
+        after: Job,
+        events: list[Event],
+        promise: Sequence[Intent] = (),
+        forget: Sequence[IntentKind] = (),
+    ) -> None:
+        writes: list[Write] = [
+            Put(_item(after), All(Exists(), Equals("version", before.version))),
+            *(Put(_event_item(after, event, place)) for place, event in enumerate(events)),
+            *(Put(intent_item(intent)) for intent in promise),
+            *(Delete(keys.intent_row(after.tenant, after.id, kind), Exists()) for kind in forget),
+        ]
+        if after.run_id and not before.run_id:
+            writes.append(Put(_pointer(after, keys.run_row(after.provider, after.run_id))))
+        try:
+            self._table.transact(writes)
+        except TransactionRefused:
+            raise Stale(after.id) from None
+
+    def delete(self, job: Job) -> None:
+        """The job and all rows under it. The job's own row goes first, so that a crash leaves nothing half visible."""
+        try:
+            self._table.transact([Delete(keys.job_row(job.tenant, job.id), Equals("version", job.version))])
+        except TransactionRefused:
+            raise Stale(job.id) from None
+        self._table.delete(keys.launch_row(job.launch_key))
+        if job.run_id:
+            self._table.delete(keys.run_row(job.provider, job.run_id))
+        while page := self._table.query(keys.job(job.tenant, job.id), limit=100).items:
+            for start in range(0, len(page), 100):
+                rows = page[start : start + 100]
+                self._table.transact([Delete(Key(str(row["pk"]), str(row["sk"]))) for row in rows])
+
+    def _walk(self, partition: str) -> Any:
+        cursor = None
+        while True:
+            page = self._table.query(partition, index="by_tenant", descending=True, limit=200, cursor=cursor)
+            for item in page.items:
+                yield _job(item)
+            cursor = page.cursor
+            if cursor is None:
+                return
+
+    def _once_item(self, job: Job, once: OnceKey) -> Item:
+        row = keys.once_row(job.tenant, once.owner, once.key)
+        return {
+            "pk": row.pk,
+            "sk": row.sk,
+            "job_id": job.id,
+            "fingerprint": once.fingerprint,
+            "ttl": int(self._now().timestamp()) + ONCE_SECONDS,
+        }
+
+
+def _take_upload(job: Job, upload: Upload) -> Write:
+    """The upload goes to this job in the same transaction; from then on the job's end deletes it, not the clock."""
+    return Update(
+        keys.upload_row(upload.tenant, upload.id),
+        set={"state": UploadState.USED.value, "job_id": job.id},
+        add={"version": 1},
+        remove=("due_pk", "due_sk"),
+        if_=All(Equals("state", UploadState.COMPLETE.value), Equals("version", upload.version)),
+    )
+
+
+def _item(job: Job) -> Item:
+    row = keys.job_row(job.tenant, job.id)
+    created = to_text(job.created_at)
+    item: dict[str, Any] = {
+        "pk": row.pk,
+        "sk": row.sk,
+        "what": "job",
+        "gsi1pk": keys.tenant_jobs(job.tenant),
+        "gsi1sk": f"{created}#{job.id}",
+        "id": job.id,
+        "tenant": job.tenant,
+        "owner": job.owner,
+        "provider": job.provider,
+        "hardware": job.hardware,
+        "price": job.price_micros_per_second,
+        "launch_key": job.launch_key,
+        "created_at": created,
+        "updated_at": to_text(job.updated_at),
+        "phase": job.phase.value,
+        "version": job.version,
+        "config_name": job.config_name,
+        "run_name": job.run_name,
+        "upload_id": job.upload_id,
+        "expects_files": job.expects_files,
+        "hub_model_id": job.hub_model_id,
+        "run_id": job.run_id,
+        "links": cast("dict[str, Any]", job.links or {}),
+        "warnings": list(job.warnings),
+        "started_at": maybe_to_text(job.started_at),
+        "completed_at": maybe_to_text(job.completed_at),
+        "cancel_requested_at": maybe_to_text(job.cancel_requested_at),
+        "next_look_at": maybe_to_text(job.next_look_at),
+        "reason": job.reason and job.reason.value,
+        "error": job.error,
+        "output_url": job.output_url,
+        "cost": job.cost_micros,
+        "cost_is_final": job.cost_is_final,
+    }
+    if job.next_look_at and job.phase not in TERMINAL:
+        item |= keys.due(job.id, job.next_look_at)
+    return item
+
+
+def _job(item: Item) -> Job:
+    read: dict[str, Any] = dict(item)
+    return Job(
+        id=read["id"],
+        tenant=read["tenant"],
+        owner=read["owner"],
+        provider=read["provider"],
+        hardware=read["hardware"],
+        price_micros_per_second=read["price"],
+        launch_key=read["launch_key"],
+        created_at=from_text(read["created_at"]),
+        updated_at=from_text(read["updated_at"]),
+        phase=Phase(read["phase"]),
+        version=read["version"],
+        config_name=read["config_name"],
+        run_name=read["run_name"],
+        upload_id=read["upload_id"],
+        expects_files=read["expects_files"],
+        hub_model_id=read["hub_model_id"],
+        run_id=read["run_id"],
+        links=read["links"],
+        warnings=tuple(read["warnings"]),
+        started_at=maybe_from_text(read["started_at"]),
+        completed_at=maybe_from_text(read["completed_at"]),
+        cancel_requested_at=maybe_from_text(read["cancel_requested_at"]),
+        next_look_at=maybe_from_text(read["next_look_at"]),
+        reason=Reason(read["reason"]) if read["reason"] else None,
+        error=read["error"],
+        output_url=read["output_url"],
+        cost_micros=read["cost"],
+        cost_is_final=read["cost_is_final"],
+    )
+
+
+def _pointer(job: Job, row: Key) -> Item:
+    return {"pk": row.pk, "sk": row.sk, "tenant": job.tenant, "job_id": job.id}
+
+
+def _order_item(job: Job, order: Order) -> Item:
+    row = keys.order_row(job.tenant, job.id)
+    # As text: a config holds fractions such as a learning rate, which the table refuses as numbers.
+    text = json.dumps({"config": order.config, "dataloader": order.dataloader, "lycoris": order.lycoris})
+    return {"pk": row.pk, "sk": row.sk, "order": text}
+
+
+def _event_item(job: Job, event: Event, place: int) -> Item:
+    return {
+        "pk": keys.job(job.tenant, job.id),
+        "sk": f"EVENT#{job.version:08d}#{place:02d}",
+        "at": to_text(event.at),
+        "kind": event.kind.value,
+        "phase": event.phase.value,
+        "message": event.message,
+        "by": event.by,
+        "reason": event.reason and event.reason.value,
+    }
+
+
+def _event(item: Item) -> Event:
+    read: dict[str, Any] = dict(item)
+    return Event(
+        at=from_text(read["at"]),
+        kind=EventKind(read["kind"]),
+        phase=Phase(read["phase"]),
+        message=read["message"],
+        by=read["by"],
+        reason=Reason(read["reason"]) if read["reason"] else None,
+    )

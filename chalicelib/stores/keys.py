@@ -1,0 +1,93 @@
+"""Where each fact lives in the one table. Every key carries its tenant, but for facts that vendors bring without one.
+
+pk                                sk                    what
+T#<tenant>#JOB#<job>              JOB                   the job; indexes: by_tenant (newest first), due (next look)
+                                  ORDER                 config, dataloader and LyCORIS it runs with
+                                  EVENT#<version>#<n>   its history
+                                  INTENT#<kind>         a promised outside effect; index: due
+                                  FOLLOW                how far its log is known, progress, loss series
+                                  LOG#<offset>          a piece of its log
+T#<tenant>#UPLOAD#<upload>        UPLOAD                an upload session; index: due (expiry)
+T#<tenant>#ROOT#<owner>#<root>    ROOT                  the open session of that data, for resuming
+T#<tenant>#ONCE#<owner>#<key>     ONCE                  an idempotency key; TTL
+T#<tenant>#SETTINGS               <name>                consent and the like
+RUN#<provider>#<run>              RUN                   which job a vendor's run belongs to
+WEBHOOK#<provider>#<message>      WEBHOOK               a webhook that was heard; TTL
+ACCESSKEY#<access key>            ACCESSKEY             the prefix that a storage key reaches; TTL after the job
+"""
+
+from __future__ import annotations
+
+from binascii import crc32
+from datetime import datetime
+
+from chalicelib.domain.moments import to_text
+from chalicelib.stores.table import Key
+
+DUE_SHARDS = 4
+"""Due work is spread over this many index partitions, so that one partition's write limit never caps the fleet."""
+
+
+def job(tenant: str, job_id: str) -> str:
+    return f"T#{tenant}#JOB#{job_id}"
+
+
+def job_row(tenant: str, job_id: str) -> Key:
+    return Key(job(tenant, job_id), "JOB")
+
+
+def order_row(tenant: str, job_id: str) -> Key:
+    return Key(job(tenant, job_id), "ORDER")
+
+
+def follow_row(tenant: str, job_id: str) -> Key:
+    return Key(job(tenant, job_id), "FOLLOW")
+
+
+def intent_row(tenant: str, job_id: str, kind: str) -> Key:
+    return Key(job(tenant, job_id), f"INTENT#{kind}")
+
+
+def tenant_jobs(tenant: str) -> str:
+    return f"T#{tenant}#JOBS"
+
+
+def upload_row(tenant: str, upload_id: str) -> Key:
+    return Key(f"T#{tenant}#UPLOAD#{upload_id}", "UPLOAD")
+
+
+def root_row(tenant: str, owner: str, root: str) -> Key:
+    return Key(f"T#{tenant}#ROOT#{owner}#{root}", "ROOT")
+
+
+def once_row(tenant: str, owner: str, key: str) -> Key:
+    return Key(f"T#{tenant}#ONCE#{owner}#{key}", "ONCE")
+
+
+def setting_row(tenant: str, name: str) -> Key:
+    return Key(f"T#{tenant}#SETTINGS", name)
+
+
+def run_row(provider: str, run_id: str) -> Key:
+    return Key(f"RUN#{provider}#{run_id}", "RUN")
+
+
+def launch_row(launch_key: str) -> Key:
+    return Key(f"LAUNCH#{launch_key}", "LAUNCH")
+
+
+def webhook_row(provider: str, message_id: str) -> Key:
+    return Key(f"WEBHOOK#{provider}#{message_id}", "WEBHOOK")
+
+
+def access_key_row(access_key: str) -> Key:
+    return Key(f"ACCESSKEY#{access_key}", "ACCESSKEY")
+
+
+def due(owner_id: str, at: datetime) -> dict[str, str]:
+    """The attributes that put a row into the due index. Leave them out and the row leaves it."""
+    return {"due_pk": f"DUE#{crc32(owner_id.encode()) % DUE_SHARDS}", "due_sk": f"{to_text(at)}#{owner_id}"}
+
+
+def due_partitions() -> list[str]:
+    return [f"DUE#{shard}" for shard in range(DUE_SHARDS)]

@@ -1,0 +1,96 @@
+"""Promised effects, and the index that tells what is due. A sweep costs what is due, never what is history."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from chalicelib.domain.moments import from_text, to_text
+from chalicelib.domain.outbox import LEASE, Intent, IntentKind
+from chalicelib.domain.ports import DueWork
+from chalicelib.stores import keys
+from chalicelib.stores.table import All, ConditionFailed, Equals, Exists, Item, Table
+
+
+class OutboxTable:
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def due(self, now: datetime, limit: int) -> list[DueWork]:
+        """At most ``limit`` rows, the longest overdue first within each partition."""
+        found: list[Item] = []
+        for partition in keys.due_partitions():
+            found += self._table.query(partition, index="due", between=("0", to_text(now)), limit=limit).items
+        found.sort(key=lambda item: str(item["due_sk"]))
+        return [_due(item) for item in found[:limit]]
+
+    def get(self, tenant: str, job_id: str, kind: IntentKind) -> Intent | None:
+        item = self._table.get(keys.intent_row(tenant, job_id, kind))
+        return _intent(item) if item else None
+
+    def claim(self, intent: Intent, now: datetime) -> Intent | None:
+        """The lease is the due time itself, moved into the future: while it lasts no sweep sees the row."""
+        try:
+            item = self._table.update(
+                keys.intent_row(intent.tenant, intent.job_id, intent.kind),
+                set={"due_at": to_text(now + LEASE), **keys.due(intent.job_id, now + LEASE)},
+                add={"attempts": 1},
+                if_=All(Exists(), Equals("attempts", intent.attempts), Equals("due_at", to_text(intent.due_at))),
+            )
+        except ConditionFailed:
+            return None
+        return _intent(item)
+
+    def postpone(self, intent: Intent, until: datetime, error: str) -> None:
+        """Gives up the lease. Does nothing when the intent is gone or somebody else has claimed it since."""
+        try:
+            self._table.update(
+                keys.intent_row(intent.tenant, intent.job_id, intent.kind),
+                set={"due_at": to_text(until), "last_error": error, **keys.due(intent.job_id, until)},
+                if_=All(Exists(), Equals("attempts", intent.attempts)),
+            )
+        except ConditionFailed:
+            return
+
+    def forget(self, intent: Intent) -> None:
+        self._table.delete(keys.intent_row(intent.tenant, intent.job_id, intent.kind))
+
+
+def intent_item(intent: Intent) -> Item:
+    row = keys.intent_row(intent.tenant, intent.job_id, intent.kind)
+    return {
+        "pk": row.pk,
+        "sk": row.sk,
+        "what": "intent",
+        "tenant": intent.tenant,
+        "id": intent.job_id,
+        "kind": intent.kind.value,
+        "created_at": to_text(intent.created_at),
+        "due_at": to_text(intent.due_at),
+        "attempts": intent.attempts,
+        "last_error": intent.last_error,
+        **keys.due(intent.job_id, intent.due_at),
+    }
+
+
+def _intent(item: Item) -> Intent:
+    read: dict[str, Any] = dict(item)
+    return Intent(
+        tenant=read["tenant"],
+        job_id=read["id"],
+        kind=IntentKind(read["kind"]),
+        created_at=from_text(read["created_at"]),
+        due_at=from_text(read["due_at"]),
+        attempts=read["attempts"],
+        last_error=read["last_error"],
+    )
+
+
+def _due(item: Item) -> DueWork:
+    kind = item.get("kind")
+    return DueWork(
+        what=str(item["what"]),
+        tenant=str(item["tenant"]),
+        id=str(item["id"]),
+        intent=IntentKind(str(kind)) if kind else None,
+    )
