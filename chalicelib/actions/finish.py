@@ -42,7 +42,7 @@ class Finish:
         self._jobs.save(job, change.job, [found, *change.events], [], [IntentKind.COLLECT])
 
     def delete_data(self, job: Job, intent: Intent) -> None:
-        """Deletes the uploaded data, looks that it is gone, and writes that down. The trainer's storage key ends, too."""
+        """Deletes the uploaded data, looks that it is gone, writes that down, and ends the trainer's key."""
         self._keys.retire(job.tenant, job.id)
         now = self._clock()
         touched = replace(job, version=job.version + 1, updated_at=now)

@@ -42,14 +42,14 @@ class Reconcile:
         return self._change(tenant, job_id, lambda job: self._heard(job, info, tail))
 
     def look(self, tenant: str, job_id: str) -> Change | None:
-        """Asks the provider how the run is doing, and settles when to ask next. A provider that is down is asked later."""
+        """Asks the provider how the run is doing, and settles when to ask next; one that is down is asked later."""
         job = self._jobs.get(tenant, job_id)
         if is_over(job) or job.run_id is None:
             return self._change(tenant, job_id, lambda job: self._next_look(job, None))
         try:
             info = asyncio.run(self._trainers.get(job.provider).get_job_status(job.run_id))
         except ProviderRefused as error:
-            if error.fields.get("vendor_status") != 404:
+            if error.fields.get("provider_status") != 404:
                 raise
             lost = error
             return self._change(tenant, job_id, lambda job: self._lost(job, lost))

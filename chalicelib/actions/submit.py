@@ -98,7 +98,7 @@ class Submit:
         return job, Order(config, plan.dataloader, wanted.lycoris), upload
 
     def _upload(self, wanted: Submission, by: Caller) -> Upload | None:
-        """An unknown upload beside a dataloader is SimpleTuner's progress key: its own UI names what it never uploads."""
+        """An unknown upload beside a dataloader is SimpleTuner's progress key: its UI names what it never sends."""
         if wanted.upload_id is None:
             return None
         try:

@@ -9,8 +9,8 @@ from typing import Any
 from chalicelib.actions.deliver import Artifact
 from chalicelib.actions.upload import Session
 from chalicelib.domain.jobs import Event, Job, Phase
-from chalicelib.domain.money import micros_for, usd
 from chalicelib.domain.moments import maybe_to_text, to_text
+from chalicelib.domain.money import micros_for, usd
 from chalicelib.domain.progress import Point
 from chalicelib.domain.runs import CloudJobStatus, Offer
 

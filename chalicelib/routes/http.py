@@ -31,7 +31,7 @@ _LAMBDA: ContextVar[Any] = ContextVar("lambda_context", default=None)
 _APP: ContextVar[CloudApp] = ContextVar("app")
 
 
-class CloudApp(Chalice):  # type: ignore[misc]
+class CloudApp(Chalice):
     """Chalice with its services, and with the request kept per call: Chalice keeps it on the app, where a threaded
     server would let two requests read each other."""
 
@@ -39,12 +39,16 @@ class CloudApp(Chalice):  # type: ignore[misc]
         super().__init__(app_name=app_name, configure_logs=False)
         self.services = services
 
-    current_request = property(lambda self: _REQUEST.get(), lambda self, request: _REQUEST.set(request))
-    lambda_context = property(lambda self: _LAMBDA.get(), lambda self, context: _LAMBDA.set(context))
+    current_request = property(lambda self: _REQUEST.get(), lambda self, request: _keep(_REQUEST, request))
+    lambda_context = property(lambda self: _LAMBDA.get(), lambda self, context: _keep(_LAMBDA, context))
 
     def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
         _APP.set(self)
-        return cast(dict[str, Any], super().__call__(event, context))
+        return super().__call__(event, context)
+
+
+def _keep(place: ContextVar[Any], value: Any) -> None:
+    place.set(value)
 
 
 class Call:
@@ -70,10 +74,11 @@ class Call:
         return cast(bytes, self._request.raw_body) or b""
 
     def path(self, name: str) -> str:
-        return str(self._request.uri_params[name])
+        return str((self._request.uri_params or {})[name])
 
     def query(self, name: str) -> str | None:
-        return (self._request.query_params or {}).get(name)
+        value: str | None = (self._request.query_params or {}).get(name)
+        return value
 
     def whole(self, name: str, default: int, low: int, high: int) -> int:
         """A whole number from the query string, or a clear refusal."""
@@ -154,7 +159,7 @@ def problem(error: CloudError) -> Response:
         "message": error.detail,
     }
     body |= {name: value for name, value in error.fields.items() if name not in body}
-    headers = {"Content-Type": "application/problem+json", "Cache-Control": "no-store"}
+    headers: dict[str, str | list[str]] = {"Content-Type": "application/problem+json", "Cache-Control": "no-store"}
     if error.fields.get("retry_after"):
         headers["Retry-After"] = str(int(error.fields["retry_after"]))
     return Response(json.dumps(body, ensure_ascii=False, default=str), headers=headers, status_code=error.status)

@@ -92,7 +92,7 @@ def cancel(call: Call) -> Any:
     confirmed = job.phase is not Phase.CANCELLING
     body: dict[str, Any] = {"success": True, "job_id": job.id, "status": job.status.value, "confirmed": confirmed}
     if not confirmed:
-        body["detail"] = f"{job.provider} has not confirmed yet that the run has stopped. It is asked again until it does."
+        body["detail"] = f"{job.provider} has not confirmed yet that the run stopped. It is asked until it does."
     return body
 
 
@@ -159,7 +159,9 @@ def _submit(call: Call) -> tuple[Job, bool]:
     body = call.body(SubmitBody)
     if body.config is None:
         wanted = f" '{body.config_name_to_load}' is not stored here." if body.config_name_to_load else ""
-        raise BadInput(f"There is no training config in the request.{wanted} Send SimpleTuner's config.json as 'config'.")
+        raise BadInput(
+            f"There is no training config in the request.{wanted} Send SimpleTuner's config.json as 'config'."
+        )
     return call.services.submit(
         Submission(
             config=body.config,

@@ -1,0 +1,32 @@
+"""The Chalice app: composition, routes, schedules. Everything else is in ``chalicelib``.
+
+``STCLOUD_SERVICES`` names the composition as ``module:function``; the cloud's own is the default.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import Any
+
+from chalice import Rate
+
+from chalicelib.routes.health import health
+from chalicelib.routes.http import CloudApp
+from chalicelib.routes.jobs import jobs
+from chalicelib.routes.uploads import uploads
+from chalicelib.routes.webhooks import webhooks
+
+_module, _, _function = os.environ.get("STCLOUD_SERVICES", "chalicelib.services:build").partition(":")
+
+app = CloudApp("simpletuner-cloud", getattr(import_module(_module), _function)())
+app.register_blueprint(jobs, url_prefix="/api/cloud")
+app.register_blueprint(uploads, url_prefix="/api/cloud")
+app.register_blueprint(health)
+app.register_blueprint(webhooks)
+
+
+@app.schedule(Rate(1, unit=Rate.MINUTES))
+def tick(event: Any) -> dict[str, int]:
+    swept = app.services.sweep()
+    return {"done": swept.done, "failed": swept.failed}

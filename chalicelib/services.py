@@ -1,0 +1,188 @@
+"""The composition: the only place in ``chalicelib`` that names concrete classes and hands adapters to actions.
+
+``assemble`` is the same for every home. What differs is which adapters are handed in: ``build`` below for the cloud,
+``local/composition.py`` for local mode.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from chalicelib import settings as settings_module
+from chalicelib.actions.carry_out import CarryOut
+from chalicelib.actions.deliver import Deliver
+from chalicelib.actions.examine import Examine
+from chalicelib.actions.finish import Finish
+from chalicelib.actions.follow import Follow
+from chalicelib.actions.hear_webhook import HearWebhook
+from chalicelib.actions.reconcile import Reconcile
+from chalicelib.actions.steer import Steer
+from chalicelib.actions.submit import Submit
+from chalicelib.actions.sweep import Sweep
+from chalicelib.actions.upload import Uploading
+from chalicelib.domain.callers import LOCAL, Caller
+from chalicelib.domain.errors import Unauthenticated
+from chalicelib.domain.jobs import Job
+from chalicelib.domain.ports import Clock, DeliveryKeys, Jobs, Objects, Trainers
+from chalicelib.providers.registry import Registry
+from chalicelib.providers.replicate import ReplicateTrainer
+from chalicelib.settings import Settings
+from chalicelib.stores.follow import FollowTable
+from chalicelib.stores.jobs import JobTable
+from chalicelib.stores.journal import JournalTable
+from chalicelib.stores.outbox import OutboxTable
+from chalicelib.stores.settings import SettingsTable
+from chalicelib.stores.table import Table
+from chalicelib.stores.uploads import UploadTable
+
+
+class Door(Protocol):
+    """Who may come in. Raises ``Unauthenticated``."""
+
+    def enter(self, headers: Mapping[str, str]) -> Caller: ...
+
+
+class OpenDoor:
+    """For one person at one machine; the server that uses it listens on loopback only."""
+
+    def enter(self, headers: Mapping[str, str]) -> Caller:
+        return LOCAL
+
+
+class TokenDoor:
+    """One token for everybody. Without a token nobody comes in."""
+
+    def __init__(self, token: str | None) -> None:
+        self._digest = hashlib.sha256(token.encode()).digest() if token else None
+
+    def enter(self, headers: Mapping[str, str]) -> Caller:
+        bearer = headers.get("authorization", "")
+        given = headers.get("x-api-key") or (bearer[7:] if bearer.lower().startswith("bearer ") else "")
+        if self._digest and hmac.compare_digest(hashlib.sha256(given.encode()).digest(), self._digest):
+            return LOCAL
+        raise Unauthenticated("Authentication required. Send the API token as X-API-Key or Authorization: Bearer.")
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What views and schedules can ask for."""
+
+    clock: Clock
+    started_at: datetime
+    door: Door
+    jobs: Jobs
+    settings: SettingsTable
+    trainers: Trainers
+    submit: Submit
+    steer: Steer
+    follow: Follow
+    deliver: Deliver
+    uploading: Uploading
+    hear_webhook: HearWebhook
+    sweep: Sweep
+    examine: Examine
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def new_id() -> str:
+    return secrets.token_hex(8)
+
+
+def assemble(
+    settings: Settings, table: Table, objects: Objects, keys: DeliveryKeys, door: Door, clock: Clock = utc_now
+) -> Services:
+    jobs, outbox, uploads = JobTable(table, clock), OutboxTable(table), UploadTable(table)
+    chosen, journal = SettingsTable(table), JournalTable(table, clock)
+    trainers = Registry({"replicate": lambda: _replicate(settings, clock)})
+    known = [settings.replicate_token, settings.hf_token, settings.webhook_secret, settings.api_token]
+    follow = Follow(FollowTable(table), [secret for secret in known if secret])
+    poll_every = timedelta(seconds=settings.poll_seconds)
+    reconcile = Reconcile(jobs, outbox, follow, trainers, clock, poll_every)
+    finish = Finish(jobs, uploads, objects, keys, clock)
+    carry_out = CarryOut(
+        jobs=jobs,
+        outbox=outbox,
+        uploads=uploads,
+        objects=objects,
+        keys=keys,
+        trainers=trainers,
+        reconcile=reconcile,
+        finish=finish,
+        webhook_url=webhook_urls(settings),
+        hf_token=settings.hf_token,
+        clock=clock,
+    )
+    uploading = Uploading(uploads, objects, chosen, clock, new_id)
+    return Services(
+        clock=clock,
+        started_at=clock(),
+        door=door,
+        jobs=jobs,
+        settings=chosen,
+        trainers=trainers,
+        submit=Submit(jobs, uploads, objects, trainers, carry_out, clock, new_id),
+        steer=Steer(jobs, outbox, carry_out, clock),
+        follow=follow,
+        deliver=Deliver(objects),
+        uploading=uploading,
+        hear_webhook=HearWebhook(jobs, journal, reconcile, carry_out, trainers, clock),
+        sweep=Sweep(outbox, carry_out, reconcile, uploading, clock),
+        examine=Examine(
+            {
+                "database": lambda: chosen.check(),
+                "storage": lambda: _ask(objects),
+                "replicate": lambda: None if settings.replicate_token else "REPLICATE_API_TOKEN is not set.",
+            },
+            needed=frozenset({"database"}),
+        ),
+    )
+
+
+def webhook_urls(settings: Settings) -> Callable[[Job], str | None]:
+    """Where a run sends its news; None, and polling alone, when nothing outside can reach us."""
+
+    def of(job: Job) -> str | None:
+        if settings.public_url is None:
+            return None
+        return f"{settings.public_url}/api/webhooks/replicate?launch={job.launch_key}"
+
+    return of
+
+
+def build() -> Services:
+    """The cloud: DynamoDB, S3, one API token. Everything comes from the environment of the function."""
+    import boto3
+    from botocore.config import Config
+
+    from chalicelib.storage.objects import S3Objects, make_client
+    from chalicelib.stores.access import StorageKeyTable
+    from chalicelib.stores.dynamodb import DynamoTable
+    from chalicelib.stores.dynamodb_schema import CLIENT_OPTIONS
+
+    settings = settings_module.read(os.environ)
+    client = boto3.client("dynamodb", region_name=settings.region, config=Config(**CLIENT_OPTIONS))
+    table = DynamoTable(client, settings.table, now=lambda: int(utc_now().timestamp()))
+    s3 = make_client(None, settings.region, None, None)
+    buckets = {"datasets": settings.datasets_bucket, "outputs": settings.outputs_bucket}
+    master = hashlib.sha256((settings.api_token or secrets.token_hex()).encode()).digest()
+    keys = StorageKeyTable(table, master, settings.outputs_bucket, settings.public_url, settings.region, utc_now)
+    return assemble(settings, table, S3Objects(s3, s3, buckets), keys, TokenDoor(settings.api_token))
+
+
+def _replicate(settings: Settings, clock: Clock) -> ReplicateTrainer:
+    signing = [settings.webhook_secret] if settings.webhook_secret else []
+    return ReplicateTrainer(settings.replicate_token, settings.replicate_base_url, signing_secrets=signing, clock=clock)
+
+
+def _ask(objects: Objects) -> None:
+    objects.head("datasets", "health-probe")

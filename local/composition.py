@@ -1,0 +1,60 @@
+"""Local mode's adapters: SQLite, the built-in S3 endpoint on this machine's disk, and no login on loopback."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from chalicelib import settings as settings_module
+from chalicelib.services import OpenDoor, Services, TokenDoor, assemble, utc_now
+from chalicelib.settings import Settings
+from chalicelib.storage.objects import S3Objects, make_client
+from chalicelib.stores.access import StorageKeyTable
+from local.sqlite_table import SqliteTable
+
+STORAGE = "/api/cloud/storage"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def build() -> Services:
+    """For ``chalice local`` too: bytes then need ``make dev`` beside it, for that server cannot carry them."""
+    return compose(settings_module.read(os.environ))[0]
+
+
+def compose(settings: Settings) -> tuple[Services, SqliteTable, StorageKeyTable]:
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    table = SqliteTable(settings.home / "cloud.db", lambda: int(utc_now().timestamp()))
+    outside = provider_url(settings)
+    endpoint = f"{outside}{STORAGE}" if outside else None
+    keys = StorageKeyTable(table, _master(settings.home), "outputs", endpoint, "us-east-1", utc_now)
+    root = keys.root()
+
+    def client(base: str) -> object:
+        return make_client(f"{base}{STORAGE}", "us-east-1", root.access_key, root.secret_key)
+
+    for_provider = client(outside) if outside else None
+    buckets = {"datasets": "datasets", "outputs": "outputs"}
+    objects = S3Objects(client(settings.own_url), for_provider, buckets)  # type: ignore[arg-type]
+    door = TokenDoor(settings.api_token) if settings.api_token else OpenDoor()
+    return assemble(settings, table, objects, keys, door), table, keys
+
+
+def provider_url(settings: Settings) -> str | None:
+    """Where the provider reaches this machine: the public address, or loopback when the provider is here as well."""
+    if settings.public_url:
+        return settings.public_url
+    beside_us = urlsplit(settings.replicate_base_url or "").hostname in LOOPBACK
+    return settings.own_url if beside_us else None
+
+
+def _master(home: Path) -> bytes:
+    """The secret that storage keys are derived from. Made once, readable by its owner alone."""
+    path = home / "master.key"
+    try:
+        with path.open("xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            file.write(secrets.token_bytes(32))
+    except FileExistsError:
+        pass
+    return path.read_bytes()

@@ -1,0 +1,106 @@
+"""One ASGI process: the Cloud tab, the Chalice app, the S3 endpoint and the ticks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import mimetypes
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import anyio
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from chalicelib.routes.http import CloudApp
+from chalicelib.services import Services
+from chalicelib.settings import Settings
+from local.composition import LOOPBACK, STORAGE
+from local.gateway import Gateway
+from local.s3 import StorageEndpoint
+
+log = logging.getLogger(__name__)
+
+DIST = Path(__file__).parent.parent / "frontend" / "dist"
+_FROM_OUTSIDE = (STORAGE, "/api/webhooks/", "/api/cloud/webhook/", "/api/cloud/health", "/health")
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+def create(settings: Settings, app: CloudApp, storage: StorageEndpoint) -> ASGIApp:
+    gateway = Gateway(app)
+
+    @contextlib.asynccontextmanager
+    async def ticking(_: Starlette) -> AsyncIterator[None]:
+        ticks = asyncio.create_task(_tick(app.services, settings.tick_seconds))
+        try:
+            yield
+        finally:
+            ticks.cancel()
+            storage.close()
+
+    async def site(request: Request) -> Response:
+        if request.url.path.startswith("/api/") or request.url.path == "/health":
+            return await gateway(request)
+        return _file(request.url.path)
+
+    rest = Starlette(lifespan=ticking)
+    rest.add_route("/{path:path}", site, methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            refused = _refusal(settings, scope)
+            if refused:
+                await refused(scope, receive, send)
+                return
+            if scope["path"] == STORAGE or scope["path"].startswith(f"{STORAGE}/"):
+                await storage(scope, receive, send)
+                return
+        await rest(scope, receive, send)
+
+    return serve
+
+
+async def _tick(services: Services, seconds: int) -> None:
+    """What EventBridge does in the cloud. A sweep that fails is logged; the next one comes all the same."""
+    while True:
+        try:
+            await anyio.to_thread.run_sync(services.sweep)
+        except Exception:
+            log.exception("a sweep failed")
+        await asyncio.sleep(seconds)
+
+
+def _refusal(settings: Settings, scope: Scope) -> Response | None:
+    """Without login the server is for this machine's own pages: no rebound names, no posts from other sites."""
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    host = (urlsplit(f"//{headers.get('host', '')}").hostname or "").lower()
+    outside = urlsplit(settings.public_url or "").hostname
+    if host not in (*LOOPBACK, settings.host):
+        if host != outside:
+            return PlainTextResponse("This host name is not served here. Use 127.0.0.1.", 421)
+        if not settings.api_token and not scope["path"].startswith(_FROM_OUTSIDE):
+            return PlainTextResponse("From outside only webhooks and storage are served without an API token.", 403)
+    origin = headers.get("origin")
+    if origin and urlsplit(origin).netloc != headers.get("host", "") and not scope["path"].startswith(STORAGE):
+        return PlainTextResponse("Requests from other sites are refused.", 403)
+    return None
+
+
+def _file(path: str) -> Response:
+    wanted = (DIST / path.lstrip("/")).resolve()
+    if path in ("", "/"):
+        wanted = DIST / "index.html"
+    if not wanted.is_relative_to(DIST) or not wanted.is_file():
+        hint = "" if (DIST / "index.html").is_file() else " The Cloud tab is not built yet: run 'make dev'."
+        return PlainTextResponse(f"Not found.{hint}", 404)
+    media_type = mimetypes.guess_type(wanted.name)[0] or "application/octet-stream"
+    caching = "public, max-age=31536000, immutable" if wanted.parent.name == "assets" else "no-cache"
+    headers = {"Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff", "Cache-Control": caching}
+    return FileResponse(wanted, media_type=media_type, headers=headers)
