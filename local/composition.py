@@ -51,10 +51,15 @@ def provider_url(settings: Settings) -> str | None:
 
 def _master(home: Path) -> bytes:
     """The secret that storage keys are derived from. Made once, readable by its owner alone."""
-    path = home / "master.key"
-    try:
-        with path.open("xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-            file.write(secrets.token_bytes(32))
-    except FileExistsError:
-        pass
+    path, draft = home / "master.key", home / f"master.{secrets.token_hex(8)}"
+    if not path.exists():
+        draft.touch(mode=0o600)
+        draft.write_bytes(secrets.token_bytes(32))
+        try:
+            # A link appears whole or not at all, and never over a key that another start has made meanwhile.
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
     return path.read_bytes()

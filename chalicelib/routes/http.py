@@ -77,8 +77,8 @@ class Call:
         return str((self._request.uri_params or {})[name])
 
     def query(self, name: str) -> str | None:
-        value: str | None = (self._request.query_params or {}).get(name)
-        return value
+        given = self._request.query_params
+        return str(given[name]) if given and name in given else None
 
     def whole(self, name: str, default: int, low: int, high: int) -> int:
         """A whole number from the query string, or a clear refusal."""
