@@ -1,0 +1,151 @@
+"""The main job as a user runs it: from a folder of images to a model file, and through crashes and bad webhooks."""
+
+from __future__ import annotations
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+
+import httpx
+import pytest
+from safetensors.numpy import load_file
+from standardwebhooks import Webhook
+
+from tests.journeys.conftest import SECRET, World
+
+pytestmark = pytest.mark.journey
+
+REMOTE = {
+    "config": {"--model_family": "flux", "--max_train_steps": 20},
+    "dataloader_config": [{"id": "hub", "type": "huggingface", "dataset_name": "someone/pictures"}],
+}
+
+
+def _submit(world: World, config: Path, images: Path, *more: str) -> str:
+    told = world.run("submit", str(config), "--data", str(images), "--yes", "--json", "--no-follow", *more)
+    assert told.returncode == 0, told.stderr
+    answer = json.loads(told.stdout)
+    return str(answer.get("job_id") or answer["job"]["job_id"])
+
+
+def test_a_folder_of_images_becomes_a_model_and_the_data_is_gone(world: World, config: Path, images: Path) -> None:
+    job_id = _submit(world, config, images)
+    job = world.until(job_id, "completed", "failed")
+    assert job["status"] == "completed", job
+    assert job["cost_is_final"] and job["cost_micros"] > 0
+    invoice = Decimal(httpx.get(f"{world.vendor}/_emu/bill").json()["total_usd"]) * 1_000_000
+    assert job["cost_micros"] == invoice.quantize(Decimal(1), ROUND_HALF_UP)
+    target = world.folder / "model"
+    fetched = world.run("download", job_id, "--to", str(target))
+    assert fetched.returncode == 0, fetched.stderr
+    weights = load_file(next(target.rglob("pytorch_lora_weights.safetensors")))
+    assert any("lora_A" in name for name in weights)
+    deadline = time.monotonic() + 10
+    while "data_deleted" not in (kinds := _kinds(world, job_id)) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert kinds[0] == "submitted" and {"run_recorded", "settled", "artifacts_collected", "data_deleted"} <= set(kinds)
+    assert not list((world.folder / "outputs" / "datasets").rglob("*.zip"))
+    log = world.get(f"/api/cloud/jobs/{job_id}/logs")
+    assert log["complete"] and "Steps: 100%" in log["logs"]
+    assert world.get(f"/api/cloud/jobs/{job_id}/logs?offset={log['next_offset']}")["logs"] == ""
+    assert len(world.get(f"/api/cloud/jobs/{job_id}/metrics")["points"]) > 5
+
+
+def test_a_job_survives_kill_9_of_the_server(world: World, config: Path, images: Path) -> None:
+    config.write_text(config.read_text().replace("60", "700"))
+    job_id = _submit(world, config, images)
+    world.until(job_id, "running")
+    world.kill_server()
+    world.start_server()
+    job = world.until(job_id, "completed", "failed")
+    # What the trainer could not publish while we were dead it publishes with its last round.
+    assert job["status"] == "completed", job
+    assert len(world.predictions()) == 1
+
+
+def test_two_submits_with_one_key_are_one_job_and_one_run(world: World) -> None:
+    def send(_: int) -> httpx.Response:
+        headers = {"Idempotency-Key": "once"}
+        return httpx.post(f"{world.address}/api/cloud/jobs", json=REMOTE, headers=headers, timeout=60)
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(send, range(8)))
+    assert sorted(answer.status_code for answer in answers) == [200] * 7 + [201]
+    assert len({answer.json()["job"]["job_id"] for answer in answers}) == 1
+    assert len(world.predictions()) == 1
+
+
+def test_cancel_stops_the_run_and_is_refused_once_it_is_over(world: World, config: Path, images: Path) -> None:
+    job_id = _submit(world, config, images)
+    world.until(job_id, "running")
+    assert world.run("cancel", job_id).returncode == 0
+    job = world.until(job_id, "cancelled")
+    assert job["reason"] == "cancelled_by_user"
+    assert world.predictions()[0]["status"] == "canceled"
+    again = httpx.post(f"{world.address}/api/cloud/jobs/{job_id}/cancel")
+    assert again.status_code == 409 and again.json()["error"] == "invalid_job_state"
+
+
+def test_webhooks_count_only_when_signed_fresh_and_new(world: World, config: Path, images: Path) -> None:
+    job_id = _submit(world, config, images)
+    job = world.until(job_id, "completed")
+    body = json.dumps({**world.predictions()[0], "status": "processing"})
+    url = f"{world.address}/api/webhooks/replicate"
+
+    def headers(at: float, secret: str = SECRET) -> dict[str, str]:
+        from datetime import UTC, datetime
+
+        signature = Webhook(secret).sign("msg_1", datetime.fromtimestamp(at, UTC), body)
+        return {"webhook-id": "msg_1", "webhook-timestamp": str(int(at)), "webhook-signature": signature}
+
+    now = time.time()
+    assert httpx.post(url, content=body).status_code == 401
+    assert httpx.post(url, content=body, headers=headers(now, "whsec_" + "QUJD" * 8)).status_code == 401
+    assert httpx.post(url, content=body, headers=headers(now - 3600)).status_code == 401
+    assert httpx.post(url, content=body, headers=headers(now)).json()["status"] == "received"
+    assert httpx.post(url, content=body, headers=headers(now)).json()["status"] == "duplicate"
+    assert world.get(f"/api/cloud/jobs/{job_id}")["job"] == job
+
+
+def test_consent_denied_means_that_no_upload_can_happen(world: World, config: Path, images: Path) -> None:
+    setting = f"{world.address}/api/cloud/data-consent/setting"
+    assert httpx.put(setting, json={"consent": "deny"}).json() == {"success": True, "consent": "deny"}
+    told = world.run("submit", str(config), "--data", str(images), "--yes", "--no-follow")
+    assert told.returncode != 0
+    wanted = {"manifest": {"root": "a" * 64, "file_count": 1}, "archive_bytes": 10, "consent": {"root": "a" * 64}}
+    refused = httpx.post(f"{world.address}/api/cloud/uploads", json=wanted)
+    assert (refused.status_code, refused.json()["error"]) == (403, "consent_denied")
+    assert world.predictions() == []
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"{", 422),
+        (b"[]", 422),
+        (b"{}", 400),
+        (b'{"config": {}}', 400),
+        (b'{"config": {"a": 1}}', 400),
+        (b'{"config": {"max_train_steps": -3}, "dataloader_config": [{"type": "huggingface"}]}', 400),
+        (b'{"config": {"a": 1}, "upload_id": "u-none"}', 404),
+        (b'{"config": {"a": 1}, "hardware_profile": "abacus"}', 400),
+    ],
+)
+def test_bad_input_gets_a_clear_error_and_starts_nothing(world: World, body: bytes, status: int) -> None:
+    answer = httpx.post(f"{world.address}/api/cloud/jobs", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["detail"]
+    assert world.get("/api/cloud/jobs")["total"] == 0
+
+
+def test_other_hosts_and_other_sites_are_refused(world: World) -> None:
+    url = f"{world.address}/api/cloud/jobs"
+    assert httpx.get(url, headers={"Host": "evil.example"}).status_code == 421
+    assert httpx.post(url, json=REMOTE, headers={"Origin": "https://evil.example"}).status_code == 403
+
+
+def _kinds(world: World, job_id: str) -> list[str]:
+    return [event["kind"] for event in world.get(f"/api/cloud/jobs/{job_id}/events")["events"]]
