@@ -56,7 +56,10 @@ def test_a_folder_of_images_becomes_a_model_and_the_data_is_gone(world: World, c
 def test_a_job_survives_kill_9_of_the_server(world: World, config: Path, images: Path) -> None:
     config.write_text(config.read_text().replace("60", "700"))
     job_id = _submit(world, config, images)
-    world.until(job_id, "running")
+    # In the middle of training: the box has its data, which it can fetch from nowhere while we are dead.
+    deadline = time.monotonic() + 60
+    while "Steps:" not in world.get(f"/api/cloud/jobs/{job_id}/logs")["logs"] and time.monotonic() < deadline:
+        time.sleep(0.1)
     world.kill_server()
     world.start_server()
     job = world.until(job_id, "completed", "failed")
