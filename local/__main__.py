@@ -6,10 +6,12 @@ import importlib
 import logging
 import os
 import sys
+from collections.abc import Callable
 
 import uvicorn
 
 from chalicelib import settings as settings_module
+from chalicelib.domain.ports import StorageKey
 from chalicelib.services import utc_now
 from chalicelib.stores.access import StorageKeyTable
 from local import composition, server
@@ -25,7 +27,7 @@ def main() -> int:
         return 2
     os.environ["STCLOUD_SERVICES"] = "local.composition:build"
     app = importlib.import_module("app").app
-    _, _, keys = composition.compose(settings)
+    _, keys = composition.compose(settings)
     try:
         storage = StorageEndpoint(settings.outputs, _finder(keys), utc_now)
     except StorageInUse as error:
@@ -47,7 +49,7 @@ def main() -> int:
     return 0
 
 
-def _finder(keys: StorageKeyTable):  # type: ignore[no-untyped-def]
+def _finder(keys: StorageKeyTable) -> Callable[[str], StorageKey | None]:
     root = keys.root()
     return lambda access_key: root if access_key == root.access_key else keys.find(access_key)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import secrets
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from chalicelib import settings as settings_module
@@ -13,6 +15,9 @@ from chalicelib.settings import Settings
 from chalicelib.storage.objects import S3Objects, make_client
 from chalicelib.stores.access import StorageKeyTable
 from local.sqlite_table import SqliteTable
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 STORAGE = "/api/cloud/storage"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -23,7 +28,9 @@ def build() -> Services:
     return compose(settings_module.read(os.environ))[0]
 
 
-def compose(settings: Settings) -> tuple[Services, SqliteTable, StorageKeyTable]:
+@functools.cache
+def compose(settings: Settings) -> tuple[Services, StorageKeyTable]:
+    """The services and the keys of storage, made once a process: the app and its storage endpoint share them."""
     settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     table = SqliteTable(settings.home / "cloud.db", lambda: int(utc_now().timestamp()))
     outside = provider_url(settings)
@@ -31,14 +38,14 @@ def compose(settings: Settings) -> tuple[Services, SqliteTable, StorageKeyTable]
     keys = StorageKeyTable(table, _master(settings.home), "outputs", endpoint, "us-east-1", utc_now)
     root = keys.root()
 
-    def client(base: str) -> object:
+    def client(base: str) -> S3Client:
         return make_client(f"{base}{STORAGE}", "us-east-1", root.access_key, root.secret_key)
 
     for_provider = client(outside) if outside else None
     buckets = {"datasets": "datasets", "outputs": "outputs"}
-    objects = S3Objects(client(settings.own_url), for_provider, buckets)  # type: ignore[arg-type]
+    objects = S3Objects(client(settings.own_url), for_provider, buckets)
     door = TokenDoor(settings.api_token) if settings.api_token else OpenDoor()
-    return assemble(settings, table, objects, keys, door), table, keys
+    return assemble(settings, table, objects, keys, door), keys
 
 
 def provider_url(settings: Settings) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 from dataclasses import dataclass
 from urllib.parse import unquote
@@ -12,7 +11,8 @@ import anyio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chalicelib.routes.http import CloudApp
+from chalicelib.domain.errors import CloudError, MethodNotAllowed, NotFound, TooLarge
+from chalicelib.routes.http import CloudApp, problem
 
 MAX_BODY = 10 * 1024 * 1024
 """API Gateway's own limit: what passes here passes there."""
@@ -35,11 +35,11 @@ class Gateway:
         self._threads = anyio.CapacityLimiter(32)
 
     async def __call__(self, request: Request) -> Response:
-        body = b""
+        body = bytearray()
         async for chunk in request.stream():
             body += chunk
             if len(body) > MAX_BODY:
-                return _problem(413, "too_large", "The request body is larger than 10 MiB.")
+                return _refused(TooLarge("The request body is larger than 10 MiB."))
         path = request.url.path.rstrip("/") or "/"
         # The raw path, because a decoded slash inside a name must not make a new segment.
         raw = request.scope.get("raw_path", path.encode()).decode("latin-1").split("?")[0].rstrip("/") or "/"
@@ -47,10 +47,10 @@ class Gateway:
             match = route.pattern.fullmatch(raw)
             if match:
                 names = {name: unquote(value) for name, value in match.groupdict().items()}
-                event = _event(request, route.resource, raw, names, body)
-                answer = await anyio.to_thread.run_sync(lambda e=event: self._app(e, None), limiter=self._threads)
+                event = _event(request, route.resource, raw, names, bytes(body))
+                answer = await anyio.to_thread.run_sync(self._app, event, None, limiter=self._threads)
                 return _response(answer)
-        return _problem(404, "not_found", f"There is nothing at {path}. See docs/api.md for the addresses.")
+        return _refused(NotFound(f"There is nothing at {path}. See docs/api.md for the addresses."))
 
 
 def _pattern(resource: str) -> re.Pattern[str]:
@@ -93,11 +93,11 @@ def _response(answer: dict[str, object]) -> Response:
     if isinstance(headers, dict):
         for name, value in headers.items():
             response.headers[name] = str(value)
-    if response.status_code == 405:
-        return _problem(405, "method_not_allowed", "This address does not take that method.")
+    # Chalice says this in a shape of its own.
+    if response.status_code == 405 and "problem" not in response.headers.get("content-type", ""):
+        return _refused(MethodNotAllowed("This address does not take that method."))
     return response
 
 
-def _problem(status: int, code: str, detail: str) -> Response:
-    body = {"type": "about:blank", "title": code, "status": status, "detail": detail, "error": code, "message": detail}
-    return Response(json.dumps(body), status, media_type="application/problem+json")
+def _refused(error: CloudError) -> Response:
+    return _response(problem(error).to_dict())

@@ -2,15 +2,16 @@
 
 Before the vendor is asked the intent is claimed: its attempts are counted and a lease keeps others away. If we die, the
 lease ends and the next one to claim the intent knows from the count that the effect may have happened already.
+
+Providers are asynchronous and handlers are not: each call to one runs in a loop of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, TypeVar
 
 from chalicelib.actions.finish import Finish
 from chalicelib.actions.reconcile import Reconcile
@@ -29,8 +30,6 @@ from chalicelib.domain.runs import CloudJobInfo, LaunchOrder
 from chalicelib.domain.sightings import Change, ending
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 LOOK_AGAIN = timedelta(seconds=30)
 """How long a vendor may take to list a run that it accepted without answering."""
@@ -110,7 +109,7 @@ class CarryOut:
             self._outbox.forget(intent)
             return
         if may_have_happened:
-            found = _wait(trainer.find_run(job.launch_key, job.created_at))
+            found = asyncio.run(trainer.find_run(job.launch_key, job.created_at))
             if found:
                 self._record(job, found, trainer)
                 return
@@ -123,7 +122,7 @@ class CarryOut:
             self._jobs.save(job, change.job, change.events)
             job = change.job
         try:
-            info = _wait(trainer.run_job(self._order(job, trainer)))
+            info = asyncio.run(trainer.run_job(self._order(job, trainer)))
         except ProviderDown as error:
             if self._clock() - intent.created_at < GIVE_UP_AFTER:
                 raise
@@ -162,11 +161,11 @@ class CarryOut:
             log.error(
                 "a second run of one job was found and is being stopped", extra={"job": job.id, "run": info.job_id}
             )
-            _wait(trainer.cancel_job(info.job_id))
+            asyncio.run(trainer.cancel_job(info.job_id))
 
     def _cancel(self, job: Job, intent: Intent) -> None:
         if job.phase is Phase.CANCELLING and job.run_id:
-            info = _wait(self._trainers.get(job.provider).cancel_job(job.run_id))
+            info = asyncio.run(self._trainers.get(job.provider).cancel_job(job.run_id))
             self._sight(job, info)
             job = self._jobs.get(job.tenant, job.id)
         if job.phase is Phase.CANCELLING:
@@ -191,8 +190,3 @@ class CarryOut:
             wait = max(wait, timedelta(seconds=min(300, retry_after)))
         log.warning("an effect was put off", extra={"job": intent.job_id, "kind": intent.kind, "why": error.code})
         self._outbox.postpone(intent, self._clock() + wait, f"{error.code}: {error.detail}"[:500])
-
-
-def _wait(asked: Coroutine[Any, Any, T]) -> T:
-    """Providers are asynchronous, handlers are not: each call gets a loop of its own."""
-    return asyncio.run(asked)

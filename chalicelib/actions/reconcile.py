@@ -63,16 +63,15 @@ class Reconcile:
     def _heard(self, job: Job, info: CloudJobInfo, tail: str) -> Change:
         now = self._clock()
         change = hear(job, info, now, tail)
-        if change.job is job or is_over(change.job):
-            return change if change.job is job else self._settle_intents(job, change)
-        # A run that is seen is looked at again before long, also when its webhooks never come.
-        seen = replace(change.job, next_look_at=now + self._poll_every)
-        return self._settle_intents(job, replace(change, job=seen))
-
-    def _settle_intents(self, before: Job, change: Change) -> Change:
-        """A run that is known needs no launch any more: the promise goes in the same transaction."""
-        launch = self._outbox.get(before.tenant, before.id, IntentKind.LAUNCH) if before.run_id is None else None
-        return replace(change, forget=[IntentKind.LAUNCH]) if launch else change
+        if change.job is job:
+            return change
+        if not is_over(change.job):
+            # A run that is seen is looked at again before long, also when its webhooks never come.
+            change = replace(change, job=replace(change.job, next_look_at=now + self._poll_every))
+        if job.run_id is None and self._outbox.get(job.tenant, job.id, IntentKind.LAUNCH):
+            # A run that is known needs no launch any more: the promise goes in the same transaction.
+            change = replace(change, forget=[IntentKind.LAUNCH])
+        return change
 
     def _next_look(self, job: Job, wait: timedelta | None) -> Change:
         now = self._clock()

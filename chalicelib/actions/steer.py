@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from chalicelib.actions.carry_out import CarryOut
 from chalicelib.domain.callers import Caller
-from chalicelib.domain.errors import InvalidJobState, JobNotFound
+from chalicelib.domain.errors import InvalidJobState, no_such_job
 from chalicelib.domain.jobs import Event, EventKind, Job, Phase, Reason
 from chalicelib.domain.outbox import Intent, IntentKind
 from chalicelib.domain.ports import Clock, Jobs, Outbox, Stale
@@ -25,7 +25,7 @@ class Steer:
     def get(self, job_id: str, by: Caller) -> Job:
         job = self._jobs.get(by.tenant, job_id)
         if job.owner != by.owner:
-            raise JobNotFound(f"There is no job '{job_id}'. List yours with 'stcloud list'.", job_id=job_id)
+            raise no_such_job(job_id)
         return job
 
     def cancel(self, job_id: str, by: Caller) -> Job:

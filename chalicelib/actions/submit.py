@@ -8,7 +8,7 @@ from typing import Any
 
 from chalicelib.domain.callers import Caller
 from chalicelib.domain.configs import fingerprint, normalise, plan_dataset
-from chalicelib.domain.errors import InvalidConfig, NotFound, UploadNotReady
+from chalicelib.domain.errors import InvalidConfig, NotFound, UploadNotReady, no_such_upload
 from chalicelib.domain.jobs import Event, EventKind, Job, Phase
 from chalicelib.domain.outbox import Intent, IntentKind
 from chalicelib.domain.ports import Clock, Jobs, NewId, Objects, OnceKey, Order, Trainers, Uploads
@@ -108,7 +108,7 @@ class Submit:
                 return None
             raise
         if upload.owner != by.owner:
-            raise NotFound(f"There is no upload '{wanted.upload_id}'. Open one with POST /api/cloud/uploads.")
+            raise no_such_upload(wanted.upload_id)
         if upload.state is not UploadState.COMPLETE:
             raise UploadNotReady(
                 f"Upload '{upload.id}' is {upload.state}, not complete. "

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from chalicelib.domain.callers import Caller
-from chalicelib.domain.errors import BadInput, Conflict, ConsentDenied, ConsentRequired, NotFound, UploadNotReady
+from chalicelib.domain.errors import BadInput, Conflict, ConsentDenied, ConsentRequired, UploadNotReady, no_such_upload
 from chalicelib.domain.ports import Clock, NewId, Objects, Settings, Stale, UploadedPart, Uploads
 from chalicelib.domain.uploads import LIFETIME, Consent, Upload, UploadState, part_bytes_for
 
@@ -193,7 +193,7 @@ class Uploading:
     def _own(self, upload_id: str, by: Caller) -> Upload:
         upload = self._uploads.get(by.tenant, upload_id)
         if upload.owner != by.owner:
-            raise NotFound(f"There is no upload '{upload_id}'. Open one with POST /api/cloud/uploads.")
+            raise no_such_upload(upload_id)
         return upload
 
 

@@ -67,6 +67,19 @@ class JobNotFound(NotFound):
     code, title = "job_not_found", "No such job"
 
 
+def no_such_job(job_id: str) -> JobNotFound:
+    """The same words for a job that is not there and for one of somebody else: nobody learns which."""
+    return JobNotFound(f"There is no job '{job_id}'. List yours with 'stcloud list'.", job_id=job_id)
+
+
+def no_such_upload(upload_id: str) -> NotFound:
+    return NotFound(f"There is no upload '{upload_id}'. Open one with POST /api/cloud/uploads.")
+
+
+class MethodNotAllowed(CloudError):
+    status, code, title = 405, "method_not_allowed", "Not a method of this address"
+
+
 class Conflict(CloudError):
     status, code, title = 409, "conflict", "The present state does not allow this"
 

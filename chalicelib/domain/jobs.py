@@ -115,7 +115,6 @@ class Job:
     config_name: str | None = None
     run_name: str | None = None
     upload_id: str | None = None
-    expects_files: bool = True
     hub_model_id: str | None = None
     run_id: str | None = None
     links: dict[str, str] | None = None

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from chalicelib.domain.errors import BadInput, TooLarge
 
-KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+MIB, GIB = 1 << 20, 1 << 30
 MIN_PART = 8 * MIB
 MAX_PARTS = 10_000
 MAX_ARCHIVE = 5 * 1024 * GIB

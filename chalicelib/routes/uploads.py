@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from chalice.app import Blueprint, Response
 from pydantic import BaseModel, Field
 
-from chalicelib.actions.upload import Wanted
+from chalicelib.actions.upload import PART_LINK_SECONDS, Wanted
 from chalicelib.domain.configs import is_local_dataset
 from chalicelib.domain.errors import BadInput, Malformed
 from chalicelib.domain.uploads import Consent, Upload
@@ -88,7 +88,7 @@ def show(call: Call) -> Any:
 def part_links(call: Call) -> Any:
     body = call.body(PartsBody)
     links = call.services.uploading.part_links(call.path("upload_id"), body.part_numbers, call.caller)
-    return {"parts": [{"part_number": number, "url": url, "expires_in": 3600} for number, url in links]}
+    return {"parts": [{"part_number": number, "url": url, "expires_in": PART_LINK_SECONDS} for number, url in links]}
 
 
 @uploads.route("/uploads/{upload_id}/complete", methods=["POST"])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from chalicelib.domain.errors import JobNotFound, KeyReused, UploadNotReady
+from chalicelib.domain.errors import JobNotFound, KeyReused, UploadNotReady, no_such_job
 from chalicelib.domain.jobs import TERMINAL, Event, EventKind, Job, Phase, Reason
 from chalicelib.domain.moments import from_text, maybe_from_text, maybe_to_text, to_text
 from chalicelib.domain.outbox import Intent, IntentKind
@@ -92,7 +92,7 @@ class JobTable:
     def get(self, tenant: str, job_id: str) -> Job:
         item = self._table.get(keys.job_row(tenant, job_id))
         if item is None:
-            raise JobNotFound(f"There is no job '{job_id}'. List yours with 'stcloud list'.", job_id=job_id)
+            raise no_such_job(job_id)
         return _job(item)
 
     def by_run(self, provider: str, run_id: str) -> Job | None:
@@ -172,11 +172,9 @@ class JobTable:
         if job.run_id:
             self._table.delete(keys.run_row(job.provider, job.run_id))
         while page := self._table.query(keys.job(job.tenant, job.id), limit=100).items:
-            for start in range(0, len(page), 100):
-                rows = page[start : start + 100]
-                self._table.transact([Delete(Key(str(row["pk"]), str(row["sk"]))) for row in rows])
+            self._table.transact([Delete(Key(str(row["pk"]), str(row["sk"]))) for row in page])
 
-    def _walk(self, partition: str) -> Any:
+    def _walk(self, partition: str) -> Iterator[Job]:
         cursor = None
         while True:
             page = self._table.query(partition, index="by_tenant", descending=True, limit=200, cursor=cursor)
@@ -231,7 +229,6 @@ def _item(job: Job) -> Item:
         "config_name": job.config_name,
         "run_name": job.run_name,
         "upload_id": job.upload_id,
-        "expects_files": job.expects_files,
         "hub_model_id": job.hub_model_id,
         "run_id": job.run_id,
         "links": cast("dict[str, Any]", job.links or {}),
@@ -268,7 +265,6 @@ def _job(item: Item) -> Job:
         config_name=read["config_name"],
         run_name=read["run_name"],
         upload_id=read["upload_id"],
-        expects_files=read["expects_files"],
         hub_model_id=read["hub_model_id"],
         run_id=read["run_id"],
         links=read["links"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chalicelib.domain.errors import NotFound
+from chalicelib.domain.errors import no_such_upload
 from chalicelib.domain.moments import from_text, to_text
 from chalicelib.domain.ports import Stale
 from chalicelib.domain.uploads import Upload, UploadState
@@ -48,7 +48,7 @@ class UploadTable:
     def get(self, tenant: str, upload_id: str) -> Upload:
         item = self._table.get(keys.upload_row(tenant, upload_id))
         if item is None:
-            raise NotFound(f"There is no upload '{upload_id}'. Open one with POST /api/cloud/uploads.")
+            raise no_such_upload(upload_id)
         return _upload(item)
 
     def of_root(self, tenant: str, owner: str, root: str) -> Upload | None:
