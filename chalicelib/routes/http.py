@@ -126,6 +126,8 @@ def endpoint(view: Callable[..., Any], *, is_open: bool = False) -> Callable[...
             result = view(Call(app.services, request, caller))
             return result if isinstance(result, Response) else reply(result)
         except CloudError as error:
+            if error.status >= 500:
+                log.warning("%s: %s", error.code, error, extra={"method": request.method, "path": request.path})
             return problem(error)
         except Exception:
             log.exception("unplanned error", extra={"method": request.method, "path": request.path})

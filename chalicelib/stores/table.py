@@ -15,10 +15,11 @@ What every adapter promises, and ``tests/contract`` checks:
 Exceptions
 ├── ConditionFailed      the condition of one write did not hold
 ├── TransactionRefused   the condition of at least one write of a transaction did not hold
-├── TableUnavailable     throttled, contended or unreachable for longer than we try
-│   └── OutcomeUnclear   the answer was lost and the write can no longer be recognised
-├── ItemRefused          (ValueError) the result cannot be stored: over 400 kB, or a delta on what is not a number
-└── BadCursor            (ValueError) the cursor does not come from such a query
+└── CloudError           these reach the caller of the API when nobody between answers them
+    ├── TableUnavailable (503) throttled, contended or unreachable for longer than we try
+    │   └── OutcomeUnclear     the answer was lost and the write can no longer be recognised
+    ├── ItemRefused      (413, a ValueError) over 400 kB, or a delta on what is not a number
+    └── BadCursor        (400, a ValueError) the cursor does not come from such a query
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
+
+from chalicelib.domain.errors import BadInput, CloudError, TooLarge
 
 Value = str | int | bool | None | bytes | list["Value"] | dict[str, "Value"]
 Item = dict[str, Value]
@@ -36,6 +39,8 @@ INDEXES: Mapping[str, tuple[str, str]] = {"by_tenant": ("gsi1pk", "gsi1sk"), "du
 """Sparse: an item is in an index while it carries both attributes, which are non-empty strings."""
 
 TTL = "ttl"
+
+RETRY_AFTER_SECONDS = 5
 
 
 class Key(NamedTuple):
@@ -162,19 +167,35 @@ class TransactionRefused(Exception):
         self.failures = dict(failures)
 
 
-class TableUnavailable(Exception):
-    """Nothing was written; trying again later may work."""
+class TableUnavailable(CloudError):
+    """Nothing was written; trying again later may work.
+
+    ``why`` is for the log: it may name a file or quote a service, so ``detail`` does not repeat it.
+    """
+
+    status, code, title = 503, "database_unavailable", "The database cannot be used at the moment"
+    next_step = "The database does not answer at the moment; nothing was changed. Try again in a few seconds."
+
+    def __init__(self, why: str) -> None:
+        super().__init__(self.next_step, retry_after=RETRY_AFTER_SECONDS)
+        self.args = (why,)
 
 
 class OutcomeUnclear(TableUnavailable):
     """The answer to a write was lost, and it may or may not have happened. Read before trying again."""
 
+    code, title = "outcome_unclear", "It is not known whether the change was made"
+    next_step = (
+        "The database did not confirm a change, so it may or may not have been made. Look before you repeat it; "
+        "a submission with an Idempotency-Key may simply be sent again."
+    )
 
-class ItemRefused(ValueError):
+
+class ItemRefused(TooLarge, ValueError):
     """The item that would result cannot be stored."""
 
 
-class BadCursor(ValueError):
+class BadCursor(BadInput, ValueError):
     """The cursor does not come from a query like this one."""
 
 

@@ -124,12 +124,14 @@ def index_keys(index: str | None) -> tuple[str, str]:
 
 def check_size(item: Mapping[str, Value]) -> None:
     if item_bytes(item) > MAX_ITEM_BYTES:
-        raise ItemRefused(f"an item holds at most {MAX_ITEM_BYTES} bytes")
+        raise ItemRefused(f"This is too large to be stored: one row holds at most {MAX_ITEM_BYTES} bytes.")
 
 
 def check_transaction_size(items: Iterable[Mapping[str, Value]]) -> None:
     if sum(item_bytes(item) for item in items) > MAX_TRANSACTION_BYTES:
-        raise ItemRefused(f"the items of a transaction hold at most {MAX_TRANSACTION_BYTES} bytes together")
+        raise ItemRefused(
+            f"This is too large to be stored: one change holds at most {MAX_TRANSACTION_BYTES} bytes together."
+        )
 
 
 def item_bytes(item: Mapping[str, Value]) -> int:
