@@ -213,13 +213,16 @@ class Uploads(Protocol):
 class Following:
     """How much of a run's log is known, and what it told.
 
-    ``length`` counts the characters kept, ``seen`` those of the vendor's text that they came from; the two part when
-    a vendor's log begins anew. ``head`` begins the vendor's text and ``tail`` ends what was kept: they tell a log
-    that grew from an older copy of it and from one that began anew.
+    ``length`` counts the characters kept, ``seen`` those of the vendor's cleaned text that they came from; the two
+    part when a vendor's log begins anew. ``source_length`` and ``source_mark`` are the length and SHA-256 of the
+    vendor's own text up to there: the quick way to see that a log only grew. ``head`` begins the cleaned text and
+    ``tail`` ends what was kept: they tell an older copy from a log that began anew.
     """
 
     length: int = 0
     seen: int = 0
+    source_length: int = 0
+    source_mark: str = ""
     head: str = ""
     tail: str = ""
     complete: bool = False

@@ -30,6 +30,8 @@ class FollowTable:
             "sk": row.sk,
             "length": after.length,
             "seen": after.seen,
+            "source_length": after.source_length,
+            "source_mark": after.source_mark,
             "head": after.head,
             "tail": after.tail,
             "complete": after.complete,
@@ -72,6 +74,8 @@ def _following(item: Item) -> Following:
     return Following(
         length=int(str(item["length"])),
         seen=int(str(item["seen"])),
+        source_length=int(str(item["source_length"])),
+        source_mark=str(item["source_mark"]),
         head=str(item["head"]),
         tail=str(item["tail"]),
         complete=item["complete"] is True,
