@@ -130,7 +130,7 @@ def assemble(
         jobs=jobs,
         settings=chosen,
         trainers=trainers,
-        submit=Submit(jobs, uploads, objects, trainers, carry_out, clock, new_id),
+        submit=Submit(jobs, uploads, objects, trainers, carry_out, bool(settings.hf_token), clock, new_id),
         steer=Steer(jobs, outbox, carry_out, clock),
         follow=follow,
         deliver=Deliver(objects),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from chalicelib.domain.jobs import Job
@@ -10,10 +13,15 @@ from chalicelib.domain.ports import Objects
 
 LINK_SECONDS = 3600
 
+_CHECKPOINT = re.compile(r"(?:^|/)checkpoint-([0-9]{1,15})/")
+
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """``name`` is the path below the job's prefix; ``url`` downloads it for an hour. ``is_model``: final weights."""
+    """``name`` is the path below the job's prefix; ``url`` downloads it for an hour.
+
+    ``is_model``: the final weights or, when only checkpoints have arrived, those of the last one.
+    """
 
     name: str
     key: str
@@ -21,7 +29,7 @@ class Artifact:
     etag: str
     last_modified: datetime
     url: str
-    is_model: bool
+    is_model: bool = False
 
 
 class Deliver:
@@ -35,6 +43,17 @@ class Deliver:
         for stored in self._objects.list("outputs", prefix):
             name = stored.key[len(prefix) :].removeprefix(f"{job.launch_key}/")
             url = self._objects.presign_download("outputs", stored.key, LINK_SECONDS, name.rsplit("/", 1)[-1])
-            is_model = name.endswith(".safetensors") and "checkpoint-" not in name
-            found.append(Artifact(name, stored.key, stored.size, stored.etag, stored.last_modified, url, is_model))
+            found.append(Artifact(name, stored.key, stored.size, stored.etag, stored.last_modified, url))
+        models = last_weights([artifact.name for artifact in found])
+        found = [replace(artifact, is_model=artifact.name in models) for artifact in found]
         return sorted(found, key=lambda artifact: (not artifact.is_model, artifact.name))
+
+
+def last_weights(names: Iterable[str]) -> set[str]:
+    """The weight files outside of checkpoints, or else those of the checkpoint with the highest step."""
+    by_step: dict[float, set[str]] = {}
+    for name in names:
+        if name.endswith(".safetensors"):
+            checkpoint = _CHECKPOINT.search(name)
+            by_step.setdefault(int(checkpoint[1]) if checkpoint else math.inf, set()).add(name)
+    return by_step[max(by_step)] if by_step else set()

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.domain.callers import Caller
-from chalicelib.domain.configs import fingerprint, normalise, plan_dataset
+from chalicelib.domain.configs import fingerprint, hub_target, normalise, plan_dataset
 from chalicelib.domain.errors import InvalidConfig, NotFound, UploadNotReady, no_such_upload
 from chalicelib.domain.jobs import Event, EventKind, Job, Phase
+from chalicelib.domain.last_step import publishing_last_weights
 from chalicelib.domain.outbox import Intent, IntentKind
 from chalicelib.domain.ports import Clock, Jobs, NewId, Objects, OnceKey, Order, Trainers, Uploads
 from chalicelib.domain.redaction import strip_secrets
@@ -37,6 +38,7 @@ class Submit:
         objects: Objects,
         trainers: Trainers,
         carry_out: Callable[[Intent], None],
+        can_push: bool,
         clock: Clock,
         new_id: NewId,
     ) -> None:
@@ -45,6 +47,7 @@ class Submit:
         self._objects = objects
         self._trainers = trainers
         self._carry_out = carry_out
+        self._can_push = can_push
         self._clock = clock
         self._new_id = new_id
 
@@ -72,6 +75,8 @@ class Submit:
         offer = self._trainers.get(wanted.provider).offer(wanted.hardware)
         bare, removed = strip_secrets(wanted.config)
         prepared = normalise(bare)
+        hub = self._hub(prepared.config)
+        options, changes = publishing_last_weights(prepared.config)
         dataloader = [strip_secrets(entry)[0] for entry in wanted.dataloader]
         upload = self._upload(wanted, by)
         plan = plan_dataset(dataloader, upload is not None)
@@ -92,10 +97,20 @@ class Submit:
             config_name=wanted.config_name,
             run_name=wanted.run_name,
             upload_id=upload.id if upload else None,
-            warnings=(*prepared.warnings, *plan.warnings, *_left_out(removed)),
+            hub_model_id=hub,
+            warnings=(*prepared.warnings, *changes, *plan.warnings, *_left_out(removed)),
         )
-        config = {**prepared.config, "--output_dir": f"output/{job.launch_key}"}
+        config = {**options, "--output_dir": f"output/{job.launch_key}"}
         return job, Order(config, plan.dataloader, wanted.lycoris), upload
+
+    def _hub(self, config: dict[str, Any]) -> str | None:
+        target = hub_target(config)
+        if target and not self._can_push:
+            raise InvalidConfig(
+                f"The config pushes to '{target}', and no Hugging Face token is set here. "
+                "Set HF_TOKEN where this server runs, or take 'push_to_hub' out of the config."
+            )
+        return target
 
     def _upload(self, wanted: Submission, by: Caller) -> Upload | None:
         """An unknown upload beside a dataloader is SimpleTuner's progress key: its UI names what it never sends."""
@@ -124,8 +139,18 @@ class Submit:
             return None
         if len(wanted.once) > 200:
             raise InvalidConfig("The idempotency key is longer than 200 characters. Use a UUID.")
-        told = (wanted.config, wanted.provider, wanted.dataloader, wanted.lycoris, wanted.upload_id, wanted.hardware)
-        return OnceKey(by.owner, wanted.once, fingerprint(*told, wanted.config_name, wanted.run_name))
+        told = (wanted.config, wanted.provider, wanted.dataloader, wanted.lycoris, wanted.hardware)
+        sent = self._data_sent(wanted, by)
+        return OnceKey(by.owner, wanted.once, fingerprint(*told, sent, wanted.config_name, wanted.run_name))
+
+    def _data_sent(self, wanted: Submission, by: Caller) -> str | None:
+        """What makes two requests send the same data: its hash, for a second try comes with an upload of its own."""
+        if wanted.upload_id is None:
+            return None
+        try:
+            return self._uploads.get(by.tenant, wanted.upload_id).root
+        except NotFound:
+            return wanted.upload_id
 
 
 def _left_out(removed: list[str]) -> tuple[str, ...]:

@@ -18,6 +18,9 @@ from chalicelib.domain.errors import BadInput, InvalidConfig
 MAX_CONFIG_BYTES = 256 * 1024
 """Config and dataloader travel in one request field and live in one table row: both have limits near this."""
 
+MOST_STEPS = 1_000_000_000
+"""Some twenty years at one step a second."""
+
 OURS = frozenset(
     {
         "--data_backend_config",  # the runner writes its own
@@ -30,6 +33,9 @@ OURS = frozenset(
     }
 )
 """Options that name places on the submitter's machine, or that this system sets itself."""
+
+_LOCAL_FILES = ("--user_prompt_library",)
+"""Options whose value is always a file of the submitter, also when the path is relative."""
 
 _ABSOLUTE = re.compile(r"^(/|~|[A-Za-z]:[\\/]|\\\\)")
 _MODEL_PATHS = ("pretrained", "model_path", "_model_name", "resume_from_checkpoint", "init_lora")
@@ -61,7 +67,7 @@ def normalise(config: Mapping[str, Any]) -> Prepared:
             raise InvalidConfig(f"The config gives '{dashed}' twice, with different values. Keep one of them.")
         if dashed in OURS:
             continue
-        if isinstance(value, str) and _ABSOLUTE.match(value) and "prompt" not in dashed:
+        if value and isinstance(value, str) and _is_local_path(dashed, value):
             if any(part in dashed for part in _MODEL_PATHS):
                 raise InvalidConfig(
                     f"'{dashed}' names a path on your machine, which the GPU box cannot read. "
@@ -77,6 +83,10 @@ def normalise(config: Mapping[str, Any]) -> Prepared:
     return Prepared(options, tuple(warnings))
 
 
+def _is_local_path(name: str, value: str) -> bool:
+    return name in _LOCAL_FILES or (_ABSOLUTE.match(value) is not None and "prompt" not in name)
+
+
 def check_positive(name: str, value: Any) -> None:
     """Steps and epochs come as numbers or as text; 0 means that the other of the two decides."""
     if value is None:
@@ -85,14 +95,22 @@ def check_positive(name: str, value: Any) -> None:
         number = int(str(value))
     except ValueError:
         number = -1
-    if number < 0 or isinstance(value, bool):
-        raise InvalidConfig(f"'{name}' must be a whole number of 0 or more, not {value!r}.")
+    if not 0 <= number <= MOST_STEPS or isinstance(value, bool):
+        raise InvalidConfig(f"'{name}' must be a whole number from 0 to {MOST_STEPS:,}, not {str(value)[:40]!r}.")
 
 
-def total_steps(config: Mapping[str, Any]) -> int | None:
-    value = config.get("--max_train_steps")
-    steps = int(str(value)) if value is not None else 0
-    return steps or None
+def hub_target(config: Mapping[str, Any]) -> str | None:
+    """The Hugging Face repository that a config pushes to, or None when it pushes nothing.
+
+    Raises ``InvalidConfig`` for a push without a name: the trainer would make one up.
+    """
+    if str(config.get("--push_to_hub", "")).lower() not in ("true", "1", "yes"):
+        return None
+    target = str(config.get("--hub_model_id") or "").strip()
+    target = re.sub(r"^https?://(www\.)?(huggingface\.co|hf\.co)/", "", target).strip("/")
+    if not re.fullmatch(r"[\w.-]{1,96}(/[\w.-]{1,96})?", target):
+        raise InvalidConfig("'push_to_hub' needs 'hub_model_id', such as your-name/your-model. Add it, or do not push.")
+    return target
 
 
 def fingerprint(*parts: Any) -> str:

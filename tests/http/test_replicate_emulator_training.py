@@ -62,6 +62,7 @@ def test_a_folder_of_pictures_becomes_a_published_model(emulator: Emulator) -> N
         "--output_dir": "/somewhere/on/the/users/machine/my-model",
         "--checkpoint_step_interval": 20,
         "--validation_step_interval": 20,
+        "--validation_prompt": "a plain colour",
         "--lora_rank": 4,
         "learning_rate": "1e-4",
     }

@@ -53,6 +53,28 @@ def test_a_folder_of_images_becomes_a_model_and_the_data_is_gone(world: World, c
     assert len(world.get(f"/api/cloud/jobs/{job_id}/metrics")["points"]) > 5
 
 
+def test_a_trainer_that_publishes_after_validations_only_still_delivers_its_last_weights(
+    world: World, config: Path, images: Path
+) -> None:
+    config.write_text('{"--model_family": "flux", "--max_train_steps": 50, "--checkpoint_step_interval": 20}')
+    rule = {"match": {"next": 1}, "faults": ["no_final_publish"]}
+    httpx.post(f"{world.vendor}/_emu/faults", json=rule).raise_for_status()
+    job_id = _submit(world, config, images)
+    job = world.until(job_id, "completed", "failed")
+    assert job["status"] == "completed", job
+    assert any("--checkpoint_step_interval" in warning for warning in job["warnings"])
+    models = [file for file in world.get(f"/api/cloud/jobs/{job_id}/artifacts")["artifacts"] if file["is_model"]]
+    assert [file["name"] for file in models] == ["checkpoint-50/pytorch_lora_weights.safetensors"]
+
+
+def test_asked_again_after_its_upload_was_taken_a_key_still_gives_its_job(
+    world: World, config: Path, images: Path
+) -> None:
+    first = _submit(world, config, images, "--idempotency-key", "again")
+    assert _submit(world, config, images, "--idempotency-key", "again") == first
+    assert len(world.predictions()) == 1
+
+
 def test_a_job_survives_kill_9_of_the_server(world: World, config: Path, images: Path) -> None:
     config.write_text(config.read_text().replace("60", "700"))
     job_id = _submit(world, config, images)

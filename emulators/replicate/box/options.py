@@ -30,9 +30,10 @@ class Options:
     scheduler: str
     warmup_steps: int
     checkpoint_every: int
+    checkpoint_every_epochs: int
     checkpoints_kept: int | None
     validate_every: int | None
-    prompt: str
+    prompt: str | None
     model_family: str
     dataloader: list[Any] | None
     publishing: list[dict[str, Any]] = field(repr=False)
@@ -75,11 +76,13 @@ def read(given: dict[str, Any], root: Path) -> Options:
         scheduler=str(pick.any("lr_scheduler", "constant")),
         warmup_steps=pick.whole("lr_warmup_steps", 0),
         checkpoint_every=pick.whole("checkpoint_step_interval", pick.whole("checkpointing_steps", 500)),
+        checkpoint_every_epochs=pick.whole("checkpoint_epoch_interval", 0),
         checkpoints_kept=pick.whole("checkpoints_total_limit", 0) or None,
         validate_every=None
         if pick.any("validation_disable", False) in (True, "true")
         else pick.whole("validation_step_interval", pick.whole("validation_steps", 100)) or None,
-        prompt=str(pick.any("validation_prompt", "a photo")),
+        # As in the real trainer: nothing to validate with means no validations.
+        prompt=str(pick.any("validation_prompt", "")) or None,
         model_family=str(pick.any("model_family", "rehearsal")),
         dataloader=_dataloader(given, root),
         publishing=_publishing(given, pick),

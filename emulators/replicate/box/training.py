@@ -35,6 +35,7 @@ def train(options: Options, dataset: Dataset, publisher: Publisher, faults: dict
     if "oom_at_start" in faults:
         raise Stopped("CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 44.39 GiB.")
     steps, epochs = options.steps_for(dataset.count)
+    per_epoch = max(1, math.ceil(dataset.count / options.batch_size))
     rng = np.random.default_rng(options.seed)
     tokens = patches(dataset.pictures)
     network = Network(options.rank, options.alpha, tokens.shape[1], options.seed)
@@ -55,11 +56,12 @@ def train(options: Options, dataset: Dataset, publisher: Publisher, faults: dict
         loss, gradients = network.learn(*_noised(rng, tokens[chosen], captions[chosen]))
         optimizer.step(network.adapters, gradients, min(rate * _RATE_FACTOR, _HIGHEST_RATE))
         bar.show(step, min(epochs, 1 + (step - 1) * epochs // steps), rate, loss)
-        if options.checkpoint_every and step % options.checkpoint_every == 0:
+        if _ends(step, options.checkpoint_every) or _ends(step, options.checkpoint_every_epochs * per_epoch):
             checkpoints.save(step, loss)
             console.say("CHECKPOINT", "Checkpoint saved")
-        if options.validate_every and step % options.validate_every == 0:
-            _validate(network, options, step)
+        # The last step is always validated, before the final weights are written.
+        if options.prompt and options.validate_every and (_ends(step, options.validate_every) or step == steps):
+            _validate(network, options, options.prompt, step)
             publisher.publish()
         pace.keep()
     checkpoints.save_final(steps, loss)
@@ -93,10 +95,14 @@ def _endless_order(rng: np.random.Generator, count: int) -> Iterator[int]:
         yield from (int(index) for index in rng.permutation(count))
 
 
-def _validate(network: Network, options: Options, step: int) -> None:
+def _ends(step: int, interval: int) -> bool:
+    return interval > 0 and step % interval == 0
+
+
+def _validate(network: Network, options: Options, prompt: str, step: int) -> None:
     """One picture, drawn by the model as it is now: from noise, along the predicted direction."""
     console.stage("running", "Validation", None, f"step {step}")
-    caption = network.embed(options.prompt)[None]
+    caption = network.embed(prompt)[None]
     drawn = (
         np.random.default_rng(options.seed).standard_normal((1, (SIDE * SIDE * 3) // WIDTH, WIDTH)).astype(np.float32)
     )
