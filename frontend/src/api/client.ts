@@ -8,6 +8,7 @@ import type {
   ArtifactList,
   CancelAnswer,
   Consent,
+  HardwareOption,
   InlineProgress,
   Job,
   JobEvent,
@@ -99,6 +100,7 @@ export function createApi(options: ApiOptions = {}) {
     artifacts: (id: string) => ask<ArtifactList>("GET", `${at(id)}/artifacts`),
     cancel: (id: string) => ask<CancelAnswer>("POST", `${at(id)}/cancel`, {}),
     remove: (id: string) => ask<{ success: boolean }>("DELETE", at(id)),
+    hardware: async () => (await ask<{ hardware: HardwareOption[] }>("GET", "/hardware-options")).hardware,
     consent: async () => (await ask<{ consent: Consent }>("GET", "/data-consent/setting")).consent,
     setConsent: async (consent: Consent) =>
       (await ask<{ consent: Consent }>("PUT", "/data-consent/setting", { consent })).consent,

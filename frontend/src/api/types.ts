@@ -117,5 +117,10 @@ export interface CancelAnswer {
   detail?: string;
 }
 
+export interface HardwareOption {
+  id: string;
+  name: string;
+}
+
 export const CONSENTS = ["ask", "allow", "deny"] as const;
 export type Consent = (typeof CONSENTS)[number];

@@ -32,8 +32,11 @@ export function whole(amount: number, locale: string): string {
   return amount.toLocaleString(locale, { maximumFractionDigits: 0 });
 }
 
-/** A loss: four significant digits, plain as long as plain can be read. */
+/** A loss: three decimals, so that a column of them can be compared; small ones by four significant digits. */
 export function loss(amount: number, locale: string): string {
+  if (Math.abs(amount) >= 0.1) {
+    return amount.toLocaleString(locale, { minimumFractionDigits: 3, maximumFractionDigits: 3 });
+  }
   const tiny = amount !== 0 && Math.abs(amount) < 0.0001;
   return amount.toLocaleString(locale, {
     minimumSignificantDigits: 2,

@@ -18,7 +18,8 @@ describe("money", () => {
   test("shows cents, and more digits for amounts that cents cannot tell from nothing", () => {
     expect(money(0, "en-US")).toBe("$0.00");
     expect(money(1_267_499, "en-US")).toBe("$1.27");
-    expect(money(975, "en-US")).toBe("$0.000975");
+    expect(money(5_524, "en-US")).toBe("$0.0055");
+    expect(money(75, "en-US")).toBe("$0.000075");
     expect(money(9_007_199_254_740_991, "en-US")).toBe("$9,007,199,254.74");
   });
 
@@ -73,9 +74,10 @@ describe("amounts", () => {
     expect(percent(-4, "en")).toBe("0%");
   });
 
-  test("losses keep four digits and rates read as in the log", () => {
+  test("losses can be compared in a column and rates read as in the log", () => {
     expect(loss(0.0966712, "en")).toBe("0.09667");
-    expect(loss(0.5, "en")).toBe("0.50");
+    expect(loss(0.5, "en")).toBe("0.500");
+    expect(loss(1.66, "en")).toBe("1.660");
     expect(rate(1e-4)).toBe("1e-4");
     expect(rate(2.834e-5)).toBe("2.83e-5");
     expect(rate(0)).toBe("0");

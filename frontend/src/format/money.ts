@@ -11,7 +11,8 @@ export function decimal(micros: number): `${number}` {
 /** Dollars and cents; a small amount gets as many digits as tell it from nothing. */
 export function money(micros: number, locale: string): string {
   const small = micros !== 0 && Math.abs(micros) < 10_000;
-  return dollars(micros, locale, small ? 6 : 2, small ? 4 : 2);
+  const tiny = small && Math.abs(micros) < 100;
+  return dollars(micros, locale, tiny ? 6 : small ? 4 : 2, small ? 4 : 2);
 }
 
 /** A price per second, where the digits after the cents are the point. */

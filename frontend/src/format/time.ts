@@ -14,6 +14,13 @@ export function duration(seconds: number, locale: string): string {
   return pair(total, DAY, "day", HOUR, "hour", locale);
 }
 
+/** As `duration`, but a bill of seconds shows tenths: the price below it is checked by multiplying. */
+export function precise(seconds: number, locale: string): string {
+  if (seconds >= MINUTE) return duration(seconds, locale);
+  const style = { style: "unit", unit: "second", unitDisplay: "narrow", maximumFractionDigits: 1 } as const;
+  return new Intl.NumberFormat(locale, style).format(seconds);
+}
+
 /** `3 minutes ago`; anything under ten seconds is `now`, because a jumping counter tells nobody anything. */
 export function ago(then: number, now: number, locale: string): string {
   const words = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
@@ -37,6 +44,18 @@ export function clockTime(then: number, expected: number, locale: string): strin
   return sameDay
     ? at.toLocaleTimeString(locale, time)
     : at.toLocaleString(locale, { ...time, day: "numeric", month: "short" });
+}
+
+/** To the minute, for what lies ahead: the date only when it is not today's. */
+export function timeOfDay(then: number, today: number, locale: string): string {
+  const at = new Date(then);
+  if (at.toDateString() === new Date(today).toDateString()) return at.toLocaleTimeString(locale, { timeStyle: "short" });
+  return at.toLocaleString(locale, { day: "numeric", month: "short", hour: "numeric", minute: "2-digit" });
+}
+
+/** A guess of minutes has no seconds. */
+export function roughly(seconds: number): number {
+  return seconds < 120 ? seconds : Math.ceil(seconds / 60) * 60;
 }
 
 /** Date and time to the minute. */

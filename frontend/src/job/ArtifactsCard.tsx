@@ -4,9 +4,13 @@ import { shortTime } from "../format/time";
 import { locale, plural, t } from "../i18n/i18n";
 import { webLink } from "../jobs/job";
 import { Icon } from "../ui/Icon";
-import { finalModel, ordered } from "./files";
+import { finalModel, isWeights, ordered } from "./files";
 
+/** Weights are what the job was for; what a trainer writes beside them waits behind one click. */
 export function ArtifactsCard({ list }: { list: ArtifactList }) {
+  const files = ordered(list.artifacts);
+  const weights = files.filter(isWeights);
+  const rest = files.filter((artifact) => !isWeights(artifact));
   const final = finalModel(list.artifacts);
   return (
     <section class="card" aria-labelledby="files">
@@ -16,37 +20,33 @@ export function ArtifactsCard({ list }: { list: ArtifactList }) {
           {plural("files.count", list.artifacts.length)} · {size(list.total_size, locale.value)}
         </span>
       </div>
-      <div class="scroller" tabIndex={0} role="group" aria-labelledby="files">
-        <table class="files">
-          <thead>
-            <tr>
-              <th>{t("files.name")}</th>
-              <th class="amount">{t("files.size")}</th>
-              <th class="files-time">{t("files.modified")}</th>
-              <th>
-                <span class="unseen">{t("files.download")}</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {ordered(list.artifacts).map((artifact) => (
-              <tr key={artifact.key} class={artifact.key === final?.key ? "final-model" : undefined}>
-                <td class="mono">
-                  <FileName name={artifact.name} />
-                  {artifact.is_model && <span class="tag">{t("files.model")}</span>}
-                </td>
-                <td class="amount">{size(artifact.size, locale.value)}</td>
-                <td class="files-time number">{shortTime(Date.parse(artifact.last_modified), locale.value)}</td>
-                <td>
-                  <Download artifact={artifact} />
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      {weights.length > 0 && <FileList files={weights} final={final} />}
+      {rest.length > 0 && (
+        <details class="other-files" open={weights.length === 0}>
+          <summary>{plural("files.others", rest.length)}</summary>
+          <FileList files={rest} final={null} />
+        </details>
+      )}
       <p class="note">{t("files.note")}</p>
     </section>
+  );
+}
+
+function FileList({ files, final }: { files: readonly Artifact[]; final: Artifact | null }) {
+  return (
+    <ul class="files">
+      {files.map((artifact) => (
+        <li key={artifact.key} class={artifact.key === final?.key ? "final-model" : undefined}>
+          <span class="file-name mono">
+            <FileName name={artifact.name} />
+            {artifact.key === final?.key && <span class="tag">{t(final.is_model ? "files.model" : "files.newest")}</span>}
+          </span>
+          <span class="file-size amount">{size(artifact.size, locale.value)}</span>
+          <span class="file-time number">{shortTime(Date.parse(artifact.last_modified), locale.value)}</span>
+          <Download artifact={artifact} />
+        </li>
+      ))}
+    </ul>
   );
 }
 

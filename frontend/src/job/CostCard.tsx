@@ -1,20 +1,18 @@
 import type { Job } from "../api/types";
 import { now } from "../clock";
 import { money, price } from "../format/money";
-import { duration } from "../format/time";
+import { duration, precise } from "../format/time";
 import { locale, t } from "../i18n/i18n";
-import { cost, hardware, ranFor } from "../jobs/job";
+import { hardware } from "../jobs/hardware";
+import { cost, ranFor } from "../jobs/job";
 
+/** How the amount came about, so that anybody can check it. */
 export function CostCard({ job }: { job: Job }) {
   const owed = cost(job, now.value);
   const perSecond = job.price_micros_per_second;
   return (
     <section class="card" aria-labelledby="cost">
       <h2 id="cost">{t("cost.title")}</h2>
-      <p class="cost-amount number" data-testid="cost">
-        {owed.kind === "none" ? "–" : money(owed.micros, locale.value)}
-        {owed.kind !== "none" && <span class="cost-kind">{t(`cost.${owed.kind}`)}</span>}
-      </p>
       <dl class="facts">
         <dt>{t("cost.hardware")}</dt>
         <dd>{hardware(job) ?? "–"}</dd>
@@ -24,13 +22,18 @@ export function CostCard({ job }: { job: Job }) {
             <dd class="number">{money(perSecond * 3600, locale.value)}</dd>
           </>
         )}
+        {owed.kind !== "none" && (
+          <>
+            <dt>{t(`cost.row_${owed.kind}`)}</dt>
+            <dd class="number cost-amount">{money(owed.micros, locale.value)}</dd>
+          </>
+        )}
       </dl>
       <p class="note">{reckoning(job)}</p>
     </section>
   );
 }
 
-/** How the amount came about, so that anybody can check it. */
 function reckoning(job: Job): string {
   const owed = cost(job, now.value);
   const perSecond = job.price_micros_per_second;
@@ -38,8 +41,6 @@ function reckoning(job: Job): string {
   if (owed.kind === "final" && owed.micros === 0) return t("cost.how_free");
   if (perSecond === null || perSecond === 0) return t("cost.how_vendor");
   const rate = price(perSecond, locale.value);
-  if (owed.kind === "final") {
-    return t("cost.how_final", { time: duration(Math.round(owed.micros / perSecond), locale.value), rate });
-  }
+  if (owed.kind === "final") return t("cost.how_final", { time: precise(owed.micros / perSecond, locale.value), rate });
   return t("cost.how_so_far", { time: duration(ranFor(job, now.value) ?? 0, locale.value), rate });
 }

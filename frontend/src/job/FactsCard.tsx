@@ -1,6 +1,6 @@
 import type { Job } from "../api/types";
 import { fullTime } from "../format/time";
-import { locale, t } from "../i18n/i18n";
+import { known, locale, t } from "../i18n/i18n";
 import { webLink } from "../jobs/job";
 
 export function FactsCard({ job }: { job: Job }) {
@@ -18,7 +18,7 @@ export function FactsCard({ job }: { job: Job }) {
           </>
         )}
         <dt>{t("facts.provider")}</dt>
-        <dd>{job.provider ?? "–"}</dd>
+        <dd>{vendor(job.provider)}</dd>
         {job.metadata.prediction_id && (
           <>
             <dt>{t("facts.run")}</dt>
@@ -39,6 +39,11 @@ export function FactsCard({ job }: { job: Job }) {
       )}
     </section>
   );
+}
+
+function vendor(name: string | null): string {
+  const key = `provider.${name}`;
+  return known(key) ? t(key) : (name ?? "–");
 }
 
 function moment(at: string | null): string {

@@ -15,8 +15,8 @@ import { JobHead } from "./JobHead";
 import { LogCard } from "./LogCard";
 import { LossCard } from "./LossCard";
 import { OutcomeCard } from "./OutcomeCard";
-import { ProgressCard } from "./ProgressCard";
 import { TimelineCard } from "./TimelineCard";
+import { VitalsCard } from "./VitalsCard";
 import { WarningsCard } from "./WarningsCard";
 
 export function JobPage({ id }: { id: string }) {
@@ -58,11 +58,11 @@ function FoundJob({ job, follow }: { job: Job; follow: JobFollow }) {
         onDeleted={() => go(jobsLink())}
       />
       <OutcomeCard job={job} />
-      {job.is_active && <ProgressCard job={job} report={follow.progress.value} />}
+      <VitalsCard job={job} report={follow.progress.value} metrics={metrics} />
       <WarningsCard warnings={job.metadata.warnings ?? []} />
       <div class="columns">
         <div class="column">
-          {metrics && metrics.points.length > 0 && <LossCard metrics={metrics} />}
+          {metrics && metrics.points.length > 0 && <LossCard metrics={metrics} growing={job.is_active} />}
           {artifacts && artifacts.artifacts.length > 0 && job.is_terminal && <ArtifactsCard list={artifacts} />}
           <LogCard
             job={job}

@@ -8,6 +8,9 @@ import { type Block, tone } from "./log_buffer";
 /** Nearer than this to the end counts as the end. */
 const NEAR_PX = 24;
 
+/** A log as short as this is drawn whole: nothing is gained by skipping what is out of view. */
+const PLAIN_BLOCKS = 10;
+
 interface Props {
   blocks: readonly Block[];
   wish: string;
@@ -16,7 +19,7 @@ interface Props {
 }
 
 /**
- * Blocks outside the view are skipped by the browser (`content-visibility`), so the whole log can be in the page:
+ * In a long log, blocks outside the view are skipped by the browser (`content-visibility`), so the whole log can be in the page:
  * selected, found with Ctrl-F, and read by a screen reader. It does not announce itself: it would never stop talking.
  */
 export function LogText({ blocks, wish, wrap, follow }: Props) {
@@ -56,7 +59,7 @@ export function LogText({ blocks, wish, wrap, follow }: Props) {
   return (
     <div
       ref={view}
-      class={wrap ? "log log-wrapped" : "log"}
+      class={`log${wrap ? " log-wrapped" : ""}${blocks.length > PLAIN_BLOCKS ? " log-long" : ""}`}
       role="log"
       aria-live="off"
       aria-label={t("log.title")}

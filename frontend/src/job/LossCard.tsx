@@ -5,7 +5,7 @@ import { locale, t } from "../i18n/i18n";
 import { LossChart } from "./LossChart";
 import { type LossSummary, summary } from "./losses";
 
-export function LossCard({ metrics }: { metrics: Metrics }) {
+export function LossCard({ metrics, growing }: { metrics: Metrics; growing: boolean }) {
   const asTable = useSignal(false);
   const summed = summary(metrics.points);
   return (
@@ -24,7 +24,7 @@ export function LossCard({ metrics }: { metrics: Metrics }) {
         </button>
       </div>
       {summed && <p class="note number">{words(summed)}</p>}
-      {asTable.value ? <LossTable metrics={metrics} /> : <LossChart metrics={metrics} />}
+      {asTable.value ? <LossTable metrics={metrics} /> : <LossChart metrics={metrics} growing={growing} />}
     </section>
   );
 }

@@ -10,20 +10,27 @@ import { smoothed } from "./losses";
 import { useSystemTheme } from "./system_theme";
 
 const HEIGHT = 230;
+const ROOM = 4;
+
+interface Props {
+  metrics: Metrics;
+  /** Whether more is to come: the curve then leaves room for it. */
+  growing: boolean;
+}
 
 /** Drawn anew when the colours or the language change, and only fed when numbers arrive. */
-export function LossChart({ metrics }: { metrics: Metrics }) {
+export function LossChart({ metrics, growing }: Props) {
   const stand = useRef<HTMLDivElement>(null);
   const chart = useRef<uPlot | null>(null);
   const pointed = useSignal<number | null>(null);
-  const newest = useRef(metrics);
-  newest.current = metrics;
+  const newest = useRef<Props>({ metrics, growing });
+  newest.current = { metrics, growing };
   const systemTheme = useSystemTheme();
 
   useEffect(() => {
     const box = stand.current;
     if (!box) return undefined;
-    const drawn = new uPlot(options(box, newest, (place) => (pointed.value = place)), series(newest.current), box);
+    const drawn = new uPlot(options(box, newest, (place) => (pointed.value = place)), series(newest.current.metrics), box);
     chart.current = drawn;
     const resized = new ResizeObserver(() => drawn.setSize({ width: box.clientWidth, height: HEIGHT }));
     resized.observe(box);
@@ -34,7 +41,7 @@ export function LossChart({ metrics }: { metrics: Metrics }) {
     };
   }, [theme.value, systemTheme, locale.value]);
 
-  useEffect(() => chart.current?.setData(series(metrics)), [metrics]);
+  useEffect(() => chart.current?.setData(series(metrics)), [metrics, growing]);
 
   const point = metrics.points[pointed.value ?? metrics.points.length - 1];
   return (
@@ -63,9 +70,20 @@ function series({ points }: Metrics): uPlot.AlignedData {
   return [points.map((point) => point.step), losses, smoothed(losses)];
 }
 
+/** Room for what is still to come, but never so much that the curve is squeezed into a corner. */
+function horizon(last: number, { metrics, growing }: Props): number {
+  return growing ? Math.max(last, Math.min(metrics.total_steps ?? last, last * ROOM)) : last;
+}
+
+/** As many decimals as tell one tick from the next. */
+function tick(value: number, spacing: number): string {
+  const digits = String(spacing).split(".")[1]?.length ?? 0;
+  return value.toLocaleString(locale.value, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
 function options(
   box: HTMLElement,
-  newest: { readonly current: Metrics },
+  newest: { readonly current: Props },
   onPoint: (place: number | null) => void,
 ): uPlot.Options {
   const style = getComputedStyle(box);
@@ -81,19 +99,10 @@ function options(
     height: HEIGHT,
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false } },
-    // The whole way is shown from the first step on: a curve that grows tells how much is still to come.
-    scales: {
-      x: {
-        time: false,
-        range: (_, least, most) => {
-          const end = newest.current.total_steps ?? most;
-          return [Math.min(least, end - 1), Math.max(most, end)];
-        },
-      },
-    },
+    scales: { x: { time: false, range: (_, least, most) => [Math.min(least, most - 1), horizon(most, newest.current)] } },
     axes: [
       { ...axis, values: (_, steps) => steps.map((step) => whole(step, locale.value)) },
-      { ...axis, size: 58, values: (_, values) => values.map((value) => loss(value, locale.value)) },
+      { ...axis, size: 52, values: (_, values, __, ___, spacing) => values.map((value) => tick(value, spacing)) },
     ],
     series: [
       {},

@@ -3,7 +3,7 @@ import { now } from "../clock";
 import { clockTime, day, duration, fullTime } from "../format/time";
 import { known, locale, t } from "../i18n/i18n";
 import { Icon, type IconName } from "../ui/Icon";
-import { deletedAt, type Milestone, milestones } from "./milestones";
+import { deletion, type Milestone, milestones } from "./milestones";
 
 interface Props {
   job: Job;
@@ -39,9 +39,11 @@ function Entry({ milestone, since }: { milestone: Milestone; since: number }) {
       </span>
       <div class="timeline-text">
         <span class="timeline-name">{name(event)}</span>
-        {seconds !== null && <span class="timeline-length number">{duration(seconds, locale.value)}</span>}
+        {seconds !== null && seconds >= 1 && (
+          <span class="timeline-length number">{duration(seconds, locale.value)}</span>
+        )}
         {why && <span class="finer">{why}</span>}
-        {event.message && <span class="finer">{event.message}</span>}
+        {event.message && !isTold(event) && <span class="finer">{event.message}</span>}
       </div>
       <time class="number" dateTime={event.at} title={fullTime(at, locale.value)}>
         {clockTime(at, since, locale.value)}
@@ -52,15 +54,25 @@ function Entry({ milestone, since }: { milestone: Milestone; since: number }) {
 
 /** The promise that training data does not stay behind, and whether it has been kept. */
 function DeletionProof({ job, events }: Props) {
-  const gone = deletedAt(events);
-  if (gone === null && !job.metadata.upload_id) return null;
+  const proof = deletion(events);
+  if (proof === null && !job.metadata.upload_id) return null;
   return (
-    <p class="proof" data-kept={gone !== null} data-testid="proof">
+    <div class="proof" data-kept={proof !== null} data-testid="proof">
       <Icon name="shield" size={18} />
-      {gone === null
-        ? t(job.is_terminal ? "proof.pending" : "proof.promise")
-        : t("proof.kept", { time: fullTime(gone, locale.value) })}
-    </p>
+      <div>
+        <p>
+          {proof === null
+            ? t(job.is_terminal ? "proof.pending" : "proof.promise")
+            : t("proof.kept", { time: fullTime(Date.parse(proof.at), locale.value) })}
+        </p>
+        {proof?.message && (
+          <details>
+            <summary>{t("proof.record")}</summary>
+            <p class="finer">{proof.message}</p>
+          </details>
+        )}
+      </div>
+    </div>
   );
 }
 
@@ -70,11 +82,18 @@ function name(event: JobEvent): string {
   return known(key) ? t(key) : event.kind;
 }
 
+/** Whether our own words say what happened: the server's message, in English, would only say it again. */
+function isTold(event: JobEvent): boolean {
+  return event.kind !== "note" && (event.kind === "moved" ? known(`phase.${event.phase}`) : known(`event.${event.kind}`));
+}
+
 function icon(event: JobEvent): IconName {
   if (event.kind === "data_deleted") return "shield";
   if (event.kind === "artifacts_collected") return "box";
-  if (event.kind === "cancel_requested" || event.phase === "cancelled") return "stop";
+  if (event.kind === "cancel_requested") return "stop";
+  if (event.kind !== "moved") return "dot";
+  if (event.phase === "cancelled") return "stop";
   if (event.phase === "failed") return "alert";
-  if (event.kind === "moved" && event.phase === "completed") return "check";
+  if (event.phase === "completed") return "check";
   return "dot";
 }

@@ -4,10 +4,11 @@ import { api } from "../api/api";
 import { ApiError } from "../api/client";
 import type { ArtifactList, InlineProgress, Job, JobEvent, Metrics } from "../api/types";
 import { poll } from "../polling";
+import { loadHardware } from "../jobs/hardware";
 import { statusNews } from "../jobs/watch";
 import { announce } from "../ui/announcer";
 import { type Block, LogBuffer } from "./log_buffer";
-import { deletedAt } from "./milestones";
+import { deletion } from "./milestones";
 
 const ACTIVE_MS = 2_000;
 /** The job has ended but its bill, its log or the deletion of its data has not. */
@@ -44,6 +45,7 @@ export function followJob(id: string) {
       }
       throw error;
     }
+    void loadHardware();
     const turned = before !== latest.status;
     if (before && turned) announce(statusNews(latest));
     const wanted: Promise<() => void>[] = [askEvents(), askProgress(latest), askMetrics(latest, turned)];
@@ -96,7 +98,7 @@ export function followJob(id: string) {
     const current = job.value;
     if (missing.value || current === null) return null;
     if (current.is_active) return ACTIVE_MS;
-    const dataGone = !current.metadata.upload_id || deletedAt(events.value) !== null;
+    const dataGone = !current.metadata.upload_id || deletion(events.value) !== null;
     const settled = current.cost_is_final && logComplete.value && dataGone;
     return settled ? SETTLED_MS : SETTLING_MS;
   }

@@ -3,14 +3,17 @@ import type { MetricPoint } from "../api/types";
 
 /** Steps of a diffusion trainer jump: only the smoothed line tells where it is going. */
 const SMOOTHING = 0.9;
+/** A short run has no hundred points to average over: it gets less, or the line would lag behind what it tells. */
+const LEAST_SMOOTHING = 0.5;
 
 /** Exponential moving average, corrected for its start so that the first values are not dragged to zero. */
 export function smoothed(values: readonly number[]): number[] {
+  const share = Math.min(SMOOTHING, Math.max(LEAST_SMOOTHING, 1 - 10 / values.length));
   let average = 0;
   let weight = 0;
   return values.map((value) => {
-    average = SMOOTHING * average + (1 - SMOOTHING) * value;
-    weight = SMOOTHING * weight + (1 - SMOOTHING);
+    average = share * average + (1 - share) * value;
+    weight = share * weight + (1 - share);
     return average / weight;
   });
 }

@@ -22,10 +22,9 @@ export function milestones(events: readonly JobEvent[], job: Job, now: number): 
   });
 }
 
-/** When the provider's and our own copies of the training data were deleted; null before that. */
-export function deletedAt(events: readonly JobEvent[]): number | null {
-  const proof = events.findLast((event) => event.kind === "data_deleted");
-  return proof ? Date.parse(proof.at) : null;
+/** The record that the uploaded training data was deleted; null before that. */
+export function deletion(events: readonly JobEvent[]): JobEvent | null {
+  return events.findLast((event) => event.kind === "data_deleted") ?? null;
 }
 
 function beginning(event: JobEvent): Phase | null {

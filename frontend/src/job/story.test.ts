@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { Artifact, Job, JobEvent, Phase } from "../api/types";
-import { finalModel, ordered } from "./files";
+import { finalModel, isWeights, ordered } from "./files";
 import { smoothed, summary } from "./losses";
-import { deletedAt, milestones } from "./milestones";
+import { deletion, milestones } from "./milestones";
 
 const at = (second: number) => new Date(Date.UTC(2026, 0, 1, 12, 0, second)).toISOString();
 const moved = (second: number, phase: Phase, kind = "moved"): JobEvent => ({
@@ -43,8 +43,8 @@ describe("milestones", () => {
   });
 
   test("the deletion of data is proven by its event only", () => {
-    expect(deletedAt(events)).toBeNull();
-    expect(deletedAt([...events, moved(50, "completed", "data_deleted")])).toBe(Date.parse(at(50)));
+    expect(deletion(events)).toBeNull();
+    expect(deletion([...events, moved(50, "completed", "data_deleted")])?.at).toBe(at(50));
   });
 });
 
@@ -70,13 +70,18 @@ describe("files", () => {
     file("w.safetensors", true),
   ];
 
-  test("models come first, the final one before its checkpoints, checkpoints in the order of their steps", () => {
+  test("models come first, the final one before its checkpoints, the newest checkpoint before older ones", () => {
     expect(ordered(files).map((one) => one.name)).toEqual([
       "w.safetensors",
-      "checkpoint-200/w.safetensors",
       "checkpoint-1000/w.safetensors",
+      "checkpoint-200/w.safetensors",
       "config.json",
     ]);
+  });
+
+  test("weights are what can be used: not the memory of an optimizer", () => {
+    const names = ["w.safetensors", "checkpoint-1/optimizer.safetensors", "checkpoint-1/w.safetensors", "a.json"];
+    expect(names.filter((name) => isWeights(file(name, false)))).toEqual(["w.safetensors", "checkpoint-1/w.safetensors"]);
   });
 
   test("without a final model the newest checkpoint is the one to take", () => {

@@ -1,11 +1,12 @@
 import type { InlineProgress, Job } from "../api/types";
 import { percent } from "../format/amount";
 import { money } from "../format/money";
-import { ago, duration, fullTime } from "../format/time";
+import { ago, duration, fullTime, roughly } from "../format/time";
 import { locale, t } from "../i18n/i18n";
 import { jobLink } from "../router";
 import { ProgressBar } from "../ui/ProgressBar";
-import { cost, hardware, ranFor, title } from "./job";
+import { hardware } from "./hardware";
+import { cost, ranFor, title } from "./job";
 import { StatusChip } from "./StatusChip";
 import { SteerButtons } from "./steering";
 
@@ -87,6 +88,11 @@ function RowProgress({ job, report }: { job: Job; report: InlineProgress | undef
     <span class="row-progress">
       <ProgressBar label={t("progress.of", { name: title(job) })} value={report.progress} />
       <span class="number">{percent(report.progress, locale.value)}</span>
+      {report.eta_seconds !== null && (
+        <span class="finer number">
+          {t("progress.eta", { time: duration(roughly(report.eta_seconds), locale.value) })}
+        </span>
+      )}
     </span>
   );
 }

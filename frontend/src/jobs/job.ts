@@ -25,10 +25,6 @@ export function ranFor(job: Job, now: number): number | null {
   return Math.max(0, (end - Date.parse(job.started_at)) / 1000);
 }
 
-export function hardware(job: Job): string | null {
-  return job.hardware_type || job.hardware_profile;
-}
-
 /** The address when a browser may open it: never `javascript:` or anything else that is not a page. */
 export function webLink(address: string): string | null {
   try {

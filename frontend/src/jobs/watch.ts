@@ -6,6 +6,7 @@ import type { InlineProgress, Job, JobPage, Status } from "../api/types";
 import { t } from "../i18n/i18n";
 import { poll } from "../polling";
 import { announce } from "../ui/announcer";
+import { loadHardware } from "./hardware";
 import { title } from "./job";
 
 const BUSY_MS = 3_000;
@@ -20,6 +21,7 @@ export function watchJobs(query: JobQuery) {
 
   async function ask(): Promise<void> {
     const answer = await api.jobs(query);
+    void loadHardware();
     const running = answer.jobs.filter((job) => job.status === "running");
     // A job may end or go between the two questions: its row then has no bar, and the list still stands.
     const reports = await Promise.allSettled(running.map((job) => api.progress(job.job_id)));
