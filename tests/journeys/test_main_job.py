@@ -62,7 +62,7 @@ def test_a_trainer_that_publishes_after_validations_only_still_delivers_its_last
     job_id = _submit(world, config, images)
     job = world.until(job_id, "completed", "failed")
     assert job["status"] == "completed", job
-    assert any("--checkpoint_step_interval" in warning for warning in job["warnings"])
+    assert any("--checkpoint_step_interval" in warning for warning in job["metadata"]["warnings"])
     models = [file for file in world.get(f"/api/cloud/jobs/{job_id}/artifacts")["artifacts"] if file["is_model"]]
     assert [file["name"] for file in models] == ["checkpoint-50/pytorch_lora_weights.safetensors"]
 
