@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from chalicelib.domain.artifacts import last_weights
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.ports import Objects
 
 LINK_SECONDS = 3600
-
-_CHECKPOINT = re.compile(r"(?:^|/)checkpoint-([0-9]{1,15})/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +43,3 @@ class Deliver:
         models = last_weights([artifact.name for artifact in found])
         found = [replace(artifact, is_model=artifact.name in models) for artifact in found]
         return sorted(found, key=lambda artifact: (not artifact.is_model, artifact.name))
-
-
-def last_weights(names: Iterable[str]) -> set[str]:
-    """The weight files outside of checkpoints, or else those of the checkpoint with the highest step."""
-    by_step: dict[float, set[str]] = {}
-    for name in names:
-        if name.endswith(".safetensors"):
-            checkpoint = _CHECKPOINT.search(name)
-            by_step.setdefault(int(checkpoint[1]) if checkpoint else math.inf, set()).add(name)
-    return by_step[max(by_step)] if by_step else set()

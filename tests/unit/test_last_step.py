@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.actions.deliver import last_weights
+from chalicelib.domain.artifacts import is_weights, last_weights
 from chalicelib.domain.configs import hub_target, normalise
 from chalicelib.domain.errors import InvalidConfig
 from chalicelib.domain.last_step import nearest_divisor, publishing_last_weights
@@ -83,3 +83,4 @@ def test_the_model_is_the_final_weights_or_else_the_last_checkpoint() -> None:
     assert last_weights(checkpoints) == {"checkpoint-10/a.safetensors"}
     assert last_weights([*checkpoints, "pytorch_lora_weights.safetensors"]) == {"pytorch_lora_weights.safetensors"}
     assert last_weights(["validation_images/a.png"]) == set()
+    assert not is_weights("checkpoint-10/optimizer.safetensors") and not is_weights("checkpoint-1/random_states_0.pt")
