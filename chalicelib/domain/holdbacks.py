@@ -52,11 +52,13 @@ _CACHE_PATTERNS = ("*.pyc", "*~", "._*", ".~lock.*", "*.swp", "aspect_ratio_buck
 _SECRETS = frozenset(
     {".netrc", "_netrc", ".npmrc", ".pypirc", ".git-credentials", ".htpasswd", ".pgpass", ".my.cnf", ".boto", ".s3cfg"}
     | {"credentials", "credentials.json", "credentials.csv", "application_default_credentials.json", "kubeconfig"}
-    | {"rclone.conf", "terraform.tfstate", "wallet.dat", "token.json"}
+    | {"rclone.conf", "terraform.tfstate", "wallet.dat", "token.json", "auth.json", ".dockerconfigjson"}
+    | {"password.txt", "passwords.txt", "passwords.csv", "api_key.txt", "apikey.txt", "api_keys.txt", "hf_token.txt"}
 )
 _SECRET_PATTERNS = (
     *(".env", ".env.*", ".env-*", ".env_*", ".envrc", "*.env"),
     *("*.pem", "*.key", "*.p12", "*.pfx", "*.crt", "*.cer", "*.der", "*.jks", "*.keystore", "*.kdbx", "*.kdb", "*.ppk"),
+    *("*.p8", "*.pkcs12", "*.jceks"),
     *("id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", "*.ovpn", "*.tfvars", "*.agekey", "*.gpg", "*.pgp"),
     *("client_secret*.json", "service-account*.json", "service_account*.json", "serviceaccount*.json"),
     *("*-service-account*.json", "*_service_account*.json", "secret.json", "secrets.json", "secret.y*ml"),
@@ -93,6 +95,9 @@ _TOKENS = re.compile(
     rb"|xox[abeoprs]-[A-Za-z0-9-]{10,}|AIza[A-Za-z0-9_-]{35}|npm_[A-Za-z0-9]{36}|whsec_[A-Za-z0-9+/]{24,}"
     rb")"
     rb"|(?i:aws_secret_access_key|aws_session_token)[\"']?\s*[=:]\s*[\"']?[A-Za-z0-9/+=]{16,}"
+    # Settings such as WANDB_API_KEY=…, whatever the service: a long value without spaces, right behind the sign.
+    rb"|(?i:api_?key|secret_?key|access_?token|auth_?token|account_?key|passw(?:or)?d)[\"']?\s?[=:]\s?[\"']?"
+    rb"(?=[A-Za-z_+/=.-]*[0-9])[A-Za-z0-9_+/=.-]{20,}"
     rb"|PuTTY-User-Key-File-|PGP PRIVATE KEY BLOCK"
 )
 
@@ -101,7 +106,10 @@ _HINTS: tuple[bytes, ...] = (
     *(b"PRIVATE KEY", b"PuTTY-User-Key-File-", b"AKIA", b"ASIA", b"AIza", b"hf_", b"r8_", b"sk-", b"sk_live_"),
     *(b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_", b"glpat-", b"xox", b"npm_", b"whsec_"),
 )
-_HINTS_IN_ANY_CASE = (b"aws_secret_access_key", b"aws_session_token")
+_HINTS_IN_ANY_CASE = (
+    *(b"aws_secret_access_key", b"aws_session_token", b"apikey", b"api_key", b"secretkey", b"secret_key"),
+    *(b"accesstoken", b"access_token", b"authtoken", b"auth_token", b"accountkey", b"account_key", b"passw"),
+)
 
 
 def holds_secret(content: bytes) -> bool:

@@ -9,6 +9,7 @@ import zlib
 
 _IMAGES = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".avif", ".jxl", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".exr"}
+    | {".jfif", ".jp2", ".apng", ".tga", ".ppm"}
 )
 _MEDIA = _IMAGES | {
     *(".mp4", ".webm", ".mkv", ".mov", ".avi", ".m4v", ".mpg", ".mpeg"),
@@ -25,7 +26,7 @@ DEFLATE_LIMIT = 8 << 20
 """Larger text is stored: to send one part again, everything before it in the file would be compressed again."""
 
 INSPECT_LIMIT = 1 << 20
-"""Files of unknown kind up to this size are searched for secrets; all text that is deflated is searched too."""
+"""Files of unknown kind up to this size are read whole; larger ones, and large text, in blocks. All are searched."""
 
 _WORTH_DEFLATING = 64
 

@@ -37,8 +37,10 @@ OnHashed = Callable[[int, int], None]
 """Called with the number of files and of bytes hashed since the last call."""
 
 _BLOCK = 1 << 20
+_LONGEST_TOKEN = 512
 _BATCH_FILES, _BATCH_BYTES = 64, 32 << 20
 _NAMED_IN_ERROR = 20
+CAPTION = ".txt"
 _NO_DATASET_BELOW = ("/proc", "/sys", "/dev")
 
 
@@ -70,7 +72,7 @@ def scan(sources: Sequence[Source], on_hashed: OnHashed | None = None, threads: 
         held_back=tuple(sorted(findings.held_back, key=lambda one: one.path)),
         datasets=sizes,
         shared=shared,
-        warnings=tuple(findings.warnings + _warnings_about(entries)),
+        warnings=tuple(findings.warnings + _warnings_about(entries) + _lost_captions(entries, findings.held_back)),
         root=root_of((entry.path, entry.size, entry.sha256.hex()) for entry in entries),
         total_bytes=sum(size.total_bytes for size in sizes),
     )
@@ -163,7 +165,10 @@ def _hash(candidate: Candidate) -> Entry | HoldBack | str:
             if text:
                 packed_size = min(size, len(deflated(content)))
         else:
-            read, sha256, crc32 = _stream_hashes(descriptor)
+            found = _stream_hashes(descriptor, searched=not is_media(candidate.name))
+            if found is None:
+                return HoldBack.SECRET_INSIDE
+            read, sha256, crc32 = found
         after = os.fstat(descriptor)
     if read != size or after.st_size != size or after.st_mtime_ns != before.st_mtime_ns:
         return "it was written to while it was read"
@@ -171,9 +176,14 @@ def _hash(candidate: Candidate) -> Entry | HoldBack | str:
     return Entry(candidate.source, name, disk_name, size, before.st_mtime_ns, sha256, crc32, packed_size)
 
 
-def _stream_hashes(descriptor: int) -> tuple[int, bytes, int]:
-    sha256, crc32, read = hashlib.sha256(), 0, 0
+def _stream_hashes(descriptor: int, searched: bool) -> tuple[int, bytes, int] | None:
+    """Bytes read, SHA-256 and CRC-32; None when a search was wanted and a secret is inside."""
+    sha256, crc32, read, tail = hashlib.sha256(), 0, 0, b""
     while block := os.read(descriptor, _BLOCK):
+        if searched:
+            if holds_secret(tail + block):
+                return None
+            tail = block[-_LONGEST_TOKEN:]
         sha256.update(block)
         crc32 = zlib.crc32(block, crc32)
         read += len(block)
@@ -208,12 +218,12 @@ def _sizes(sources: list[Source], entries: list[Entry], held_back: list[HeldBack
     for entry in entries:
         counts[entry.source.id] += 1
         totals[entry.source.id] += entry.size
-        if entry.size and not is_text(entry.name):
+        if entry.size and is_media(entry.name):
             usable.add(entry.source.id)
     for source in sources:
         if source.id not in usable:
             stay = sum(1 for one in held_back if one.path.startswith(f"{source.id}/"))
-            what = f"{counts[source.id]} text or empty files" if counts[source.id] else "no files"
+            what = f"{counts[source.id]} text, empty or other files" if counts[source.id] else "no files"
             raise EmptyDataset(
                 f"Dataset '{source.id}' has nothing to train on: {source.folder} holds {what} that may be sent"
                 + (f", and {stay} that are held back." if stay else ".")
@@ -228,3 +238,19 @@ def _warnings_about(entries: list[Entry]) -> list[str]:
         return []
     shown = ", ".join(empty[:_NAMED_IN_ERROR]) + (" …" if len(empty) > _NAMED_IN_ERROR else "")
     return [f"Images that are empty files (0 bytes), {len(empty)} in all: {shown}"]
+
+
+def _lost_captions(entries: list[Entry], held_back: list[HeldBack]) -> list[str]:
+    """An image whose caption stays here would be trained without it, and nobody would know why."""
+    stay = {one.path[: -len(CAPTION)] for one in held_back if one.path.endswith(CAPTION)}
+    alone = [shown for entry in entries if is_image(entry.name) and _stem(shown := printable(entry.path)) in stay]
+    if not alone:
+        return []
+    named = ", ".join(alone[:_NAMED_IN_ERROR]) + (" …" if len(alone) > _NAMED_IN_ERROR else "")
+    return [
+        f"Images whose caption is held back, {len(alone)} in all: {named}. Take what looks like a secret out of it."
+    ]
+
+
+def _stem(path: str) -> str:
+    return path.rpartition(".")[0]

@@ -399,3 +399,46 @@ def test_ten_thousand_files_are_listed(tmp_path: Path) -> None:
     manifest = scanned(tmp_path)
     assert len(manifest.entries) == 10_000
     assert len({entry.sha256 for entry in manifest.entries}) == 10_000
+
+
+@pytest.mark.parametrize("name", ["captions.jsonl", "dump.sql"])
+@pytest.mark.parametrize("before", [9 << 20, (9 << 20) - 20])
+def test_a_token_is_found_in_large_text_also_across_two_blocks(tmp_path: Path, name: str, before: int) -> None:
+    put(tmp_path, "a.png")
+    put(tmp_path, name, b"a cat \n" * (before // 7) + b" " * (before % 7) + TOKENS[0].encode() + b"\n" * 99)
+    assert reasons(scanned(tmp_path)) == {f"set/{name}": HoldBack.SECRET_INSIDE}
+
+
+def test_a_caption_that_stays_is_told_with_its_image(tmp_path: Path) -> None:
+    put(tmp_path, "deep/a.png")
+    put(tmp_path, "deep/a.txt", TOKENS[0].encode())
+    put(tmp_path, "b.png")
+    put(tmp_path, "b.txt", b"a cat")
+    (warning,) = scanned(tmp_path).warnings
+    assert "caption is held back, 1 in all: set/deep/a.png" in warning
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "WANDB_API_KEY=" + "0a1b" * 10,
+        '"access_token": "' + "aB3_" * 6 + '"',
+        "AccountKey=" + "a1+/" * 20,
+        "password: " + "abc123" * 9,
+    ],
+)
+def test_settings_with_a_key_stay_whatever_the_service(line: str) -> None:
+    assert holds_secret(f"first line\n{line}\n".encode())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "password: hunter2",
+        "an api key = a photograph of a house",
+        "access_token=none",
+        "passwords are_written_in_the_old_book",
+    ],
+)
+def test_words_about_keys_are_sent(line: str) -> None:
+    assert not holds_secret(line.encode())
