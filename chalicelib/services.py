@@ -99,15 +99,22 @@ def new_id() -> str:
 
 
 def assemble(
-    settings: Settings, table: Table, objects: Objects, keys: DeliveryKeys, door: Door, clock: Clock = utc_now
+    settings: Settings,
+    table: Table,
+    objects: Objects,
+    keys: DeliveryKeys,
+    door: Door,
+    clock: Clock = utc_now,
+    trainers: Trainers | None = None,
 ) -> Services:
+    """Without ``trainers``: all that there are."""
     jobs, outbox, uploads = JobTable(table, clock), OutboxTable(table), UploadTable(table)
     chosen, journal = SettingsTable(table), JournalTable(table, clock)
-    trainers = Registry({"replicate": lambda: _replicate(settings, clock)})
+    trainers = trainers or Registry({"replicate": lambda: _replicate(settings, clock)})
     known = [settings.replicate_token, settings.hf_token, settings.webhook_secret, settings.api_token]
     follow = Follow(FollowTable(table), [secret for secret in known if secret])
     poll_every = timedelta(seconds=settings.poll_seconds)
-    reconcile = Reconcile(jobs, outbox, follow, trainers, clock, poll_every)
+    reconcile = Reconcile(jobs, follow, trainers, clock, poll_every)
     finish = Finish(jobs, uploads, objects, keys, clock)
     carry_out = CarryOut(
         jobs=jobs,

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from chalicelib.domain.errors import NotFound, ProviderDown
 from chalicelib.domain.jobs import Event, EventKind, Job, Phase, Reason
-from chalicelib.domain.outbox import Intent, IntentKind
+from chalicelib.domain.outbox import Intent
 from chalicelib.domain.ports import Clock, DeliveryKeys, Jobs, Objects, StoredObject, Uploads
 from chalicelib.domain.sightings import ending
 from chalicelib.domain.uploads import UploadState
@@ -39,7 +39,7 @@ class Finish:
             )
         change = ending(job, moved, now, by="system")
         found = Event(now, EventKind.ARTIFACTS_COLLECTED, moved.phase, _counted(files), "system")
-        self._jobs.save(job, change.job, [found, *change.events], [], [IntentKind.COLLECT])
+        self._jobs.save(job, change.job, [found, *change.events], change.promise, [intent])
 
     def delete_data(self, job: Job, intent: Intent) -> None:
         """Deletes the uploaded data, looks that it is gone, writes that down, and ends the trainer's key."""
@@ -47,7 +47,7 @@ class Finish:
         now = self._clock()
         touched = replace(job, version=job.version + 1, updated_at=now)
         events = [self._deleted(job, now)] if job.upload_id else []
-        self._jobs.save(job, touched, events, [], [IntentKind.DELETE_DATA])
+        self._jobs.save(job, touched, events, [], [intent])
 
     def _deleted(self, job: Job, now: datetime) -> Event:
         try:

@@ -59,11 +59,18 @@ class HearWebhook:
             log.info("a webhook was about a run of somebody else", extra={"run": info.job_id})
             heard = Heard("ignored", why="no job of ours has this run")
         else:
-            change = self._reconcile.sight(job.tenant, job.id, info)
-            self._carry_out.all(change)
-            heard = Heard("received", job.id, change is not None)
+            heard = self._tell(job, info)
         self._journal.remember(provider, message_id)
         return heard
+
+    def _tell(self, job: Job, info: CloudJobInfo) -> Heard:
+        if job.run_id != info.job_id and (job.run_id or job.is_terminal):
+            # A run that nobody waits for, started by an attempt that was given up: it must not go on costing money.
+            self._carry_out.stop_stray(job, info)
+            return Heard("received", job.id)
+        change = self._reconcile.sight(job.tenant, job.id, info)
+        self._carry_out.all(change)
+        return Heard("received", job.id, change is not None)
 
     def _job_of(self, provider: str, info: CloudJobInfo) -> Job | None:
         """By the run id; or, when the news overtakes the answer to our launch, by the launch key inside the news."""
@@ -72,7 +79,7 @@ class HearWebhook:
             return known
         # The key is part of the body that the provider signed, so nobody else can bring it.
         job = self._jobs.by_launch(info.launch_key)
-        return job if job and job.run_id in (None, info.job_id) and job.provider == provider else None
+        return job if job and job.provider == provider else None
 
 
 def _parse(body: bytes) -> dict[str, object]:

@@ -9,10 +9,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 from chalicelib.actions.follow import Follow
-from chalicelib.domain.errors import CloudError, ProviderDown, ProviderError, ProviderRefused
-from chalicelib.domain.jobs import Job, Phase, Reason
-from chalicelib.domain.outbox import IntentKind
-from chalicelib.domain.ports import Clock, Jobs, Outbox, Stale, Trainers
+from chalicelib.domain.errors import CloudError, ProviderDown, ProviderRefused
+from chalicelib.domain.jobs import Event, EventKind, Job, Phase, Reason
+from chalicelib.domain.money import display
+from chalicelib.domain.ports import Clock, Jobs, Stale, Trainers
 from chalicelib.domain.runs import CloudJobInfo
 from chalicelib.domain.sightings import Change, ending, hear, is_over
 
@@ -23,11 +23,8 @@ _TRIES = 10
 
 
 class Reconcile:
-    def __init__(
-        self, jobs: Jobs, outbox: Outbox, follow: Follow, trainers: Trainers, clock: Clock, poll_every: timedelta
-    ) -> None:
+    def __init__(self, jobs: Jobs, follow: Follow, trainers: Trainers, clock: Clock, poll_every: timedelta) -> None:
         self._jobs = jobs
-        self._outbox = outbox
         self._follow = follow
         self._trainers = trainers
         self._clock = clock
@@ -36,9 +33,13 @@ class Reconcile:
     def sight(self, tenant: str, job_id: str, info: CloudJobInfo) -> Change | None:
         """The change that the news made, with the effects that it promised; None when it changed nothing.
 
-        The log is kept first, so that a job that is over has its whole log.
+        The log is kept first, so that a job that is over has its whole log. News of another run than the job's changes
+        nothing.
         """
-        tail = self._follow.hear(self._jobs.get(tenant, job_id), info)
+        job = self._jobs.get(tenant, job_id)
+        if not _may_be_of(job, info):
+            return None
+        tail = self._follow.hear(job, info)
         return self._change(tenant, job_id, lambda job: self._heard(job, info, tail))
 
     def look(self, tenant: str, job_id: str) -> Change | None:
@@ -48,19 +49,30 @@ class Reconcile:
             return self._change(tenant, job_id, lambda job: self._next_look(job, None))
         try:
             info = asyncio.run(self._trainers.get(job.provider).get_job_status(job.run_id))
-        except ProviderRefused as error:
-            if error.fields.get("provider_status") != 404:
-                raise
-            lost = error
-            return self._change(tenant, job_id, lambda job: self._lost(job, lost))
-        except ProviderError as error:
+        except CloudError as error:
+            if isinstance(error, ProviderRefused) and error.fields.get("provider_status") == 404:
+                lost = error
+                return self._change(tenant, job_id, lambda job: self._lost(job, lost))
             log.warning("a run could not be looked at", extra={"job": job_id, "why": error.code})
             wait = self._poll_every * (6 if isinstance(error, ProviderDown) else 2)
             return self._change(tenant, job_id, lambda job: self._next_look(job, wait))
         change = self.sight(tenant, job_id, info)
         return change or self._change(tenant, job_id, lambda job: self._next_look(job, self._poll_every))
 
+    def write_down(self, tenant: str, job_id: str, stray: CloudJobInfo | None) -> None:
+        """Settles the open bill of a job that was given up while its launch was in doubt.
+
+        ``stray`` is a run that bears the job's key, is not its run and is over; None when it is known that there is
+        none. When the bill is settled already only the stray run itself is told of.
+        """
+        self._change(tenant, job_id, lambda job: self._written_down(job, stray))
+
+    def note(self, tenant: str, job_id: str, message: str) -> None:
+        self._change(tenant, job_id, lambda job: self._noted(job, message))
+
     def _heard(self, job: Job, info: CloudJobInfo, tail: str) -> Change:
+        if not _may_be_of(job, info):
+            return Change(job)
         now = self._clock()
         change = hear(job, info, now, tail)
         if change.job is job:
@@ -68,9 +80,6 @@ class Reconcile:
         if not is_over(change.job):
             # A run that is seen is looked at again before long, also when its webhooks never come.
             change = replace(change, job=replace(change.job, next_look_at=now + self._poll_every))
-        if job.run_id is None and self._outbox.get(job.tenant, job.id, IntentKind.LAUNCH):
-            # A run that is known needs no launch any more: the promise goes in the same transaction.
-            change = replace(change, forget=[IntentKind.LAUNCH])
         return change
 
     def _next_look(self, job: Job, wait: timedelta | None) -> Change:
@@ -78,7 +87,29 @@ class Reconcile:
         due = now + wait if wait and not is_over(job) else None
         return Change(replace(job, next_look_at=due, version=job.version + 1))
 
+    def _written_down(self, job: Job, stray: CloudJobInfo | None) -> Change:
+        now = self._clock()
+        billed = (stray.billed_micros, stray.billing_is_final) if stray else (0, True)
+        settles = job.is_terminal and job.run_id is None and job.cost_micros is None and billed[1]
+        events = []
+        if stray:
+            cost = "and its cost is not known" if billed[0] is None else f"and cost {display(billed[0])}"
+            message = f"The run {stray.job_id}, which bears this job's key too, is over ({stray.status}) {cost}."
+            events.append(Event(now, EventKind.NOTE, job.phase, message, "provider"))
+        if not settles:
+            return Change(replace(job, version=job.version + 1, updated_at=now), events) if events else Change(job)
+        told = "The run cost" if stray else "No run was started. It cost"
+        events.append(Event(now, EventKind.SETTLED, job.phase, f"{told} {display(billed[0] or 0)}.", "provider"))
+        return Change(job.noted(now, cost_micros=billed[0], cost_is_final=True), events)
+
+    def _noted(self, job: Job, message: str) -> Change:
+        now = self._clock()
+        event = Event(now, EventKind.NOTE, job.phase, message)
+        return Change(replace(job, version=job.version + 1, updated_at=now), [event])
+
     def _lost(self, job: Job, error: CloudError) -> Change:
+        if is_over(job):
+            return Change(job)  # its end was heard while we asked
         now = self._clock()
         detail = f"{job.provider} no longer knows the run {job.run_id}: {error.detail}"
         to = Phase.CANCELLED if job.phase is Phase.CANCELLING else Phase.FAILED
@@ -97,3 +128,7 @@ class Reconcile:
                 continue
             return change
         raise Stale(job_id)
+
+
+def _may_be_of(job: Job, info: CloudJobInfo) -> bool:
+    return job.run_id in (None, info.job_id)

@@ -67,13 +67,22 @@ class Steer:
                 job_id=job.id,
                 current_state=str(job.status),
             )
+        launch = self._outbox.get(job.tenant, job.id, IntentKind.LAUNCH)
+        if launch and launch.in_doubt:
+            raise InvalidJobState(
+                f"{job.provider} may have a run that bears the key '{job.launch_key}', and this job is what remembers "
+                f"to stop it. Delete the job once {job.provider} has answered; that is tried for a day.",
+                job_id=job.id,
+                current_state=str(job.status),
+            )
         self._jobs.delete(job)
 
     def _stop(self, job: Job, by: Caller) -> Change:
         now = self._clock()
         asked = Event(now, EventKind.CANCEL_REQUESTED, job.phase, f"{by.owner} asked to cancel.", by.owner)
-        if job.phase is Phase.QUEUED and self._never_tried(job):
-            # Nothing has been asked of the vendor: taking back the promise is all it takes.
+        launch = self._outbox.get(job.tenant, job.id, IntentKind.LAUNCH)
+        if launch and not launch.in_doubt and job.phase in (Phase.QUEUED, Phase.LAUNCHING):
+            # Nothing has been asked of the vendor: taking back the promise, as it stands, is all it takes.
             moved = job.advance(
                 Phase.CANCELLED,
                 now,
@@ -83,14 +92,10 @@ class Steer:
                 cost_is_final=True,
             )
             change = ending(job, moved, now, by=by.owner, events=[asked])
-            return replace(change, forget=[IntentKind.LAUNCH])
+            return replace(change, forget=[launch])
         cancel = Intent(job.tenant, job.id, IntentKind.CANCEL, now, now)
         if job.phase is Phase.CANCELLING:
             return Change(replace(job, version=job.version + 1, updated_at=now), [asked], [cancel])
         moved = job.advance(Phase.CANCELLING, now, cancel_requested_at=now)
         change = ending(job, moved, now, by=by.owner, events=[asked])
         return replace(change, promise=[cancel])
-
-    def _never_tried(self, job: Job) -> bool:
-        launch = self._outbox.get(job.tenant, job.id, IntentKind.LAUNCH)
-        return launch is not None and launch.attempts == 0

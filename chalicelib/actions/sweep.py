@@ -14,6 +14,8 @@ from chalicelib.domain.ports import Clock, DueWork, Outbox
 
 log = logging.getLogger(__name__)
 
+AFTER_A_FAILURE = timedelta(minutes=1)
+
 
 @dataclass(frozen=True, slots=True)
 class Swept:
@@ -36,7 +38,8 @@ class Sweep:
     def __call__(self, limit: int = 100, within: timedelta = timedelta(seconds=45)) -> Swept:
         """Two sweeps at once do no harm: intents are leased, and every other write is conditional.
 
-        One piece of work that fails does not stop the others; it stays due and is tried by the next sweep.
+        One piece of work that fails does not stop the others: it is put off, so that it is not the first in line of
+        every sweep to come.
         """
         started = self._clock()
         work = self._outbox.due(started, limit)
@@ -52,6 +55,8 @@ class Sweep:
             except Exception:
                 failed += 1
                 log.exception("a piece of due work failed", extra={"what": item.what, "id": item.id})
+                now = self._clock()
+                self._outbox.put_off(item, now, now + AFTER_A_FAILURE)
         return Swept(done, failed, left=done + failed < len(work) or len(work) == limit)
 
     def _do(self, item: DueWork, now: datetime) -> None:

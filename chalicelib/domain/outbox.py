@@ -1,11 +1,12 @@
 """Intents: effects on the outside world that were promised in the same transaction as the state that asks for them.
 
-    promised ─▶ claimed (lease) ─▶ carried out ─▶ forgotten, together with the move that it caused
+    promised ─▶ claimed (lease) ─▶ carried out ─▶ forgotten
                    ▲      │
                    └──────┘ the process died, or the vendor could not be reached: claimed again when the lease ends
 
-An intent may be carried out more than once, so each effect is made to happen once: a launch looks for the run that
-bears its key before it starts another, a cancel and a deletion do no harm the second time.
+An intent may be carried out more than once, so each effect is made to happen once. A cancel and a deletion do no harm
+the second time. A launch does: it is marked *in doubt* just before the vendor is asked, which also renews the lease,
+and whoever claims an intent in doubt looks for the run that bears its key before it starts another.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ class IntentKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """``attempts`` counts claims, so it is at least 1 while the effect is being carried out."""
+    """``attempts`` counts claims, so it is at least 1 while the effect is being carried out.
+
+    ``in_doubt``: the vendor may have been asked, and nobody has learnt what came of it.
+    """
 
     tenant: str
     job_id: str
@@ -33,13 +37,18 @@ class Intent:
     due_at: datetime
     attempts: int = 0
     last_error: str | None = None
+    in_doubt: bool = False
 
 
 LEASE = timedelta(seconds=60)
-"""Longer than every time limit on a call to a vendor, so that two processes never carry out one intent at once."""
+"""More than twice the time limit of the one call that must not be made by two at once, counted from the mark *in
+doubt*. Effects that take longer than their lease overlap, and do no harm by that."""
 
 GIVE_UP_AFTER = timedelta(hours=1)
-"""How long a launch is tried while the provider is down, before the job fails and nothing was billed."""
+"""How long a launch is tried while the provider is down, before the job fails."""
+
+WATCH_FOR = timedelta(days=1)
+"""How long a run that may exist is looked for after its job has failed, to stop it: longer than runs last."""
 
 
 def backoff(attempts: int) -> timedelta:

@@ -31,7 +31,7 @@ class Change:
     job: Job
     events: list[Event] = field(default_factory=list)
     promise: list[Intent] = field(default_factory=list)
-    forget: list[IntentKind] = field(default_factory=list)
+    forget: list[Intent] = field(default_factory=list)
 
 
 def hear(job: Job, info: CloudJobInfo, at: datetime, log_tail: str = "") -> Change:
@@ -85,6 +85,11 @@ def ending(job: Job, moved: Job, at: datetime, by: str, events: list[Event] | No
 def is_over(job: Job) -> bool:
     """No GPU works for this job any more, and its data is no longer needed."""
     return job.phase is Phase.DELIVERING or job.phase in TERMINAL
+
+
+def has_ended(info: CloudJobInfo) -> bool:
+    """The vendor's run works no more, whatever its job does."""
+    return _PHASE[info.status] in (Phase.DELIVERING, Phase.FAILED, Phase.CANCELLED)
 
 
 def _failure(info: CloudJobInfo, log_tail: str) -> Reason:

@@ -10,11 +10,11 @@ from typing import Any, cast
 from chalicelib.domain.errors import JobNotFound, KeyReused, UploadNotReady, no_such_job
 from chalicelib.domain.jobs import TERMINAL, Event, EventKind, Job, Phase, Reason
 from chalicelib.domain.moments import from_text, maybe_from_text, maybe_to_text, to_text
-from chalicelib.domain.outbox import Intent, IntentKind
+from chalicelib.domain.outbox import Intent
 from chalicelib.domain.ports import Listing, OnceKey, Order, Stale
 from chalicelib.domain.uploads import Upload, UploadState
 from chalicelib.stores import keys
-from chalicelib.stores.outbox import intent_item
+from chalicelib.stores.outbox import as_it_was, intent_item
 from chalicelib.stores.table import (
     Absent,
     All,
@@ -147,13 +147,13 @@ class JobTable:
         after: Job,
         events: list[Event],
         promise: Sequence[Intent] = (),
-        forget: Sequence[IntentKind] = (),
+        forget: Sequence[Intent] = (),
     ) -> None:
         writes: list[Write] = [
             Put(_item(after), All(Exists(), Equals("version", before.version))),
             *(Put(_event_item(after, event, place)) for place, event in enumerate(events)),
             *(Put(intent_item(intent)) for intent in promise),
-            *(Delete(keys.intent_row(after.tenant, after.id, kind), Exists()) for kind in forget),
+            *(Delete(keys.intent_row(after.tenant, after.id, intent.kind), as_it_was(intent)) for intent in forget),
         ]
         if after.run_id and not before.run_id:
             writes.append(Put(_pointer(after, keys.run_row(after.provider, after.run_id))))

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from chalicelib.domain.moments import from_text, to_text
 from chalicelib.domain.outbox import LEASE, Intent, IntentKind
-from chalicelib.domain.ports import DueWork
+from chalicelib.domain.ports import DueWork, Stale
 from chalicelib.stores import keys
-from chalicelib.stores.table import All, ConditionFailed, Equals, Exists, Item, Table
+from chalicelib.stores.table import (
+    All,
+    AtMost,
+    Condition,
+    ConditionFailed,
+    Equals,
+    Exists,
+    Item,
+    Key,
+    Missing,
+    Table,
+    Value,
+)
 
 
 class OutboxTable:
@@ -20,7 +34,7 @@ class OutboxTable:
         """At most ``limit`` rows, the longest overdue first within each partition."""
         found: list[Item] = []
         for partition in keys.due_partitions():
-            found += self._table.query(partition, index="due", between=("0", to_text(now)), limit=limit).items
+            found += self._first(partition, to_text(now), limit)
         found.sort(key=lambda item: str(item["due_sk"]))
         return [_due(item) for item in found[:limit]]
 
@@ -41,6 +55,15 @@ class OutboxTable:
             return None
         return _intent(item)
 
+    def doubt(self, intent: Intent, now: datetime) -> Intent:
+        """Nobody else may claim what is leased, so the number of attempts tells whether it is still ours."""
+        until = now + LEASE
+        changes: Item = {"in_doubt": True, "due_at": to_text(until), **keys.due(intent.job_id, until)}
+        return self._change(intent, set=changes)
+
+    def assure(self, intent: Intent) -> Intent:
+        return self._change(intent, remove=("in_doubt",))
+
     def postpone(self, intent: Intent, until: datetime, error: str) -> None:
         """Gives up the lease. Does nothing when the intent is gone or somebody else has claimed it since."""
         try:
@@ -53,7 +76,37 @@ class OutboxTable:
             return
 
     def forget(self, intent: Intent) -> None:
-        self._table.delete(keys.intent_row(intent.tenant, intent.job_id, intent.kind))
+        row = keys.intent_row(intent.tenant, intent.job_id, intent.kind)
+        with suppress(ConditionFailed):
+            self._table.delete(row, All(Exists(), Equals("attempts", intent.attempts)))
+
+    def put_off(self, work: DueWork, now: datetime, until: datetime) -> None:
+        # Only the place in the index moves: what the row says of its time stays true.
+        with suppress(ConditionFailed):
+            self._table.update(_row(work), set=keys.due(work.id, until), if_=AtMost("due_sk", to_text(now)))
+
+    def _first(self, partition: str, until: str, limit: int) -> list[Item]:
+        found: list[Item] = []
+        cursor = None
+        while len(found) < limit:
+            page = self._table.query(partition, index="due", between=("0", until), limit=limit, cursor=cursor)
+            found += page.items
+            cursor = page.cursor
+            if cursor is None:
+                break
+        return found
+
+    def _change(self, intent: Intent, set: dict[str, Value] | None = None, remove: Sequence[str] = ()) -> Intent:
+        try:
+            item = self._table.update(
+                keys.intent_row(intent.tenant, intent.job_id, intent.kind),
+                set=set,
+                remove=remove,
+                if_=All(Exists(), Equals("attempts", intent.attempts)),
+            )
+        except ConditionFailed:
+            raise Stale(intent.job_id) from None
+        return _intent(item)
 
 
 def intent_item(intent: Intent) -> Item:
@@ -70,7 +123,21 @@ def intent_item(intent: Intent) -> Item:
         "attempts": intent.attempts,
         "last_error": intent.last_error,
         **keys.due(intent.job_id, intent.due_at),
+        # Sparse, so that the mark is there or not, and rows from before there were marks read right.
+        **({"in_doubt": True} if intent.in_doubt else {}),
     }
+
+
+def as_it_was(intent: Intent) -> Condition:
+    """Nobody has claimed or marked the intent since it was read."""
+    marked: Condition = Equals("in_doubt", True) if intent.in_doubt else Missing("in_doubt")
+    return All(Equals("attempts", intent.attempts), marked)
+
+
+def _row(work: DueWork) -> Key:
+    if work.intent:
+        return keys.intent_row(work.tenant, work.id, work.intent)
+    return keys.job_row(work.tenant, work.id) if work.what == "job" else keys.upload_row(work.tenant, work.id)
 
 
 def _intent(item: Item) -> Intent:
@@ -83,6 +150,7 @@ def _intent(item: Item) -> Intent:
         due_at=from_text(read["due_at"]),
         attempts=read["attempts"],
         last_error=read["last_error"],
+        in_doubt=read.get("in_doubt", False),
     )
 
 

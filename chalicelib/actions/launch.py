@@ -1,0 +1,206 @@
+"""Launching: one run for one job, whatever line we die at and whatever the vendor leaves unsaid.
+
+    not in doubt ─▶ mark in doubt ─▶ ask the vendor ─▶ record the run ─▶ forget the promise
+         ▲                               │     │
+         └── it said no, or never heard ─┘     └─ no answer, or we died: in doubt
+                                                     │
+    in doubt ─▶ look for the run that bears our key ─┴─▶ found: record it · none: as above · cannot look: later
+
+While a launch is in doubt nobody may say that nothing was billed. When the vendor cannot be asked for ``GIVE_UP_AFTER``
+the job fails with its cost unknown, and says where to look; but the promise stays for ``WATCH_FOR``, so that a run that
+turns up is stopped and its bill written down. Only then is the cost settled: what that run cost, or nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from chalicelib.actions.reconcile import Reconcile
+from chalicelib.domain.errors import (
+    BadCredentials,
+    BadInput,
+    CloudError,
+    NotFound,
+    ProviderDown,
+    ProviderRefused,
+)
+from chalicelib.domain.jobs import Job, Phase, Reason
+from chalicelib.domain.outbox import GIVE_UP_AFTER, WATCH_FOR, Intent
+from chalicelib.domain.ports import Clock, DeliveryKeys, Jobs, Objects, Outbox, Trainers, Uploads
+from chalicelib.domain.runs import CloudJobInfo, LaunchOrder
+from chalicelib.domain.sightings import Change, ending, has_ended
+
+log = logging.getLogger(__name__)
+
+LINK_SECONDS = 7 * 24 * 3600
+"""The longest life of a presigned link. A run that starts after a week in a queue would not find its data."""
+
+_NEVER: tuple[tuple[type[CloudError], Reason], ...] = (
+    (BadCredentials, Reason.BAD_CREDENTIALS),
+    (ProviderRefused, Reason.PROVIDER_REFUSED),
+    (BadInput, Reason.PROVIDER_REFUSED),
+    (NotFound, Reason.DATASET_MISSING),
+)
+"""Answers that asking again does not change."""
+
+
+class Launch:
+    def __init__(
+        self,
+        jobs: Jobs,
+        outbox: Outbox,
+        uploads: Uploads,
+        objects: Objects,
+        keys: DeliveryKeys,
+        trainers: Trainers,
+        reconcile: Reconcile,
+        follow_up: Callable[[Change | None], None],
+        webhook_url: Callable[[Job], str | None],
+        hf_token: str | None,
+        clock: Clock,
+    ) -> None:
+        self._jobs = jobs
+        self._outbox = outbox
+        self._uploads = uploads
+        self._objects = objects
+        self._keys = keys
+        self._trainers = trainers
+        self._reconcile = reconcile
+        self._follow_up = follow_up
+        self._webhook_url = webhook_url
+        self._hf_token = hf_token
+        self._clock = clock
+
+    def __call__(self, job: Job, intent: Intent) -> None:
+        """Raises the vendor's error when it is worth another try; whoever called puts the intent off."""
+        if intent.in_doubt and self._found(job, intent):
+            return
+        if job.run_id or job.is_terminal:
+            self._outbox.forget(intent)
+        elif job.phase is Phase.CANCELLING:
+            self._end(job, intent, Phase.CANCELLED, Reason.CANCELLED_BY_USER, None)
+        else:
+            self._start(job, intent)
+
+    def stop_stray(self, job: Job, info: CloudJobInfo) -> None:
+        """Stops a run that bears the job's key and is not its run, and writes down what became of it.
+
+        A run that is over already is only written down, and only while the job's cost is unknown. Raises
+        ``ProviderError`` until the run is over: ask again.
+        """
+        if not has_ended(info):
+            log.error("a stray run is being stopped", extra={"job": job.id, "run": info.job_id})
+            info = asyncio.run(self._trainers.get(job.provider).cancel_job(info.job_id))
+            if not has_ended(info):
+                raise ProviderDown(f"The stray run {info.job_id} has been asked to stop and has not stopped yet.")
+        self._reconcile.write_down(job.tenant, job.id, info)
+
+    def _found(self, job: Job, intent: Intent) -> bool:
+        """Whether looking for the run was all there was to do."""
+        try:
+            found = asyncio.run(self._trainers.get(job.provider).find_run(job.launch_key, job.created_at))
+        except CloudError as error:
+            self._cannot_look(job, intent, error)
+            return True
+        if found and found.job_id != job.run_id and (job.run_id or job.is_terminal):
+            self.stop_stray(job, found)
+            self._outbox.forget(intent)
+        elif found:
+            self._record(job, intent, found)
+        elif job.is_terminal:
+            self._reconcile.write_down(job.tenant, job.id, None)
+            self._outbox.forget(intent)
+        return found is not None or job.is_terminal
+
+    def _start(self, job: Job, intent: Intent) -> None:
+        if job.phase is Phase.QUEUED:
+            launching = job.advance(Phase.LAUNCHING, self._clock())
+            change = ending(job, launching, launching.updated_at, by="system")
+            self._jobs.save(job, change.job, change.events)
+            job = change.job
+        try:
+            trainer, order = self._trainers.get(job.provider), self._order(job)
+        except CloudError as error:
+            self._not_started(job, intent, error)
+            return
+        doubted = self._outbox.doubt(intent, self._clock())
+        try:
+            info = asyncio.run(trainer.run_job(order))
+        except (ProviderDown, BadCredentials, ProviderRefused, BadInput) as error:
+            self._not_started(job, self._outbox.assure(doubted), error)
+        else:
+            self._record(job, doubted, info)
+
+    def _order(self, job: Job) -> LaunchOrder:
+        order = self._jobs.order(job)
+        images_url = None
+        if job.upload_id:
+            upload = self._uploads.get(job.tenant, job.upload_id)
+            images_url = self._objects.presign_for_provider("datasets", upload.key, LINK_SECONDS)
+        return LaunchOrder(
+            launch_key=job.launch_key,
+            config=order.config,
+            dataloader=order.dataloader,
+            lycoris=order.lycoris,
+            hardware=job.hardware,
+            images_url=images_url,
+            delivery=self._keys.issue(job.tenant, job.id),
+            hub_model_id=job.hub_model_id,
+            hf_token=self._hf_token,
+            webhook_url=self._webhook_url(job),
+        )
+
+    def _record(self, job: Job, intent: Intent, info: CloudJobInfo) -> None:
+        """The run belongs to the job from now on, unless a webhook has brought another one first."""
+        self._follow_up(self._reconcile.sight(job.tenant, job.id, info))
+        kept = self._jobs.get(job.tenant, job.id)
+        if kept.run_id != info.job_id:
+            self.stop_stray(kept, info)
+        self._outbox.forget(intent)
+
+    def _not_started(self, job: Job, intent: Intent, error: CloudError) -> None:
+        reason = next((reason for kind, reason in _NEVER if isinstance(error, kind)), None)
+        if reason is None and self._clock() - intent.created_at < GIVE_UP_AFTER:
+            raise error
+        self._end(job, intent, Phase.FAILED, reason or Reason.PROVIDER_UNAVAILABLE, error.detail)
+
+    def _end(self, job: Job, intent: Intent, phase: Phase, reason: Reason, error: str | None) -> None:
+        """No run was started, so nothing was billed."""
+        now = self._clock()
+        moved = job.advance(phase, now, reason=reason, error=error, cost_micros=0, cost_is_final=True)
+        change = ending(job, moved, now, by="system")
+        self._jobs.save(job, change.job, change.events, change.promise, [intent])
+        self._follow_up(change)
+
+    def _cannot_look(self, job: Job, intent: Intent, error: CloudError) -> None:
+        age = self._clock() - intent.created_at
+        if age > GIVE_UP_AFTER + WATCH_FOR:
+            self._reconcile.note(job.tenant, job.id, _unwatched(job))
+            self._outbox.forget(intent)
+            return
+        if age > GIVE_UP_AFTER and not (job.run_id or job.is_terminal):
+            now = self._clock()
+            wrong_key = isinstance(error, BadCredentials)
+            reason = Reason.BAD_CREDENTIALS if wrong_key else Reason.PROVIDER_UNAVAILABLE
+            moved = job.advance(Phase.FAILED, now, reason=reason, error=_unknown(job, error))
+            change = ending(job, moved, now, by="system")
+            self._jobs.save(job, change.job, change.events, change.promise)
+            self._follow_up(change)
+        raise error
+
+
+def _unknown(job: Job, error: CloudError) -> str:
+    return (
+        f"{job.provider} was asked to start this job and never said whether it did, and cannot be asked since: "
+        f"{error.detail} A run that bears the key '{job.launch_key}' may exist and cost money. Look for it at "
+        f"{job.provider} and stop it there; this server goes on looking for a day and stops it when it finds it."
+    )
+
+
+def _unwatched(job: Job) -> str:
+    return (
+        f"{job.provider} could not be asked for a day whether it has a run that bears the key '{job.launch_key}'. "
+        "Nobody looks for it any more: see for yourself, and check your bill."
+    )
