@@ -1,0 +1,71 @@
+"""The tokens of a deployment: one JSON object in Secrets Manager, which the functions read when they start.
+
+Most are put in by hand. The issuer's key is made here: with it trainers get storage keys that last twelve hours, where
+the functions' own roles could only give one.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import sys
+from typing import Any
+
+from infra.account import Account, Refused
+
+NAMES = ("REPLICATE_API_TOKEN", "REPLICATE_WEBHOOK_SECRET", "HF_TOKEN", "STCLOUD_API_TOKEN")
+DELIVERY_SECONDS = "43200"
+"""DeliveryRole's MaxSessionDuration, which is IAM's own limit."""
+
+
+def ask(name: str) -> str:
+    """From the terminal, unseen, or from a pipe: never from the command line, which others can read."""
+    value = getpass.getpass(f"{name}: ") if sys.stdin.isatty() else sys.stdin.readline()
+    if not value.strip():
+        raise Refused(f"No value was given for {name}. Nothing has changed.")
+    return value.strip()
+
+
+def put(account: Account, arn: str, **values: str) -> None:
+    """Leaves the other tokens as they are."""
+    vault = account.client("secretsmanager")
+    vault.put_secret_value(SecretId=arn, SecretString=json.dumps(_present(account, arn) | values))
+
+
+def first_key(account: Account, arn: str) -> str:
+    return _present(account, arn)["STCLOUD_API_TOKEN"]
+
+
+def give_issuer_a_key(account: Account, user: str, arn: str, rotate: bool = False) -> bool:
+    """Whether a new key was made. ``rotate`` makes one though there is one that works.
+
+    The key before it goes on, for functions that run with it: it is removed the next time.
+    """
+    iam = account.client("iam")
+    known = {key["AccessKeyId"] for key in iam.list_access_keys(UserName=user)["AccessKeyMetadata"]}
+    in_use = _present(account, arn).get("STCLOUD_ISSUER_ACCESS_KEY")
+    if in_use in known and not rotate:
+        return False
+    for stray in known - {in_use}:
+        iam.delete_access_key(UserName=user, AccessKeyId=stray)
+    made: dict[str, Any] = iam.create_access_key(UserName=user)["AccessKey"]
+    put(
+        account,
+        arn,
+        STCLOUD_ISSUER_ACCESS_KEY=made["AccessKeyId"],
+        STCLOUD_ISSUER_SECRET_KEY=made["SecretAccessKey"],
+        STCLOUD_DELIVERY_SECONDS=DELIVERY_SECONDS,
+    )
+    return True
+
+
+def take_issuers_keys(account: Account, user: str) -> None:
+    """A user that has keys cannot be removed."""
+    iam = account.client("iam")
+    for key in iam.list_access_keys(UserName=user)["AccessKeyMetadata"]:
+        iam.delete_access_key(UserName=user, AccessKeyId=key["AccessKeyId"])
+
+
+def _present(account: Account, arn: str) -> dict[str, str]:
+    text = account.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]
+    return dict(json.loads(text))
