@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from chalicelib.domain.callers import Caller
-from chalicelib.domain.errors import BadInput, Conflict, ConsentDenied, ConsentRequired, UploadNotReady, no_such_upload
+from chalicelib.domain.errors import (
+    BadInput,
+    Conflict,
+    ConsentDenied,
+    ConsentRequired,
+    NotFound,
+    UploadNotReady,
+    no_such_upload,
+)
 from chalicelib.domain.ports import Clock, NewId, Objects, Settings, Stale, UploadedPart, Uploads
 from chalicelib.domain.uploads import LIFETIME, Consent, Upload, UploadState, part_bytes_for
 
@@ -51,7 +60,8 @@ class Uploading:
         for _ in range(_TRIES):
             known = self._uploads.of_root(by.tenant, by.owner, wanted.root)
             if known and self._resumable(known, wanted):
-                return Session(known, self._parts(known))
+                with suppress(NotFound):  # the store no longer has its parts: start anew
+                    return self._session(known)
             upload = self._start(wanted, by, part_bytes)
             if self._uploads.create(upload, instead_of=known):
                 return Session(upload, [], fresh=True)
@@ -59,8 +69,7 @@ class Uploading:
         raise Conflict("Several uploads of the same data were opened at once. Try again.")
 
     def get(self, upload_id: str, by: Caller) -> Session:
-        upload = self._own(upload_id, by)
-        return Session(upload, self._parts(upload))
+        return self._session(self._own(upload_id, by))
 
     def part_links(self, upload_id: str, numbers: Sequence[int], by: Caller) -> list[tuple[int, str]]:
         upload = self._own(upload_id, by)
@@ -82,11 +91,9 @@ class Uploading:
             self._check_open(upload)
             self._join(upload, etags)
             try:
-                done = replace(upload, state=UploadState.COMPLETE, version=upload.version + 1)
-                self._uploads.save(upload, done)
+                return self._completed(upload)
             except Stale:
                 continue
-            return done
         raise Conflict(f"Upload '{upload_id}' kept changing. Ask for its state and try again.")
 
     def abort(self, upload_id: str, by: Caller) -> Upload:
@@ -118,9 +125,8 @@ class Uploading:
         return gone
 
     def _join(self, upload: Upload, etags: dict[int, str]) -> None:
-        stored = self._objects.head("datasets", upload.key)
-        if stored and stored.size == upload.archive_bytes:
-            return  # joined before, and we died before we could write it down
+        if self._is_joined(upload):
+            return
         parts = {part.number: part for part in self._parts(upload)}
         wrong = [
             number
@@ -142,6 +148,28 @@ class Uploading:
             raise UploadNotReady(
                 "The joined archive does not have the announced size. Abort the upload and start again."
             )
+
+    def _completed(self, upload: Upload) -> Upload:
+        done = replace(upload, state=UploadState.COMPLETE, version=upload.version + 1)
+        self._uploads.save(upload, done)
+        return done
+
+    def _is_joined(self, upload: Upload) -> bool:
+        """True also when we died after joining the parts, before we could write it down."""
+        stored = self._objects.head("datasets", upload.key)
+        return stored is not None and stored.size == upload.archive_bytes
+
+    def _session(self, upload: Upload) -> Session:
+        """The session with its parts. Raises ``NotFound`` when the store has thrown them away."""
+        try:
+            return Session(upload, self._parts(upload))
+        except NotFound:
+            if not self._is_joined(upload):
+                raise
+        try:
+            return Session(self._completed(upload), [])
+        except Stale:
+            return Session(self._uploads.get(upload.tenant, upload.id), [])
 
     def _parts(self, upload: Upload) -> list[UploadedPart]:
         if upload.state is not UploadState.OPEN:
