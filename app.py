@@ -14,6 +14,7 @@ from chalice import Rate
 from chalicelib.routes.health import health
 from chalicelib.routes.http import CloudApp
 from chalicelib.routes.jobs import jobs
+from chalicelib.routes.keys import keys
 from chalicelib.routes.uploads import uploads
 from chalicelib.routes.webhooks import webhooks
 
@@ -22,6 +23,7 @@ _module, _, _function = os.environ.get("STCLOUD_SERVICES", "chalicelib.services:
 app = CloudApp("simpletuner-cloud", getattr(import_module(_module), _function)())
 app.register_blueprint(jobs, url_prefix="/api/cloud")
 app.register_blueprint(uploads, url_prefix="/api/cloud")
+app.register_blueprint(keys, url_prefix="/api/auth")
 app.register_blueprint(health)
 app.register_blueprint(webhooks)
 

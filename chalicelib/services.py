@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from chalicelib import settings as settings_module
+from chalicelib.actions.access import Access
 from chalicelib.actions.carry_out import CarryOut
 from chalicelib.actions.deliver import Deliver
 from chalicelib.actions.examine import Examine
@@ -34,6 +35,7 @@ from chalicelib.domain.ports import Clock, DeliveryKeys, Jobs, Objects, Trainers
 from chalicelib.providers.registry import Registry
 from chalicelib.providers.replicate import ReplicateTrainer
 from chalicelib.settings import Settings
+from chalicelib.stores.api_keys import ApiKeyTable
 from chalicelib.stores.follow import FollowTable
 from chalicelib.stores.jobs import JobTable
 from chalicelib.stores.journal import JournalTable
@@ -56,18 +58,21 @@ class OpenDoor:
         return LOCAL
 
 
-class TokenDoor:
-    """One token for everybody. Without a token nobody comes in."""
+class KeyDoor:
+    """For whoever has an API key, or the first token, which comes from the settings and may do everything."""
 
-    def __init__(self, token: str | None) -> None:
-        self._digest = hashlib.sha256(token.encode()).digest() if token else None
+    def __init__(self, first_token: str | None, access: Access) -> None:
+        self._digest = hashlib.sha256(first_token.encode()).digest() if first_token else None
+        self._access = access
 
     def enter(self, headers: Mapping[str, str]) -> Caller:
         bearer = headers.get("authorization", "")
-        given = headers.get("x-api-key") or (bearer[7:] if bearer.lower().startswith("bearer ") else "")
+        given = headers.get("x-api-key") or (bearer[7:].strip() if bearer.lower().startswith("bearer ") else "")
+        if not given:
+            raise Unauthenticated("Authentication required. Send an API key as X-API-Key or Authorization: Bearer.")
         if self._digest and hmac.compare_digest(hashlib.sha256(given.encode()).digest(), self._digest):
             return LOCAL
-        raise Unauthenticated("Authentication required. Send the API token as X-API-Key or Authorization: Bearer.")
+        return self._access.recognise(given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,7 @@ class Services:
     clock: Clock
     started_at: datetime
     door: Door
+    access: Access
     jobs: Jobs
     settings: SettingsTable
     trainers: Trainers
@@ -103,7 +109,7 @@ def assemble(
     table: Table,
     objects: Objects,
     keys: DeliveryKeys,
-    door: Door,
+    door: Door | None = None,
     clock: Clock = utc_now,
     trainers: Trainers | None = None,
 ) -> Services:
@@ -111,6 +117,7 @@ def assemble(
     jobs, outbox, uploads = JobTable(table, clock), OutboxTable(table), UploadTable(table)
     chosen, journal = SettingsTable(table), JournalTable(table, clock)
     trainers = trainers or Registry({"replicate": lambda: _replicate(settings, clock)})
+    access = Access(ApiKeyTable(table), clock)
     known = [settings.replicate_token, settings.hf_token, settings.webhook_secret, settings.api_token]
     follow = Follow(FollowTable(table), [secret for secret in known if secret])
     poll_every = timedelta(seconds=settings.poll_seconds)
@@ -133,7 +140,8 @@ def assemble(
     return Services(
         clock=clock,
         started_at=clock(),
-        door=door,
+        door=door or KeyDoor(settings.api_token, access),
+        access=access,
         jobs=jobs,
         settings=chosen,
         trainers=trainers,
@@ -183,7 +191,7 @@ def build() -> Services:
     buckets = {"datasets": settings.datasets_bucket, "outputs": settings.outputs_bucket}
     master = hashlib.sha256((settings.api_token or secrets.token_hex()).encode()).digest()
     keys = StorageKeyTable(table, master, settings.outputs_bucket, settings.public_url, settings.region, utc_now)
-    return assemble(settings, table, S3Objects(s3, s3, buckets), keys, TokenDoor(settings.api_token))
+    return assemble(settings, table, S3Objects(s3, s3, buckets), keys)
 
 
 def _replicate(settings: Settings, clock: Clock) -> ReplicateTrainer:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from chalicelib import settings as settings_module
-from chalicelib.services import OpenDoor, Services, TokenDoor, assemble, utc_now
+from chalicelib.services import OpenDoor, Services, assemble, utc_now
 from chalicelib.settings import Settings
 from chalicelib.storage.objects import S3Objects, make_client
 from chalicelib.stores.access import StorageKeyTable
@@ -44,7 +44,7 @@ def compose(settings: Settings) -> tuple[Services, StorageKeyTable]:
     for_provider = client(outside) if outside else None
     buckets = {"datasets": "datasets", "outputs": "outputs"}
     objects = S3Objects(client(settings.own_url), for_provider, buckets)
-    door = TokenDoor(settings.api_token) if settings.api_token else OpenDoor()
+    door = None if settings.api_token else OpenDoor()
     return assemble(settings, table, objects, keys, door), keys
 
 

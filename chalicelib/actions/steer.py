@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from chalicelib.actions.carry_out import CarryOut
 from chalicelib.domain.callers import Caller
-from chalicelib.domain.errors import InvalidJobState, no_such_job
+from chalicelib.domain.errors import Forbidden, InvalidJobState, no_such_job
 from chalicelib.domain.jobs import Event, EventKind, Job, Phase, Reason
 from chalicelib.domain.outbox import Intent, IntentKind
 from chalicelib.domain.ports import Clock, Jobs, Outbox, Stale
@@ -22,11 +22,17 @@ class Steer:
         self._carry_out = carry_out
         self._clock = clock
 
-    def get(self, job_id: str, by: Caller) -> Job:
+    def get(self, job_id: str, by: Caller, to: str = "view") -> Job:
+        """Raises ``JobNotFound`` for a job that the caller may not see, ``Forbidden`` for one that it may only see.
+
+        ``to`` is ``view``, ``cancel`` or ``delete``.
+        """
         job = self._jobs.get(by.tenant, job_id)
-        if job.owner != by.owner:
+        if by.reaches(to, job.owner):
+            return job
+        if not by.reaches("view", job.owner):
             raise no_such_job(job_id)
-        return job
+        raise Forbidden(f"This API key may look at job '{job_id}' but not {to} it.", needs=f"job.{to}.all")
 
     def cancel(self, job_id: str, by: Caller) -> Job:
         """The job after the request: cancelled, or cancelling until the provider confirms that the run has stopped.
@@ -34,7 +40,7 @@ class Steer:
         Asked again while it is cancelling, it asks the provider again. Raises ``InvalidJobState`` once the run is over.
         """
         for _ in range(_TRIES):
-            job = self.get(job_id, by)
+            job = self.get(job_id, by, "cancel")
             if is_over(job):
                 raise InvalidJobState(
                     f"Job '{job.id}' is {job.phase} and has nothing left to cancel.",
@@ -53,7 +59,7 @@ class Steer:
 
     def delete(self, job_id: str, by: Caller) -> None:
         """Forgets a job that has ended, with its history and log. Trained files stay."""
-        job = self.get(job_id, by)
+        job = self.get(job_id, by, "delete")
         if not job.is_terminal:
             raise InvalidJobState(
                 f"Job '{job.id}' is {job.status}. Cancel it first, then delete it.",

@@ -8,6 +8,7 @@ from typing import Any
 
 from chalicelib.actions.deliver import Artifact
 from chalicelib.actions.upload import Session
+from chalicelib.domain.api_keys import PREFIX, ApiKey
 from chalicelib.domain.jobs import Event, Job, Phase
 from chalicelib.domain.moments import maybe_to_text, to_text
 from chalicelib.domain.money import micros_for, usd
@@ -90,6 +91,20 @@ def artifact(artifact: Artifact) -> dict[str, Any]:
         "last_modified": to_text(artifact.last_modified),
         "url": artifact.url,
         "is_model": artifact.is_model,
+    }
+
+
+def api_key(key: ApiKey, now: datetime) -> dict[str, Any]:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "key_prefix": f"{PREFIX}{key.id}",
+        "owner": key.owner,
+        "scoped_permissions": sorted(scope.value for scope in key.scopes),
+        "created_at": to_text(key.created_at),
+        "expires_at": maybe_to_text(key.expires_at),
+        "last_used_at": maybe_to_text(key.last_used_at),
+        "is_active": key.is_active(now),
     }
 
 

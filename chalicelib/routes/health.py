@@ -64,7 +64,7 @@ def overview(call: Call) -> Any:
 
 
 @health.route("/api/cloud/hardware-options", methods=["GET"])
-@endpoint
+@endpoint(None)
 def hardware(call: Call) -> Any:
     trainer = call.services.trainers.get(call.query("provider") or "replicate")
     return {

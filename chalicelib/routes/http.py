@@ -18,7 +18,7 @@ from typing import Any, TypeVar, cast
 from chalice.app import Chalice, Request, Response
 from pydantic import BaseModel, ValidationError
 
-from chalicelib.domain.callers import Caller
+from chalicelib.domain.callers import Caller, Scope
 from chalicelib.domain.errors import BadInput, CloudError, Malformed
 from chalicelib.services import Services
 
@@ -114,31 +114,46 @@ def shaped(value: Any, shape: type[Body]) -> Body:
         raise Malformed(f"The request body does not have the right shape: {told}.") from None
 
 
-def endpoint(view: Callable[..., Any], *, is_open: bool = False) -> Callable[..., Response]:
-    """Makes a view out of a function of a ``Call``: lets callers in, and turns errors into answers."""
+View = Callable[["Call"], Any]
+
+
+def endpoint(needs: Scope | None) -> Callable[[View], Callable[..., Response]]:
+    """Makes a view out of a function of a ``Call``, for callers who have the scope; None: for every known caller."""
+
+    def decorate(view: View) -> Callable[..., Response]:
+        def enter(services: Services, headers: Mapping[str, str]) -> Caller:
+            caller = services.door.enter(headers)
+            if needs:
+                caller.require(needs)
+            return caller
+
+        return _answering(view, enter)
+
+    return decorate
+
+
+def open_endpoint(view: View) -> Callable[..., Response]:
+    """An endpoint that asks nobody who they are: health, and webhooks, which carry a signature."""
+    return _answering(view, lambda services, headers: None)
+
+
+def _answering(view: View, enter: Callable[[Services, Mapping[str, str]], Caller | None]) -> Callable[..., Response]:
+    """Lets the caller in, runs the view, and turns its errors into answers."""
 
     @functools.wraps(view)
     def answer(**_: Any) -> Response:
         app = _APP.get()
         request = app.current_request
         try:
-            caller = None if is_open else app.services.door.enter(request.headers)
-            result = view(Call(app.services, request, caller))
+            result = view(Call(app.services, request, enter(app.services, request.headers)))
             return result if isinstance(result, Response) else reply(result)
         except CloudError as error:
-            if error.status >= 500:
-                log.warning("%s: %s", error.code, error, extra={"method": request.method, "path": request.path})
             return problem(error)
         except Exception:
             log.exception("unplanned error", extra={"method": request.method, "path": request.path})
             return problem(CloudError("Something went wrong on our side. It was written to the server's log."))
 
     return answer
-
-
-def open_endpoint(view: Callable[..., Any]) -> Callable[..., Response]:
-    """An endpoint that asks nobody who they are: health, and webhooks, which carry a signature."""
-    return endpoint(view, is_open=True)
 
 
 def reply(body: Any, status: int = 200) -> Response:

@@ -8,6 +8,7 @@ from chalice.app import Blueprint, Response
 from pydantic import BaseModel, Field
 
 from chalicelib.actions.submit import Submission
+from chalicelib.domain.callers import Scope
 from chalicelib.domain.errors import BadInput, CloudError, Malformed
 from chalicelib.domain.jobs import Job, Phase
 from chalicelib.domain.runs import CloudJobStatus
@@ -32,14 +33,17 @@ class SubmitBody(BaseModel):
 
 
 @jobs.route("/jobs", methods=["GET"])
-@endpoint
+@endpoint(Scope.JOB_VIEW_OWN)
 def newest(call: Call) -> Any:
     status = call.query("status") or None
     if status is not None and status not in set(CloudJobStatus):
         raise BadInput(f"There is no status '{status[:40]}'. Use one of: {', '.join(CloudJobStatus)}.")
     limit = call.whole("limit", 50, 1, 500)
     offset = call.whole("offset", 0, 0, 1_000_000)
-    listing = call.services.jobs.newest(call.caller.tenant, status, call.query("provider") or None, limit, offset)
+    caller = call.caller
+    owner = None if caller.may(Scope.JOB_VIEW_ALL) else caller.owner
+    provider = call.query("provider") or None
+    listing = call.services.jobs.newest(caller.tenant, owner, status, provider, limit, offset)
     now = call.services.clock()
     return {
         "jobs": [answers.job(job, now) for job in listing.jobs],
@@ -50,7 +54,7 @@ def newest(call: Call) -> Any:
 
 
 @jobs.route("/jobs", methods=["POST"])
-@endpoint
+@endpoint(Scope.JOB_SUBMIT)
 def create(call: Call) -> Response:
     job, fresh = _submit(call)
     body = {"job": answers.job(job, call.services.clock()), "idempotent_hit": not fresh}
@@ -58,7 +62,7 @@ def create(call: Call) -> Response:
 
 
 @jobs.route("/jobs/submit", methods=["POST"])
-@endpoint
+@endpoint(Scope.JOB_SUBMIT)
 def submit(call: Call) -> Any:
     """SimpleTuner's door: refusals that are business and not a broken request are answers, with status 200."""
     try:
@@ -73,20 +77,20 @@ def submit(call: Call) -> Any:
 
 
 @jobs.route("/jobs/{job_id}", methods=["GET"])
-@endpoint
+@endpoint(Scope.JOB_VIEW_OWN)
 def show(call: Call) -> Any:
     return {"job": answers.job(_job(call), call.services.clock())}
 
 
 @jobs.route("/jobs/{job_id}", methods=["DELETE"])
-@endpoint
+@endpoint(Scope.JOB_DELETE_OWN)
 def delete(call: Call) -> Any:
     call.services.steer.delete(call.path("job_id"), call.caller)
     return {"success": True, "job_id": call.path("job_id")}
 
 
 @jobs.route("/jobs/{job_id}/cancel", methods=["POST"])
-@endpoint
+@endpoint(Scope.JOB_CANCEL_OWN)
 def cancel(call: Call) -> Any:
     job = call.services.steer.cancel(call.path("job_id"), call.caller)
     confirmed = job.phase is not Phase.CANCELLING
@@ -97,14 +101,14 @@ def cancel(call: Call) -> Any:
 
 
 @jobs.route("/jobs/{job_id}/events", methods=["GET"])
-@endpoint
+@endpoint(Scope.JOB_VIEW_OWN)
 def events(call: Call) -> Any:
     job = _job(call)
     return {"job_id": job.id, "events": [answers.event(event) for event in call.services.jobs.events(job)]}
 
 
 @jobs.route("/jobs/{job_id}/logs", methods=["GET"])
-@endpoint
+@endpoint(Scope.JOB_VIEW_OWN)
 def logs(call: Call) -> Any:
     job = _job(call)
     piece = call.services.follow.log(job, call.whole("offset", 0, 0, 10**12))
@@ -118,7 +122,7 @@ def logs(call: Call) -> Any:
 
 
 @jobs.route("/jobs/{job_id}/inline-progress", methods=["GET"])
-@endpoint
+@endpoint(Scope.JOB_VIEW_OWN)
 def inline_progress(call: Call) -> Any:
     job = _job(call)
     known = call.services.follow.progress(job)
@@ -136,7 +140,7 @@ def inline_progress(call: Call) -> Any:
 
 
 @jobs.route("/jobs/{job_id}/metrics", methods=["GET"])
-@endpoint
+@endpoint(Scope.JOB_VIEW_OWN)
 def metrics(call: Call) -> Any:
     job = _job(call)
     points, total_steps = call.services.follow.points(job)
@@ -144,7 +148,7 @@ def metrics(call: Call) -> Any:
 
 
 @jobs.route("/jobs/{job_id}/artifacts", methods=["GET"])
-@endpoint
+@endpoint(Scope.JOB_VIEW_OWN)
 def artifacts(call: Call) -> Any:
     job = _job(call)
     found = [answers.artifact(artifact) for artifact in call.services.deliver.artifacts(job)]

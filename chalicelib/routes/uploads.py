@@ -8,6 +8,7 @@ from chalice.app import Blueprint, Response
 from pydantic import BaseModel, Field
 
 from chalicelib.actions.upload import PART_LINK_SECONDS, Wanted
+from chalicelib.domain.callers import Scope
 from chalicelib.domain.configs import is_local_dataset
 from chalicelib.domain.errors import BadInput, Malformed
 from chalicelib.domain.uploads import Consent, Upload
@@ -62,7 +63,7 @@ class SettingBody(BaseModel):
 
 
 @uploads.route("/uploads", methods=["POST"])
-@endpoint
+@endpoint(Scope.JOB_SUBMIT)
 def open_upload(call: Call) -> Response:
     body = call.body(OpenBody)
     session = call.services.uploading.open(
@@ -78,13 +79,13 @@ def open_upload(call: Call) -> Response:
 
 
 @uploads.route("/uploads/{upload_id}", methods=["GET"])
-@endpoint
+@endpoint(Scope.JOB_SUBMIT)
 def show(call: Call) -> Any:
     return answers.session(call.services.uploading.get(call.path("upload_id"), call.caller))
 
 
 @uploads.route("/uploads/{upload_id}/parts", methods=["POST"])
-@endpoint
+@endpoint(Scope.JOB_SUBMIT)
 def part_links(call: Call) -> Any:
     body = call.body(PartsBody)
     links = call.services.uploading.part_links(call.path("upload_id"), body.part_numbers, call.caller)
@@ -92,7 +93,7 @@ def part_links(call: Call) -> Any:
 
 
 @uploads.route("/uploads/{upload_id}/complete", methods=["POST"])
-@endpoint
+@endpoint(Scope.JOB_SUBMIT)
 def complete(call: Call) -> Any:
     etags = {part.part_number: part.etag for part in call.body(CompleteBody).parts}
     upload = call.services.uploading.complete(call.path("upload_id"), etags, call.caller)
@@ -100,19 +101,19 @@ def complete(call: Call) -> Any:
 
 
 @uploads.route("/uploads/{upload_id}", methods=["DELETE"])
-@endpoint
+@endpoint(Scope.JOB_SUBMIT)
 def abort(call: Call) -> Any:
     return {"success": True, **_state(call.services.uploading.abort(call.path("upload_id"), call.caller))}
 
 
 @uploads.route("/data-consent/setting", methods=["GET"])
-@endpoint
+@endpoint(None)
 def consent(call: Call) -> Any:
     return {"consent": call.services.settings.consent(call.caller.tenant).value}
 
 
 @uploads.route("/data-consent/setting", methods=["PUT"])
-@endpoint
+@endpoint(Scope.ADMIN)
 def set_consent(call: Call) -> Any:
     wanted = call.body(SettingBody).consent
     if wanted not in set(Consent):
@@ -122,7 +123,7 @@ def set_consent(call: Call) -> Any:
 
 
 @uploads.route("/data-consent/preview", methods=["POST"])
-@endpoint
+@endpoint(Scope.JOB_SUBMIT)
 def preview(call: Call) -> Any:
     """What would leave. The files lie on the client's machine, so the client brings the counts that it made."""
     listed = call.json()

@@ -123,17 +123,19 @@ class JobTable:
             if cursor is None:
                 return [_event(item) for item in items]
 
-    def newest(self, tenant: str, status: str | None, provider: str | None, limit: int, offset: int) -> Listing:
+    def newest(
+        self, tenant: str, owner: str | None, status: str | None, provider: str | None, limit: int, offset: int
+    ) -> Listing:
         """Newest first. A filter is applied to what the index holds, so a rare status reads further."""
         partition = keys.tenant_jobs(tenant)
-        if status is None and provider is None:
+        if owner is None and status is None and provider is None:
             total = self._table.count(partition, index="by_tenant", limit=_COUNT_LIMIT)
             jobs = [job for job, _ in zip(self._walk(partition), range(offset + limit), strict=False)][offset:]
             return Listing(jobs, total)
         matching: list[Job] = []
         seen = 0
         for read, job in enumerate(self._walk(partition)):
-            if status in (None, job.status) and provider in (None, job.provider):
+            if owner in (None, job.owner) and status in (None, job.status) and provider in (None, job.provider):
                 if offset <= seen < offset + limit:
                     matching.append(job)
                 seen += 1

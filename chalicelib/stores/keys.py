@@ -12,8 +12,10 @@ T#<tenant>#ROOT#<owner>#<root>    ROOT                  the open session of that
 T#<tenant>#ONCE#<owner>#<key>     ONCE                  an idempotency key; TTL
 T#<tenant>#SETTINGS               <name>                consent and the like
 RUN#<provider>#<run>              RUN                   which job a vendor's run belongs to
+LAUNCH#<launch key>               LAUNCH                which job a launch key belongs to
 WEBHOOK#<provider>#<message>      WEBHOOK               a webhook that was heard; TTL
 ACCESSKEY#<access key>            ACCESSKEY             the prefix that a storage key reaches; TTL after the job
+APIKEY#<id>                       APIKEY                an API key's hash, owner and scopes; index: by_tenant; TTL
 """
 
 from __future__ import annotations
@@ -82,6 +84,14 @@ def webhook_row(provider: str, message_id: str) -> Key:
 
 def access_key_row(access_key: str) -> Key:
     return Key(f"ACCESSKEY#{access_key}", "ACCESSKEY")
+
+
+def api_key_row(key_id: str) -> Key:
+    return Key(f"APIKEY#{key_id}", "APIKEY")
+
+
+def tenant_api_keys(tenant: str) -> str:
+    return f"T#{tenant}#APIKEYS"
 
 
 def due(owner_id: str, at: datetime) -> dict[str, str]:

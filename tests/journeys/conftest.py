@@ -37,6 +37,7 @@ class World:
     vendor_port: int = field(default_factory=free_port)
     token: str = field(default_factory=lambda: f"r8_{secrets.token_hex(16)}")
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    more: dict[str, str] = field(default_factory=dict)
 
     @property
     def address(self) -> str:
@@ -57,6 +58,7 @@ class World:
             "REPLICATE_API_TOKEN": self.token,
             "REPLICATE_BASE_URL": self.vendor,
             "REPLICATE_WEBHOOK_SECRET": SECRET,
+            **self.more,
         }
 
     def start_vendor(self) -> None:

@@ -23,7 +23,7 @@ DOCUMENTS = sorted(
 )
 
 
-def _routes() -> Iterator[tuple[str, str]]:
+def routes() -> Iterator[tuple[str, str]]:
     """Read from the source, because Chalice registers a blueprint only once a process."""
     prefixes = dict(
         re.findall(r'register_blueprint\((\w+)(?:, url_prefix="([^"]+)")?\)', (REPO / "app.py").read_text())
@@ -44,14 +44,14 @@ def _errors(kind: type[CloudError]) -> Iterator[type[CloudError]]:
 def test_every_address_is_documented_with_its_method() -> None:
     missing = [
         f"{method} {path}"
-        for method, path in _routes()
+        for method, path in routes()
         if not re.search(rf"`{method}[^\n]*{re.escape(path)}[?`\s]|{re.escape(path)}`[^\n]*`{method}`", API)
     ]
     assert missing == []
 
 
 def test_every_documented_address_exists() -> None:
-    there = set(_routes())
+    there = set(routes())
     for method, path in re.findall(r"`(GET|POST|PUT|DELETE|PATCH) (/[^\s?`]+)", API):
         assert (method, path) in there, f"docs/api.md names {method} {path}"
 
