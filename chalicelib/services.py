@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import os
@@ -13,6 +14,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Protocol
 
 from chalicelib import settings as settings_module
@@ -43,6 +45,9 @@ from chalicelib.stores.outbox import OutboxTable
 from chalicelib.stores.settings import SettingsTable
 from chalicelib.stores.table import Table
 from chalicelib.stores.uploads import UploadTable
+
+Check = Callable[[], str | None]
+"""Asks a part how it is: a remark or None, or an error when it is not well."""
 
 
 class Door(Protocol):
@@ -112,8 +117,9 @@ def assemble(
     door: Door | None = None,
     clock: Clock = utc_now,
     trainers: Trainers | None = None,
+    checks: Mapping[str, Check] = MappingProxyType({}),
 ) -> Services:
-    """Without ``trainers``: all that there are."""
+    """Without ``trainers``: all that there are. ``checks`` are further parts for the health page."""
     jobs, outbox, uploads = JobTable(table, clock), OutboxTable(table), UploadTable(table)
     chosen, journal = SettingsTable(table), JournalTable(table, clock)
     trainers = trainers or Registry({"replicate": lambda: _replicate(settings, clock)})
@@ -157,6 +163,7 @@ def assemble(
                 "database": lambda: chosen.check(),
                 "storage": lambda: _ask(objects),
                 "replicate": lambda: None if settings.replicate_token else "REPLICATE_API_TOKEN is not set.",
+                **checks,
             },
             needed=frozenset({"database"}),
         ),
@@ -175,23 +182,47 @@ def webhook_urls(settings: Settings) -> Callable[[Job], str | None]:
 
 
 def build() -> Services:
-    """The cloud: DynamoDB, S3, one API token. Everything comes from the environment of the function."""
+    """The cloud: DynamoDB, S3, STS, one API token. All of it comes from the environment of the function and from the
+    secret that ``STCLOUD_SECRETS`` names."""
     import boto3
     from botocore.config import Config
 
+    from chalicelib.storage import secrets as secret_store
+    from chalicelib.storage.delivery import SessionKeys
     from chalicelib.storage.objects import S3Objects, make_client
-    from chalicelib.stores.access import StorageKeyTable
     from chalicelib.stores.dynamodb import DynamoTable
     from chalicelib.stores.dynamodb_schema import CLIENT_OPTIONS
 
-    settings = settings_module.read(os.environ)
-    client = boto3.client("dynamodb", region_name=settings.region, config=Config(**CLIENT_OPTIONS))
-    table = DynamoTable(client, settings.table, now=lambda: int(utc_now().timestamp()))
-    s3 = make_client(None, settings.region, None, None)
-    buckets = {"datasets": settings.datasets_bucket, "outputs": settings.outputs_bucket}
-    master = hashlib.sha256((settings.api_token or secrets.token_hex()).encode()).digest()
-    keys = StorageKeyTable(table, master, settings.outputs_bucket, settings.public_url, settings.region, utc_now)
-    return assemble(settings, table, S3Objects(s3, s3, buckets), keys)
+    patient = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
+    environment = {name: value for name, value in os.environ.items() if value.strip()}
+    secret_id = environment.get(settings_module.SECRETS)
+    if secret_id:
+        environment = secret_store.read(boto3.client("secretsmanager", config=patient), secret_id) | environment
+    settings = settings_module.read(environment)
+    dynamo = boto3.client("dynamodb", region_name=settings.region, config=Config(**CLIENT_OPTIONS))
+    table = DynamoTable(dynamo, settings.table, now=lambda: int(utc_now().timestamp()))
+    s3 = make_client(settings.aws_endpoint, settings.region, None, None)
+    objects = S3Objects(s3, s3, {"datasets": settings.datasets_bucket, "outputs": settings.outputs_bucket})
+
+    @functools.cache
+    def sts() -> object:
+        return boto3.client(
+            "sts",
+            region_name=settings.region,
+            aws_access_key_id=settings.issuer_access_key,
+            aws_secret_access_key=settings.issuer_secret_key,
+            config=patient,
+        )
+
+    keys = SessionKeys(
+        sts,
+        settings.delivery_role,
+        settings.outputs_bucket,
+        settings.aws_endpoint,
+        settings.region,
+        settings.delivery_seconds,
+    )
+    return assemble(settings, table, objects, keys, TokenDoor(settings.api_token), checks={"delivery": keys.remark})
 
 
 def _replicate(settings: Settings, clock: Clock) -> ReplicateTrainer:

@@ -1,15 +1,31 @@
-"""Every environment variable, read once into one frozen object."""
+"""Every environment variable, read once into one frozen object.
+
+In the cloud the secret ones come from AWS Secrets Manager: ``services.build`` adds them to the environment first, from
+the secret that ``STCLOUD_SECRETS`` names.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
+
+ONE_HOUR = 3600
+SECRETS = "STCLOUD_SECRETS"
+
+
+class BadSetting(Exception):
+    """An environment variable cannot be used. The text names it and says what it should be."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """``public_url`` is where a provider on the internet reaches this system: a domain, or a tunnel to this machine."""
+    """``public_url`` is where a provider on the internet reaches this system: a domain, or a tunnel to this machine.
+
+    ``aws_endpoint`` stands for S3 when it is not Amazon's own. ``delivery_role`` and the rest are the cloud's:
+    ``storage/delivery.py`` tells what they are for.
+    """
 
     host: str
     port: int
@@ -23,6 +39,11 @@ class Settings:
     datasets_bucket: str
     outputs_bucket: str
     replicate_base_url: str | None
+    aws_endpoint: str | None = None
+    delivery_role: str | None = None
+    delivery_seconds: int = ONE_HOUR
+    issuer_access_key: str | None = field(default=None, repr=False)
+    issuer_secret_key: str | None = field(default=None, repr=False)
     api_token: str | None = field(default=None, repr=False)
     replicate_token: str | None = field(default=None, repr=False)
     webhook_secret: str | None = field(default=None, repr=False)
@@ -30,28 +51,66 @@ class Settings:
 
     @property
     def own_url(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        """How this machine reaches its own server, which may listen on every address it has."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
 
 def read(environment: Mapping[str, str]) -> Settings:
-    """The settings of this process. Empty variables count as unset."""
+    """The settings of this process. Empty variables count as unset. Raises ``BadSetting``."""
     given = {name: value.strip() for name, value in environment.items() if value.strip()}
-    home = Path(given.get("STCLOUD_HOME", "~/.simpletuner/cloud")).expanduser()
     return Settings(
         host=given.get("STCLOUD_HOST", "127.0.0.1"),
-        port=int(given.get("STCLOUD_PORT", "8001")),
-        home=home,
-        outputs=Path(given.get("STCLOUD_OUTPUTS", "~/.simpletuner/cloud_outputs")).expanduser(),
-        public_url=given.get("STCLOUD_PUBLIC_URL", "").rstrip("/") or None,
-        poll_seconds=int(given.get("STCLOUD_POLL_SECONDS", "10")),
-        tick_seconds=int(given.get("STCLOUD_TICK_SECONDS", "1")),
+        port=_whole(given, "STCLOUD_PORT", 8001, 1, 65_535),
+        home=_folder(given, "STCLOUD_HOME", "~/.simpletuner/cloud"),
+        outputs=_folder(given, "STCLOUD_OUTPUTS", "~/.simpletuner/cloud_outputs"),
+        public_url=_address(given, "STCLOUD_PUBLIC_URL"),
+        poll_seconds=_whole(given, "STCLOUD_POLL_SECONDS", 10, 1, ONE_HOUR),
+        tick_seconds=_whole(given, "STCLOUD_TICK_SECONDS", 1, 1, ONE_HOUR),
         table=given.get("STCLOUD_TABLE", "simpletuner-cloud"),
         region=given.get("AWS_REGION", "us-east-1"),
         datasets_bucket=given.get("STCLOUD_DATASETS_BUCKET", "datasets"),
         outputs_bucket=given.get("STCLOUD_OUTPUTS_BUCKET", "outputs"),
-        replicate_base_url=given.get("REPLICATE_BASE_URL"),
+        replicate_base_url=_address(given, "REPLICATE_BASE_URL"),
+        aws_endpoint=_address(given, "AWS_ENDPOINT_URL_S3") or _address(given, "AWS_ENDPOINT_URL"),
+        delivery_role=given.get("STCLOUD_DELIVERY_ROLE"),
+        delivery_seconds=_whole(given, "STCLOUD_DELIVERY_SECONDS", ONE_HOUR, 900, 12 * ONE_HOUR),
+        issuer_access_key=given.get("STCLOUD_ISSUER_ACCESS_KEY"),
+        issuer_secret_key=given.get("STCLOUD_ISSUER_SECRET_KEY"),
         api_token=given.get("STCLOUD_API_TOKEN"),
         replicate_token=given.get("REPLICATE_API_TOKEN"),
         webhook_secret=given.get("REPLICATE_WEBHOOK_SECRET"),
         hf_token=given.get("HF_TOKEN"),
     )
+
+
+def _whole(given: Mapping[str, str], name: str, otherwise: int, low: int, high: int) -> int:
+    text = given.get(name)
+    if text is None:
+        return otherwise
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and low <= int(text) <= high):
+        raise BadSetting(f"{name} must be a whole number from {low} to {high}, not '{text[:40]}'.")
+    return int(text)
+
+
+def _folder(given: Mapping[str, str], name: str, otherwise: str) -> Path:
+    try:
+        return Path(given.get(name, otherwise)).expanduser()
+    except RuntimeError:
+        raise BadSetting(f"{name} begins with a '~' that stands for no home folder here. Give a full path.") from None
+
+
+def _address(given: Mapping[str, str], name: str) -> str | None:
+    """Not shown when it is refused: an address may hold a login."""
+    text = given.get(name, "").rstrip("/")
+    if not text:
+        return None
+    try:
+        parts = urlsplit(text)
+        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query and not parts.fragment
+        fits = fits and (parts.port is None or parts.port > 0)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise BadSetting(f"{name} must be an address that begins with http:// or https://, without '?' or '#'.")
+    return text

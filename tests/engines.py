@@ -89,14 +89,16 @@ def client(url: str, **options: Any) -> Any:
     )
 
 
-def start(name: str) -> Engine:
+def start(name: str, **settings: str) -> Engine:
+    """``settings`` are further environment variables of the engine, such as MiniStack's ``AUTH="true"``."""
     program = fetch(name)
     for _ in range(3):
         folder = Path(tempfile.mkdtemp(prefix=f"{name}-"))
         port = _free_port()
         command, environment = _command(name, program, port, folder)
+        variables = os.environ | environment | settings
         with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(command, cwd=folder, env=os.environ | environment, stdout=log, stderr=log)
+            process = subprocess.Popen(command, cwd=folder, env=variables, stdout=log, stderr=log)
         engine = Engine(name, process, f"http://127.0.0.1:{port}", folder)
         if _answers(engine.url, process):
             return engine

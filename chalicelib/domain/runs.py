@@ -50,7 +50,10 @@ class CloudJobInfo:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Where the trainer puts its results: an S3 endpoint and a key that reaches one prefix only."""
+    """Where the trainer puts its results: an S3 endpoint and a key that reaches one prefix only.
+
+    A key of Amazon's own that ends by itself comes with a ``session_token``, without which it is worth nothing.
+    """
 
     endpoint_url: str | None
     region: str
@@ -58,6 +61,7 @@ class Delivery:
     prefix: str
     access_key: str
     secret_key: str = field(repr=False)
+    session_token: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,9 @@ class ReplicateTrainer(CloudTrainerService):
     async def run_job(self, order: LaunchOrder) -> CloudJobInfo:
         offer = self.offer(order.hardware)
         body = body_for(order, offer.gpu_count)
-        secrets = [order.hf_token or "", order.delivery.secret_key if order.delivery else ""]
+        secrets = [order.hf_token or ""]
+        if order.delivery:
+            secrets += [order.delivery.secret_key, order.delivery.session_token or ""]
         async with self._wire(secrets) as wire:
             model = f"{prices_data.OWNER}/{prices_data.MODEL_PREFIX}{offer.hardware}"
             version = await self._newest_version(wire, model)

@@ -2,6 +2,10 @@
 
 The trainer ignores what it does not declare without a word (a LyCORIS config sent as ``lycoris_json`` is simply
 lost), and it ignores ``images`` as soon as ``dataloader_json`` is there, even as ``[]``.
+
+It declares no input for a session token, without which a temporary storage key is worth nothing. Such a key travels in
+the config's ``publishing_config``, which the trainer reads whole. Replicate keeps declared secrets to itself and shows
+a config to whoever holds the account's token, so only a key that ends soon and reaches one prefix may go this way.
 """
 
 from __future__ import annotations
@@ -54,6 +58,8 @@ def _input(order: LaunchOrder, gpu_count: int) -> dict[str, Any]:
         # The trainer uses one GPU unless told otherwise, and the whole box is billed.
         config.pop("num_processes", None)
         config["--num_processes"] = gpu_count
+    if order.delivery and order.delivery.session_token:
+        config["--publishing_config"] = [_target(order.delivery)]
     declared: dict[str, Any] = {
         "config_json": _json(config),
         "dataloader_json": _json(order.dataloader) if order.dataloader else None,
@@ -63,7 +69,9 @@ def _input(order: LaunchOrder, gpu_count: int) -> dict[str, Any]:
         "hf_token": order.hf_token,
         "return_logs": True,
     }
-    declared |= _publishing(order.delivery) if order.delivery else {}
+    if order.delivery and not order.delivery.session_token:
+        # Naming a bucket here makes the trainer forget the publishing config.
+        declared |= _publishing(order.delivery)
     return {name: value for name, value in declared.items() if value is not None}
 
 
@@ -76,6 +84,20 @@ def _publishing(delivery: Delivery) -> dict[str, Any]:
         "s3_access_key": delivery.access_key,
         "s3_secret_key": delivery.secret_key,
     }
+
+
+def _target(delivery: Delivery) -> dict[str, Any]:
+    target = {
+        "provider": "s3",
+        "bucket": delivery.bucket,
+        "region": delivery.region,
+        "endpoint_url": delivery.endpoint_url,
+        "base_path": delivery.prefix.strip("/"),
+        "access_key": delivery.access_key,
+        "secret_key": delivery.secret_key,
+        "session_token": delivery.session_token,
+    }
+    return {name: value for name, value in target.items() if value is not None}
 
 
 def _json(value: Any) -> str:

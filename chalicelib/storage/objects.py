@@ -22,6 +22,7 @@ from botocore.exceptions import (
 
 from chalicelib.domain.errors import BadInput, CloudError, NotFound, TooLarge, UploadNotReady
 from chalicelib.domain.ports import StoredObject, UploadedPart
+from chalicelib.storage.errors import StorageDown, StorageRefused
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -32,18 +33,6 @@ MAX_PRESIGN_SECONDS = 7 * 86_400
 _MISSING = {"404", "NoSuchKey", "NotFound"}
 _NOT_READY = {"InvalidPart", "InvalidPartOrder", "EntityTooSmall", "MalformedXML"}
 _BUSY = {"SlowDown", "RequestTimeout", "ServiceUnavailable", "InternalError", "Throttling", "503", "500", "504"}
-
-
-class StorageDown(CloudError):
-    """Nothing is known about the effect: every operation here may be asked again."""
-
-    status, code, title = 503, "storage_unavailable", "The object store cannot be reached"
-
-
-class StorageRefused(CloudError):
-    """Asking again changes nothing: a key, a bucket or a permission is wrong, and an operator has to mend it."""
-
-    status, code, title = 502, "storage_error", "The object store refused the request"
 
 
 class S3Objects:

@@ -19,7 +19,7 @@ from chalicelib.domain.errors import (
     ProviderDown,
     ProviderRefused,
 )
-from chalicelib.domain.runs import CloudJobStatus
+from chalicelib.domain.runs import CloudJobStatus, Delivery
 from chalicelib.providers.base import CloudTrainerService, SpeaksWebhooks
 from chalicelib.providers.registry import Registry
 from chalicelib.providers.replicate import ReplicateTrainer
@@ -72,6 +72,24 @@ def test_a_dataloader_and_lycoris_travel_as_json_text_under_the_names_that_the_t
     assert (sent["input"]["hub_model_id"], sent["input"]["hf_token"]) == ("me/x", "hf_secret_token")
     assert not {"images", "lycoris_json", "webhook_config", "s3_bucket"} & set(sent["input"])
     assert "webhook" not in sent
+
+
+def test_a_temporary_storage_key_travels_whole_in_the_config_since_no_input_takes_its_token(vendor):
+    delivery = Delivery(None, "eu-west-1", "outputs", "j-1", "ASIAKEY", "hidden-secret-key", "hidden-session-token")
+    run(trainer(vendor).run_job(replace(ORDER, delivery=delivery)))
+    sent = vendor.asked[-1].body["input"]
+    assert json.loads(sent["config_json"])["--publishing_config"] == [
+        {
+            "provider": "s3",
+            "bucket": "outputs",
+            "region": "eu-west-1",
+            "base_path": "j-1",
+            "access_key": "ASIAKEY",
+            "secret_key": "hidden-secret-key",
+            "session_token": "hidden-session-token",
+        }
+    ]
+    assert not [name for name in sent if name.startswith("s3_")], "a bucket here would replace the publishing config"
 
 
 def test_all_gpus_of_the_box_are_used(vendor):

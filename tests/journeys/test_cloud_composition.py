@@ -1,0 +1,140 @@
+"""The main job on the cloud's own adapters: DynamoDB, S3, STS and Secrets Manager instead of SQLite and the disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from safetensors.numpy import load_file
+
+from tests.contract.faulty_proxy import FaultyProxy
+from tests.engines import Engine, start
+from tests.journeys.cloud import TOKEN, CloudWorld, start_aws
+
+pytestmark = [pytest.mark.journey, pytest.mark.engine("ministack")]
+
+REMOTE = {
+    "config": {"--model_family": "flux", "--max_train_steps": 20},
+    "dataloader_config": [{"id": "hub", "type": "huggingface", "dataset_name": "someone/pictures"}],
+}
+
+MakeWorld = Callable[..., CloudWorld]
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[Engine]:
+    engine = start_aws()
+    yield engine
+    engine.stop()
+
+
+@pytest.fixture(scope="module")
+def dynamo() -> Iterator[Engine]:
+    engine = start("dynoxide")
+    yield engine
+    engine.stop()
+
+
+@pytest.fixture
+def make_world(tmp_path: Path, aws: Engine, dynamo: Engine) -> Iterator[MakeWorld]:
+    made: list[CloudWorld] = []
+
+    def make(dynamo_url: str = dynamo.url, **options: object) -> CloudWorld:
+        world = CloudWorld(tmp_path, dynamo_url=dynamo_url, aws_url=aws.url, **options)  # type: ignore[arg-type]
+        made.append(world)
+        world.deploy()
+        world.start_vendor()
+        world.start_server()
+        return world
+
+    yield make
+    for world in made:
+        world.stop()
+
+
+@pytest.mark.parametrize("engine", ["dynoxide", "ministack"])
+def test_a_folder_of_images_becomes_a_model_and_the_data_is_gone(
+    make_world: MakeWorld, aws: Engine, dynamo: Engine, engine: str, config: Path, images: Path
+) -> None:
+    world = make_world(aws.url if engine == "ministack" else dynamo.url)
+    job_id = _submit(world, config, images)
+    job = world.until(job_id, "completed", "failed")
+    assert job["status"] == "completed", job
+    assert job["cost_is_final"] and job["cost_micros"] > 0
+    told = world.run("download", job_id, "--to", str(world.folder / "model"))
+    assert told.returncode == 0, told.stderr
+    weights = load_file(next((world.folder / "model").rglob("pytorch_lora_weights.safetensors")))
+    assert any("lora_A" in name for name in weights)
+    world.tick()
+    assert "data_deleted" in _kinds(world, job_id)
+    assert world.keys("datasets") == []
+    assert world.keys("outputs") and all(key.startswith(f"{job_id}/") for key in world.keys("outputs"))
+    log = world.get(f"/api/cloud/jobs/{job_id}/logs")
+    assert log["complete"] and "Steps: 100%" in log["logs"]
+
+
+def test_without_webhooks_the_schedule_alone_brings_a_job_to_its_end(
+    make_world: MakeWorld, config: Path, images: Path
+) -> None:
+    world = make_world(webhooks=False)
+    job_id = _submit(world, config, images)
+    assert "webhook" not in world.predictions()[0] or not world.predictions()[0]["webhook"]
+    job = world.until_ticking(job_id, "completed", "failed")
+    assert job["status"] == "completed", job
+    assert "data_deleted" in _kinds(world, job_id)
+    assert world.tick() == {"done": 0, "failed": 0}
+
+
+def test_without_the_token_nobody_comes_in_but_health_and_signed_news(make_world: MakeWorld) -> None:
+    world = make_world()
+    for path in ("/api/cloud/jobs", "/api/cloud/jobs/j-1", "/api/cloud/hardware-options", "/api/cloud/uploads/u-1"):
+        for headers in ({}, {b"X-API-Key": b"wrong"}, {b"Authorization": "Bearer é".encode()}):
+            answer = httpx.get(f"{world.address}{path}", headers=headers)
+            assert (answer.status_code, answer.json()["error"]) == (401, "unauthenticated"), path
+    assert httpx.get(f"{world.address}/api/cloud/jobs", headers={"Authorization": f"Bearer {TOKEN}"}).is_success
+    assert httpx.get(f"{world.address}/api/cloud/health/ready").json() == {"status": "ready"}
+    assert httpx.post(f"{world.address}/api/webhooks/replicate", json={}).json()["error"] == "bad_signature"
+    parts = {part["name"]: part for part in httpx.get(f"{world.address}/api/cloud/health").json()["components"]}
+    assert all(part["status"] == "healthy" for part in parts.values()), parts
+    assert "lasts 1 h" in parts["delivery"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "of_a_write"),
+    [("AccessDeniedException", "database_unavailable"), ("drop before", "outcome_unclear")],
+)
+def test_a_table_that_does_not_answer_is_a_503_that_says_when_to_come_back(
+    make_world: MakeWorld, dynamo: Engine, fault: str, of_a_write: str
+) -> None:
+    proxy = FaultyProxy(dynamo.url)
+    try:
+        world = make_world(proxy.url)
+        proxy.plan = lambda operation: fault
+        for method, code in (("GET", "database_unavailable"), ("POST", of_a_write)):
+            answer = world.call(method, "/api/cloud/jobs", json=REMOTE if method == "POST" else None)
+            assert answer.status_code == 503, answer.text
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert (answer.json()["error"], answer.headers["retry-after"]) == (code, "5")
+            assert world.name not in answer.text and "AccessDenied" not in answer.text, "the reason is for the log"
+        assert world.call("GET", "/api/cloud/health/ready").status_code == 503
+        assert world.call("GET", "/api/cloud/health").json()["status"] == "unhealthy"
+        assert world.predictions() == []
+        proxy.plan = lambda operation: None
+        assert world.call("POST", "/api/cloud/jobs", json=REMOTE).status_code == 201
+    finally:
+        proxy.stop()
+    assert "database_unavailable" in (world.folder / "server.log").read_text()
+
+
+def _submit(world: CloudWorld, config: Path, images: Path) -> str:
+    told = world.run("submit", str(config), "--data", str(images), "--yes", "--json", "--no-follow")
+    assert told.returncode == 0, told.stderr
+    answer = json.loads(told.stdout)
+    return str(answer.get("job_id") or answer["job"]["job_id"])
+
+
+def _kinds(world: CloudWorld, job_id: str) -> list[str]:
+    return [event["kind"] for event in world.get(f"/api/cloud/jobs/{job_id}/events")["events"]]
