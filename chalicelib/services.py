@@ -116,10 +116,11 @@ def assemble(
     keys: DeliveryKeys,
     door: Door | None = None,
     clock: Clock = utc_now,
-    trainers: Trainers | None = None,
     checks: Mapping[str, Check] = MappingProxyType({}),
+    trainers: Trainers | None = None,
 ) -> Services:
-    """Without ``trainers``: all that there are. ``checks`` are further parts for the health page."""
+    """Without a ``door`` callers need an API key; without ``trainers`` there are all that we have. ``checks`` are
+    further parts for the health page, beside those that every home has."""
     jobs, outbox, uploads = JobTable(table, clock), OutboxTable(table), UploadTable(table)
     chosen, journal = SettingsTable(table), JournalTable(table, clock)
     trainers = trainers or Registry({"replicate": lambda: _replicate(settings, clock)})
@@ -222,7 +223,7 @@ def build() -> Services:
         settings.region,
         settings.delivery_seconds,
     )
-    return assemble(settings, table, objects, keys, TokenDoor(settings.api_token), checks={"delivery": keys.remark})
+    return assemble(settings, table, objects, keys, checks={"delivery": keys.remark})
 
 
 def _replicate(settings: Settings, clock: Clock) -> ReplicateTrainer:
