@@ -1,0 +1,76 @@
+"""Two buckets in memory. Deleting what is gone and aborting what was joined are no errors, as with S3."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from chalicelib.domain.errors import NotFound, UploadNotReady
+from chalicelib.domain.ports import StoredObject, UploadedPart
+
+
+class BytesInMemory:
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._numbers = itertools.count(1)
+        self._parts: dict[str, dict[int, bytes]] = {}
+        self.buckets: dict[str, dict[str, bytes]] = {"datasets": {}, "outputs": {}}
+        self.deletions: list[str] = []
+        """Keys of objects that were there when somebody deleted them."""
+
+    def put(self, bucket: str, key: str, body: bytes) -> None:
+        self.buckets[bucket][key] = body
+
+    def put_part(self, upload_id: str, number: int, body: bytes) -> None:
+        """What the owner's machine does with a presigned address."""
+        self._parts[upload_id][number] = body
+
+    def check_reach(self) -> None:
+        return
+
+    def start_multipart(self, bucket: str, key: str, content_type: str) -> str:
+        upload_id = f"m-{next(self._numbers)}"
+        self._parts[upload_id] = {}
+        return upload_id
+
+    def presign_part(self, bucket: str, key: str, upload_id: str, number: int, seconds: int) -> str:
+        return f"memory://{bucket}/{key}?part={number}"
+
+    def list_parts(self, bucket: str, key: str, upload_id: str) -> list[UploadedPart]:
+        if upload_id not in self._parts:
+            raise NotFound("The upload is gone.")
+        return [UploadedPart(number, len(body), _etag(body)) for number, body in sorted(self._parts[upload_id].items())]
+
+    def complete_multipart(self, bucket: str, key: str, upload_id: str, parts: Iterable[UploadedPart]) -> None:
+        wanted = {part.number: part.etag for part in parts}
+        stored = self._parts.pop(upload_id, None)
+        if stored is None or wanted != {number: _etag(body) for number, body in stored.items()}:
+            raise UploadNotReady("A part is missing.")
+        self.put(bucket, key, b"".join(body for _, body in sorted(stored.items())))
+
+    def abort_multipart(self, bucket: str, key: str, upload_id: str) -> None:
+        self._parts.pop(upload_id, None)
+
+    def head(self, bucket: str, key: str) -> StoredObject | None:
+        body = self.buckets[bucket].get(key)
+        return None if body is None else StoredObject(key, len(body), _etag(body), self._clock())
+
+    def list(self, bucket: str, prefix: str) -> list[StoredObject]:
+        found = [self.head(bucket, key) for key in sorted(self.buckets[bucket]) if key.startswith(prefix)]
+        return [stored for stored in found if stored]
+
+    def delete(self, bucket: str, key: str) -> None:
+        if self.buckets[bucket].pop(key, None) is not None:
+            self.deletions.append(key)
+
+    def presign_download(self, bucket: str, key: str, seconds: int, filename: str) -> str:
+        return f"memory://{bucket}/{key}"
+
+    def presign_for_provider(self, bucket: str, key: str, seconds: int) -> str:
+        return f"memory://{bucket}/{key}"
+
+
+def _etag(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()

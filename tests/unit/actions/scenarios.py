@@ -1,0 +1,143 @@
+"""Stories of one job, told step by step; any process may die at any touch while they are told."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from chalicelib.domain.jobs import Job, Phase, Reason
+from chalicelib.services import Services
+from tests.unit.actions.touches import Died
+from tests.unit.actions.vendor import Run
+from tests.unit.actions.world import Step, World, cancel, send_data, submit, sweep, tell
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """``runs`` are the numbers of runs that the vendor may have started in the end."""
+
+    name: str
+    steps: tuple[Step, ...]
+    phase: Phase
+    reason: Reason | None = None
+    runs: frozenset[int] = field(default_factory=lambda: frozenset({1}))
+    paid: bool | None = None
+    """True: the run cost something. None: that depends on when it was stopped."""
+
+
+def play(world: World, scenario: Scenario) -> None:
+    for step in scenario.steps:
+        world.attempt(step)
+    world.settle()
+
+
+def _mood(**moods: object) -> Step:
+    def step(world: World, _: Services) -> None:
+        for name, value in moods.items():
+            setattr(world.vendor.moods, name, value)
+
+    return step
+
+
+def _later(seconds: float) -> Step:
+    def step(world: World, _: Services) -> None:
+        world.clock.forward(seconds=seconds)
+        world.vendor.go_on()
+
+    return step
+
+
+def _news_overtakes_the_answer(world: World, _: Services) -> None:
+    """The webhook is heard by another process while the one that launched still waits for its answer."""
+
+    def hear(run: Run) -> None:
+        def process() -> None:
+            with suppress(Died):
+                world.hear(run)
+
+        other = threading.Thread(target=process)
+        other.start()
+        other.join()
+
+    world.vendor.moods.on_accept = hear
+
+
+_ALWAYS: tuple[Step, ...] = (send_data, submit)
+_RUNNING: tuple[Step, ...] = (*_ALWAYS, _later(20), sweep)
+
+SCENARIOS = (
+    Scenario("delivered by polls", _ALWAYS, Phase.COMPLETED, paid=True),
+    Scenario(
+        "delivered by webhooks",
+        (*_ALWAYS, tell, _later(20), tell, _later(300), tell),
+        Phase.COMPLETED,
+        paid=True,
+    ),
+    Scenario("the run fails", (_mood(plan="fails"), *_ALWAYS), Phase.FAILED, Reason.TRAINER_FAILED, paid=False),
+    Scenario(
+        "nothing is delivered",
+        (_mood(plan="delivers nothing"), *_ALWAYS),
+        Phase.FAILED,
+        Reason.NOTHING_DELIVERED,
+        paid=True,
+    ),
+    Scenario(
+        "the vendor refuses",
+        (_mood(refuses=True), *_ALWAYS),
+        Phase.FAILED,
+        Reason.PROVIDER_REFUSED,
+        frozenset({0}),
+        paid=False,
+    ),
+    Scenario(
+        "the vendor is down for a while",
+        (_mood(down=True), *_ALWAYS, _later(5), sweep, _mood(down=False)),
+        Phase.COMPLETED,
+        paid=True,
+    ),
+    Scenario(
+        "the vendor accepts and does not answer",
+        (_mood(deaf=True), *_ALWAYS, _mood(deaf=False)),
+        Phase.COMPLETED,
+        paid=True,
+    ),
+    Scenario("the news overtakes the answer", (_news_overtakes_the_answer, *_ALWAYS), Phase.COMPLETED, paid=True),
+    Scenario(
+        "cancelled while the vendor is down",
+        (_mood(down=True), *_ALWAYS, cancel, _mood(down=False)),
+        Phase.CANCELLED,
+        Reason.CANCELLED_BY_USER,
+        frozenset({0}),
+        paid=False,
+    ),
+    Scenario(
+        "cancelled while running",
+        (_mood(plan="runs on"), *_RUNNING, cancel),
+        Phase.CANCELLED,
+        Reason.CANCELLED_BY_USER,
+        frozenset({0, 1}),
+    ),
+    Scenario(
+        "cancelled while running, stops late",
+        (_mood(plan="runs on", stops_late=True), *_RUNNING, cancel),
+        Phase.CANCELLED,
+        Reason.CANCELLED_BY_USER,
+        frozenset({0, 1}),
+    ),
+    Scenario(
+        "cancelled while nobody knows whether it runs",
+        (_mood(plan="runs on", deaf=True), *_ALWAYS, _mood(deaf=False), cancel),
+        Phase.CANCELLED,
+        Reason.CANCELLED_BY_USER,
+        frozenset({0, 1}),
+    ),
+)
+
+
+def check_outcome(world: World, job: Job, scenario: Scenario) -> None:
+    assert (job.phase, job.reason) == (scenario.phase, scenario.reason), job
+    assert len(world.vendor.runs) in scenario.runs, world.vendor.runs
+    assert scenario.paid is None or (world.vendor.invoice() > 0) == scenario.paid
+    if job.phase is Phase.COMPLETED:
+        assert any(key.startswith(f"{job.id}/") for key in world.objects.buckets["outputs"])

@@ -1,0 +1,68 @@
+"""What must hold once a job is at rest, whatever died on the way and in which order news came."""
+
+from __future__ import annotations
+
+from chalicelib.domain.jobs import MOVES, TERMINAL, Event, EventKind, Job, Phase
+from chalicelib.domain.uploads import UploadState
+from chalicelib.stores.uploads import UploadTable
+from tests.unit.actions.world import World, submit
+
+
+def check(world: World) -> Job:
+    """The job, after everything that is true of any job has been checked."""
+    job = world.job()
+    services = world.process(careful=True)
+    events = services.jobs.events(job)
+    assert job.phase in TERMINAL, job
+    assert not world.vendor.working(), "a run still costs money"
+    _check_money(world, job, events)
+    _check_history(job, events)
+    _check_data(world, job, events)
+    assert not world.left()
+    rows = world.table.query(f"T#default#JOB#{job.id}", begins_with="INTENT#").items
+    assert not rows, f"promises are left: {rows}"
+    return job
+
+
+def check_the_key_still_gives_the_job(world: World) -> None:
+    first, runs = world.job_id, len(world.vendor.runs)
+    submit(world, world.process(careful=True))
+    assert world.job_id == first and len(world.vendor.runs) == runs
+
+
+def _check_money(world: World, job: Job, events: list[Event]) -> None:
+    settled = [event for event in events if event.kind is EventKind.SETTLED]
+    assert (job.cost_micros, job.cost_is_final) == (world.vendor.invoice(), True), f"{job} {world.vendor.runs}"
+    assert len(settled) == 1, settled
+
+
+def _check_history(job: Job, events: list[Event]) -> None:
+    kinds = [event.kind for event in events]
+    assert kinds[0] is EventKind.SUBMITTED and kinds.count(EventKind.SUBMITTED) == 1
+    assert kinds.count(EventKind.RUN_RECORDED) == (1 if job.run_id else 0), kinds
+    assert [event.at for event in events] == sorted(event.at for event in events)
+    at = Phase.QUEUED
+    for place, event in enumerate(events):
+        if event.kind is EventKind.MOVED:
+            assert event.phase in MOVES[at], f"{at} to {event.phase} in {[(e.kind, e.phase) for e in events]}"
+            at = event.phase
+        # What comes with a move is written down with it, before it.
+        moving = next((later.phase for later in events[place:] if later.kind is EventKind.MOVED), at)
+        assert event.phase in (at, moving), f"{event} while {at}"
+        assert event.message
+    assert at is job.phase
+    assert kinds.count(EventKind.ARTIFACTS_COLLECTED) == (1 if job.phase is Phase.COMPLETED else 0) or job.reason
+
+
+def _check_data(world: World, job: Job, events: list[Event]) -> None:
+    deleted = [event for event in events if event.kind is EventKind.DATA_DELETED]
+    assert not world.objects.buckets["datasets"]
+    if job.upload_id is None:
+        assert not deleted
+        return
+    assert len(deleted) == 1 and world.objects.deletions.count(f"default/{job.upload_id}/dataset.zip") == 1, deleted
+    assert "absence checked" in deleted[0].message
+    assert UploadTable(world.table).get("default", job.upload_id).state is UploadState.DELETED
+    for run in world.vendor.runs:
+        key = world.keys(world.table).find(run.access_key)
+        assert key is None or key.expires_at is not None, "the trainer's key works for ever"

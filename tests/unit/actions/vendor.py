@@ -1,0 +1,209 @@
+"""A vendor in memory that bills honestly, forgets nothing and can be as unhelpful as a real one."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from standardwebhooks import Webhook
+
+from chalicelib.domain.errors import BadCredentials, OutcomeUnknown, ProviderDown, ProviderRefused
+from chalicelib.domain.moments import from_text, maybe_from_text, maybe_to_text, to_text
+from chalicelib.domain.money import as_decimal, micros_for
+from chalicelib.domain.runs import CloudJobInfo, CloudJobStatus, LaunchOrder, Offer
+from tests.unit.actions.bytes_in_memory import BytesInMemory
+
+SECRET = "whsec_" + "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0"
+PRICE = 975
+_ENDED = {"completed", "failed", "cancelled"}
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = datetime(2100, 1, 1, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **length: float) -> None:
+        self.now += timedelta(**length)
+
+
+@dataclass
+class Run:
+    id: str
+    key: str
+    prefix: str
+    access_key: str
+    created_at: datetime
+    status: str = "queued"
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    asked_to_stop: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        return self.status in _ENDED
+
+    def bill(self, now: datetime) -> int:
+        """Only what ran is billed, and what failed is free."""
+        if self.started_at is None or self.status == "failed":
+            return 0
+        return micros_for(as_decimal(((self.ended_at or now) - self.started_at).total_seconds()), PRICE)
+
+
+@dataclass
+class Moods:
+    """What the vendor is like at the moment. ``plan`` is how its runs end."""
+
+    plan: str = "succeeds"
+    down: bool = False
+    deaf: bool = False
+    """Accepts a launch and never answers."""
+    refuses: bool = False
+    wrong_key: bool = False
+    lists_late: timedelta = timedelta(0)
+    stops_late: bool = False
+    forgets: bool = False
+    on_accept: Callable[[Run], None] | None = field(default=None, repr=False)
+
+
+class PretendVendor:
+    provider_name = "replicate"
+    supports_cost_tracking = True
+    supports_live_logs = True
+
+    def __init__(self, clock: Clock, objects: BytesInMemory) -> None:
+        self._clock = clock
+        self._objects = objects
+        self._numbers = itertools.count(1)
+        self._messages = itertools.count(1)
+        self.moods = Moods()
+        self.runs: list[Run] = []
+
+    def offers(self) -> list[Offer]:
+        return [self.offer(None)]
+
+    def offer(self, hardware: str | None) -> Offer:
+        return Offer("replicate", "l40s", "L40S", 1, 48, PRICE, "2100-01-01")
+
+    async def validate_credentials(self) -> dict[str, Any]:
+        self._answer()
+        return {"valid": True}
+
+    async def list_jobs(self, limit: int = 50) -> list[CloudJobInfo]:
+        self._answer()
+        return [self.seen(run) for run in reversed(self.runs)][:limit]
+
+    async def run_job(self, order: LaunchOrder) -> CloudJobInfo:
+        self._answer()
+        if self.moods.refuses:
+            raise ProviderRefused("No credit is left.", provider_status=402)
+        assert order.delivery is not None
+        to = order.delivery
+        run = Run(f"r-{next(self._numbers)}", order.launch_key, to.prefix, to.access_key, self._clock())
+        self.runs.append(run)
+        if self.moods.on_accept:
+            self.moods.on_accept(run)
+        if self.moods.deaf:
+            raise OutcomeUnknown("The vendor gave no answer.")
+        return self.seen(run)
+
+    async def find_run(self, launch_key: str, since: datetime) -> CloudJobInfo | None:
+        self._answer()
+        listed = [run for run in self.runs if run.created_at + self.moods.lists_late <= self._clock()]
+        return next((self.seen(run) for run in reversed(listed) if run.key == launch_key), None)
+
+    async def cancel_job(self, job_id: str) -> CloudJobInfo:
+        self._answer()
+        run = self._known(job_id)
+        if not run.is_over and not self.moods.stops_late:
+            self._end(run, "cancelled")
+        run.asked_to_stop = True
+        return self.seen(run)
+
+    async def get_job_logs(self, job_id: str) -> str:
+        return self.seen(self._known(job_id)).logs or ""
+
+    async def get_job_status(self, job_id: str) -> CloudJobInfo:
+        self._answer()
+        return self.seen(self._known(job_id))
+
+    def read_webhook(self, body: dict[str, Any]) -> CloudJobInfo:
+        told = {**body, "status": CloudJobStatus(body["status"])}
+        moments = {name: maybe_from_text(body[name]) for name in ("started_at", "completed_at")}
+        return CloudJobInfo(**{**told, **moments, "created_at": from_text(body["created_at"])})
+
+    async def webhook_secrets(self) -> list[str]:
+        return [SECRET]
+
+    def letter(self, run: Run) -> tuple[dict[str, str], bytes]:
+        """A signed webhook about the run as it is now: headers and body."""
+        told = asdict(self.seen(run))
+        told |= {name: maybe_to_text(told[name]) for name in ("started_at", "completed_at")}
+        told["created_at"] = to_text(run.created_at)
+        body = json.dumps(told)
+        message = f"msg_{next(self._messages)}"
+        at = self._clock()
+        headers = {"webhook-id": message, "webhook-timestamp": str(int(at.timestamp()))}
+        return {**headers, "webhook-signature": Webhook(SECRET).sign(message, at, body)}, body.encode()
+
+    def seen(self, run: Run) -> CloudJobInfo:
+        return CloudJobInfo(
+            job_id=run.id,
+            provider="replicate",
+            status=CloudJobStatus(run.status),
+            vendor_status=run.status,
+            created_at=run.created_at,
+            started_at=run.started_at,
+            completed_at=run.ended_at,
+            error="The trainer broke." if run.status == "failed" else None,
+            logs="".join(f"{line}\n" for line in self._log(run)),
+            billed_micros=run.bill(self._clock()),
+            billing_is_final=run.is_over,
+            launch_key=run.key,
+        )
+
+    def go_on(self) -> None:
+        """Every run takes its next step."""
+        for run in self.runs:
+            if run.is_over:
+                continue
+            if run.asked_to_stop:
+                self._end(run, "cancelled")
+            elif run.started_at is None:
+                run.status, run.started_at = "running", self._clock()
+            elif self.moods.plan == "fails":
+                self._end(run, "failed")
+            elif self.moods.plan != "runs on":
+                if self.moods.plan == "succeeds":
+                    self._objects.put("outputs", f"{run.prefix}/{run.key}/pytorch_lora_weights.safetensors", b"model")
+                self._end(run, "completed")
+
+    def working(self) -> list[Run]:
+        return [run for run in self.runs if not run.is_over]
+
+    def invoice(self) -> int:
+        return sum(run.bill(self._clock()) for run in self.runs)
+
+    def _log(self, run: Run) -> list[str]:
+        return ["created", *["started"] * bool(run.started_at), *["ended"] * run.is_over]
+
+    def _end(self, run: Run, status: str) -> None:
+        run.status, run.ended_at = status, self._clock()
+
+    def _known(self, run_id: str) -> Run:
+        run = next((run for run in self.runs if run.id == run_id), None)
+        if run is None or self.moods.forgets:
+            raise ProviderRefused("No such run.", provider_status=404)
+        return run
+
+    def _answer(self) -> None:
+        if self.moods.down:
+            raise ProviderDown("The vendor cannot be reached.")
+        if self.moods.wrong_key:
+            raise BadCredentials("The vendor does not know the token.")
