@@ -16,12 +16,11 @@ from infra import site, stacks, tokens
 from infra.account import Account, Refused
 from infra.stacks import Say
 
-IDENTIFIERS = {
-    "AWS::DynamoDB::Table": "TableName",
-    "AWS::S3::Bucket": "BucketName",
-    "AWS::SecretsManager::Secret": "Id",
-}
+ADOPTED_BY = {"AWS::DynamoDB::Table": "TableName", "AWS::S3::Bucket": "BucketName"}
 """What CloudFormation wants to know a kept resource by when a new stack adopts it."""
+
+TOKENS = "AWS::SecretsManager::Secret"
+"""Kept too, but its content moves to the new stack's own."""
 
 
 def deploy(
@@ -32,15 +31,21 @@ def deploy(
     say("uploading the code")
     with_code(account, template, (build / "deployment.zip").read_bytes())
     kept = account.read(_record(stack))
-    if kept and stacks.status(account, stack) is None:
-        say(f"adopting what the last teardown kept: {', '.join(sorted(kept))}")
-        stacks.put(account, stack, only_kept(template, kept), {}, say, adopt=[_adoption(*one) for one in kept.items()])
+    # Read before the new stack makes a secret of its own.
+    held = {name: tokens.kept(account, name) for kind, name in (kept or {}).values() if kind == TOKENS}
+    adopted = {name: one for name, one in (kept or {}).items() if one[0] in ADOPTED_BY}
+    if kept and stacks.status(account, stack) in (None, *stacks.DEAD):
+        say(f"adopting what the last teardown kept: {', '.join(sorted(adopted))}")
+        adoptions = [_adoption(*one) for one in adopted.items()]
+        stacks.put(account, stack, only_kept(template, adopted), {}, say, adopt=adoptions)
     say(f"deploying {stack} to {account.region}")
     if account.emulator:
         parameters = {"TlsOnly": str(account.emulator.startswith("https")).lower(), **parameters}
     stacks.put(account, stack, template, parameters, say)
-    account.forget(_record(stack))
     known = stacks.outputs(account, stack)
+    for old, values in held.items():
+        tokens.move(account, values, old, known["SecretsArn"])
+    account.forget(_record(stack))
     if account.emulator and "PublicUrl" not in parameters:
         # Its address cannot be known before the API is there: no name server knows the one that AWS would give it.
         here = f"{account.emulator}/_aws/execute-api/{known['RestAPIId']}/api"
@@ -78,7 +83,7 @@ def retained(account: Account, stack: str) -> dict[str, tuple[str, str]]:
     keep = {
         name
         for name, resource in described["Resources"].items()
-        if resource.get("DeletionPolicy", "").startswith("Retain") and resource["Type"] in IDENTIFIERS
+        if resource.get("DeletionPolicy", "").startswith("Retain") and resource["Type"] in (*ADOPTED_BY, TOKENS)
     }
     pages = formation.get_paginator("list_stack_resources").paginate(StackName=stack)
     return {
@@ -117,7 +122,7 @@ def _adoption(name: str, what: tuple[str, str]) -> dict[str, Any]:
     return {
         "ResourceType": kind,
         "LogicalResourceId": name,
-        "ResourceIdentifier": {IDENTIFIERS[kind]: identifier},
+        "ResourceIdentifier": {ADOPTED_BY[kind]: identifier},
     }
 
 

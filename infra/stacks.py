@@ -19,9 +19,11 @@ from infra.account import Account, Refused
 
 Say = Callable[[str], None]
 
+_TAGS = [{"Key": "application", "Value": "simpletuner-cloud"}]
 _NOTHING_TO_DO = ("didn't contain changes", "No updates are to be performed")
 _BAD = ("FAILED", "ROLLBACK")
-_DEAD = ("ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS", "DELETE_FAILED")
+DEAD = ("ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS", "DELETE_FAILED")
+"""Nothing of these stacks runs, and they take no update: ``put`` makes them anew."""
 
 
 def status(account: Account, stack: str) -> str | None:
@@ -42,8 +44,8 @@ def describe(account: Account, stack: str) -> dict[str, Any] | None:
 
 def outputs(account: Account, stack: str) -> dict[str, str]:
     found = describe(account, stack)
-    if found is None:
-        raise Refused(f"There is no stack '{stack}' in {account.region}. `make deploy` makes one.")
+    if found is None or found["StackStatus"] in (*DEAD, "IMPORT_COMPLETE"):
+        raise Refused(f"There is no stack '{stack}' in {account.region} that works. `make deploy` makes one.")
     return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
 
 
@@ -61,14 +63,14 @@ def put(
     Raises ``Refused`` with the first reason that CloudFormation gives.
     """
     now = describe(account, stack)
-    if now and now["StackStatus"] in _DEAD:
+    if now and now["StackStatus"] in DEAD:
         say(f"removing what an earlier try left ({now['StackStatus']})")
         delete(account, stack, say)
         now = None
     kind = "IMPORT" if adopt else "UPDATE" if now else "CREATE"
     body = json.dumps(template, separators=(",", ":")).encode()
     address = account.write(f"templates/{stack}/{hashlib.sha256(body).hexdigest()[:16]}.json", body)
-    formation, name = account.client("cloudformation"), f"deploy-{int(time.time())}"
+    formation, name = account.client("cloudformation"), f"deploy-{time.time_ns()}"
     # Asked for before the change set, whose making counts as an event of a new stack.
     seen = _seen(account, stack)
     formation.create_change_set(
@@ -78,8 +80,7 @@ def put(
         TemplateURL=address,
         Parameters=_parameters(template, parameters, now),
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
-        Tags=[{"Key": "application", "Value": "simpletuner-cloud"}],
-        **({"ResourcesToImport": list(adopt)} if adopt else {}),
+        **({"ResourcesToImport": list(adopt)} if adopt else {"Tags": _TAGS}),
     )
     if not _has_changes(account, stack, name, say):
         formation.delete_change_set(StackName=stack, ChangeSetName=name)
@@ -121,7 +122,7 @@ def _has_changes(account: Account, stack: str, name: str, say: Say) -> bool:
         made = account.client("cloudformation").describe_change_set(StackName=stack, ChangeSetName=name)
         if made["Status"] in ("CREATE_PENDING", "CREATE_IN_PROGRESS"):
             time.sleep(1)
-        elif made["Status"] == "CREATE_COMPLETE":
+        elif made["Status"] == "CREATE_COMPLETE" and made["ExecutionStatus"] == "AVAILABLE":
             for change in made.get("Changes", []):
                 one = change["ResourceChange"]
                 anew = " (anew: the old one goes)" if one.get("Replacement") == "True" else ""

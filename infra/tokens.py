@@ -11,6 +11,8 @@ import json
 import sys
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from infra.account import Account, Refused
 
 NAMES = ("REPLICATE_API_TOKEN", "REPLICATE_WEBHOOK_SECRET", "HF_TOKEN", "STCLOUD_API_TOKEN")
@@ -30,6 +32,25 @@ def put(account: Account, arn: str, **values: str) -> None:
     """Leaves the other tokens as they are."""
     vault = account.client("secretsmanager")
     vault.put_secret_value(SecretId=arn, SecretString=json.dumps(_present(account, arn) | values))
+
+
+def kept(account: Account, old: str) -> dict[str, str]:
+    """What is in the secret that a teardown kept; nothing when its tokens have been moved on already."""
+    try:
+        return _present(account, old)
+    except ClientError as failure:
+        if failure.response["Error"]["Code"] in ("ResourceNotFoundException", "InvalidRequestException"):
+            return {}
+        raise
+
+
+def move(account: Account, held: dict[str, str], old: str, new: str) -> None:
+    """Into the new stack's secret; the old one can be restored for a week."""
+    vault = account.client("secretsmanager")
+    if held:
+        put(account, new, **held)
+        if vault.describe_secret(SecretId=old)["Name"] != vault.describe_secret(SecretId=new)["Name"]:
+            vault.delete_secret(SecretId=old, RecoveryWindowInDays=7)
 
 
 def first_key(account: Account, arn: str) -> str:
