@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from datetime import timedelta
 
 from chalicelib.actions.reconcile import Reconcile
 from chalicelib.domain.errors import (
@@ -36,6 +37,12 @@ log = logging.getLogger(__name__)
 
 LINK_SECONDS = 7 * 24 * 3600
 """The longest life of a presigned link. A run that starts after a week in a queue would not find its data."""
+
+AMONG = 200
+"""How many of the newest runs are searched for a second one of the same job."""
+
+LAST_LOOK = timedelta(minutes=5)
+"""How long after a repeated launch somebody looks whether the attempt before it has started a run after all."""
 
 _NEVER: tuple[tuple[type[CloudError], Reason], ...] = (
     (BadCredentials, Reason.BAD_CREDENTIALS),
@@ -100,19 +107,30 @@ class Launch:
     def _found(self, job: Job, intent: Intent) -> bool:
         """Whether looking for the run was all there was to do."""
         try:
-            found = asyncio.run(self._trainers.get(job.provider).find_run(job.launch_key, job.created_at))
+            if job.run_id:
+                self._stop_others(job)
+                found = None
+            else:
+                found = asyncio.run(self._trainers.get(job.provider).find_run(job.launch_key, job.created_at))
         except CloudError as error:
             self._cannot_look(job, intent, error)
             return True
-        if found and found.job_id != job.run_id and (job.run_id or job.is_terminal):
+        if found and job.is_terminal:
             self.stop_stray(job, found)
-            self._outbox.forget(intent)
         elif found:
-            self._record(job, intent, found)
-        elif job.is_terminal:
+            self._record(job, found)
+        elif job.is_terminal and job.run_id is None:
             self._reconcile.write_down(job.tenant, job.id, None)
-            self._outbox.forget(intent)
-        return found is not None or job.is_terminal
+        elif job.run_id is None:
+            return False
+        self._outbox.forget(intent)
+        return True
+
+    def _stop_others(self, job: Job) -> None:
+        newest = asyncio.run(self._trainers.get(job.provider).list_jobs(AMONG))
+        for info in newest:
+            if info.launch_key == job.launch_key and info.job_id != job.run_id and not has_ended(info):
+                self.stop_stray(job, info)
 
     def _start(self, job: Job, intent: Intent) -> None:
         if job.phase is Phase.QUEUED:
@@ -131,7 +149,12 @@ class Launch:
         except (ProviderDown, BadCredentials, ProviderRefused, BadInput) as error:
             self._not_started(job, self._outbox.assure(doubted), error)
         else:
-            self._record(job, doubted, info)
+            self._record(job, info)
+            if intent.in_doubt:
+                # The look before this launch found nothing, but a vendor may list late, and a process may have slept.
+                self._outbox.postpone(doubted, self._clock() + LAST_LOOK, "looking once more for a second run")
+            else:
+                self._outbox.forget(doubted)
 
     def _order(self, job: Job) -> LaunchOrder:
         order = self._jobs.order(job)
@@ -152,13 +175,12 @@ class Launch:
             webhook_url=self._webhook_url(job),
         )
 
-    def _record(self, job: Job, intent: Intent, info: CloudJobInfo) -> None:
+    def _record(self, job: Job, info: CloudJobInfo) -> None:
         """The run belongs to the job from now on, unless a webhook has brought another one first."""
         self._follow_up(self._reconcile.sight(job.tenant, job.id, info))
         kept = self._jobs.get(job.tenant, job.id)
         if kept.run_id != info.job_id:
             self.stop_stray(kept, info)
-        self._outbox.forget(intent)
 
     def _not_started(self, job: Job, intent: Intent, error: CloudError) -> None:
         reason = next((reason for kind, reason in _NEVER if isinstance(error, kind)), None)

@@ -69,6 +69,7 @@ class Moods:
     lists_late: timedelta = timedelta(0)
     stops_late: bool = False
     forgets: bool = False
+    on_ask: Callable[[], None] | None = field(default=None, repr=False)
     on_accept: Callable[[Run], None] | None = field(default=None, repr=False)
 
 
@@ -101,6 +102,8 @@ class PretendVendor:
 
     async def run_job(self, order: LaunchOrder) -> CloudJobInfo:
         self._answer()
+        if self.moods.on_ask:
+            self.moods.on_ask()
         if self.moods.refuses:
             raise ProviderRefused("No credit is left.", provider_status=402)
         assert order.delivery is not None
