@@ -102,5 +102,19 @@ bench: $(STAMP_DEV) ## measure packaging, storage and the table on this machine
 
 .PHONY: clean
 clean: ## remove all that was built or fetched here
-	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis test-results frontend/dist frontend/node_modules
+	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis test-results build frontend/dist frontend/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# -- the cloud ------------------------------------------------------------------------------------------------------
+
+STAGE ?= prod
+
+.PHONY: package deploy teardown
+package: $(STAMP_DEV) ## what Lambda gets, in build/STAGE
+	$(BIN)/python -m infra package --stage $(STAGE)
+
+deploy: package $(TAB) ## make or update STAGE in your AWS account (docs/deploy.md)
+	$(BIN)/python -m infra deploy --stage $(STAGE)
+
+teardown: $(STAMP_DEV) ## remove STAGE from your AWS account; the data stays
+	$(BIN)/python -m infra teardown --stage $(STAGE)

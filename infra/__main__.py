@@ -59,7 +59,7 @@ def main(arguments: Sequence[str]) -> int:
 def _tokens(account: Account, known: dict[str, str], given: argparse.Namespace) -> None:
     arn = known["SecretsArn"]
     if given.verb == "key":
-        print(tokens.first_key(account, arn))
+        print(tokens.mint(account, arn, known["PublicUrl"], given.name, given.admin))
         return
     if given.verb == "rotate":
         tokens.give_issuer_a_key(account, known["IssuerName"], arn, rotate=True)
@@ -83,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("--endpoint-url", default=os.environ.get("AWS_ENDPOINT_URL"), help="an emulator's address")
         if verb == "deploy":
             one.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a template parameter")
+        if verb == "key":
+            one.add_argument("--name", required=True, help="what you will know the key by")
+            one.add_argument("--admin", action="store_true", help="a key that may do everything")
         if verb == "secret":
             one.add_argument("name", choices=tokens.NAMES)
     return parser

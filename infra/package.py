@@ -45,8 +45,8 @@ def package(stage: str, into: Path | None = None, root: Path = ROOT) -> Package:
     if sys.version_info[:2] not in RUNTIMES:
         known = ", ".join(f"{major}.{minor}" for major, minor in RUNTIMES)
         raise CannotPackage(f"Package with a Python that Lambda runs ({known}), not {sys.version.split()[0]}.")
-    build = into or root / "build" / stage
-    source, raw = build / "source", build / "raw"
+    build, work = into or root / "build" / stage, root / ".cache" / "package" / stage
+    source, raw = work / "source", work / "raw"
     _stage_sources(root, source)
     _chalice(source, raw, stage)
     build.mkdir(parents=True, exist_ok=True)

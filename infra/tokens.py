@@ -11,6 +11,7 @@ import json
 import sys
 from typing import Any
 
+import httpx
 from botocore.exceptions import ClientError
 
 from infra.account import Account, Refused
@@ -53,8 +54,18 @@ def move(account: Account, held: dict[str, str], old: str, new: str) -> None:
             vault.delete_secret(SecretId=old, RecoveryWindowInDays=7)
 
 
-def first_key(account: Account, arn: str) -> str:
-    return _present(account, arn)["STCLOUD_API_TOKEN"]
+def mint(account: Account, arn: str, address: str, name: str, admin: bool) -> str:
+    """A new API key, made through the API itself with the administrator's token. Nobody can read it again."""
+    wanted: dict[str, Any] = {"name": name} | ({"scoped_permissions": ["admin"]} if admin else {})
+    headers = {"X-API-Key": _present(account, arn)["STCLOUD_API_TOKEN"]}
+    try:
+        answer = httpx.post(f"{address}/api/auth/api-keys", json=wanted, headers=headers, timeout=60)
+    except httpx.HTTPError as failure:
+        raise Refused(f"{address} cannot be reached ({type(failure).__name__}).") from failure
+    told = answer.json() if "json" in answer.headers.get("content-type", "") else {}
+    if not answer.is_success:
+        raise Refused(f"No key was made ({answer.status_code}): {told.get('detail') or answer.text[:300]}")
+    return str(told["key"])
 
 
 def give_issuer_a_key(account: Account, user: str, arn: str, rotate: bool = False) -> bool:

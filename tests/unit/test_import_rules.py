@@ -55,8 +55,9 @@ RULES = {
     "client": Rule(ours=(DOMAIN,), libraries=("httpx", "rich")),
     "worker": Rule(),
     "emulators": Rule(libraries=None),
+    "infra": Rule(libraries=None),
     "bench": Rule(ours=("app", "chalicelib", "local", "client", "emulators", "worker", "tests"), libraries=None),
-    "tests": Rule(ours=("app", "chalicelib", "local", "client", "emulators", "worker", "bench"), libraries=None),
+    "tests": Rule(ours=("app", "chalicelib", "local", "client", "emulators", "worker", "bench", "infra"), libraries=None),
 }
 
 
