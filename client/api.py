@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from types import TracebackType
 from typing import Any, cast
 from urllib.parse import quote
@@ -69,8 +70,12 @@ class CloudClient:
         return cast(Job, _field(self._get(_job(job_id)), "job"))
 
     def find_job(self, job_id: str) -> Job:
-        """The job with this id, or the only one whose id begins so. Raises ``UsageError`` when several do."""
-        if not job_id.strip("./ "):
+        """The job with this id, or the only one whose id begins so, with or without its ``j-``.
+
+        Raises ``UsageError`` when several do, or when none does and some id looks much like it.
+        """
+        job_id = job_id.strip()
+        if not job_id.strip("./"):
             raise UsageError("The job id is empty. 'stcloud list' shows the ids.")
         try:
             return self.job(job_id)
@@ -78,11 +83,15 @@ class CloudClient:
             if refusal.status != 404:
                 raise
             # Keyed by id: a job that arrives between two pages moves another one onto both.
-            alike = {job["job_id"]: job for job in self.every_job() if job["job_id"].startswith(job_id)}
+            known = {job["job_id"]: job for job in self.every_job()}
+            alike = {one: job for one, job in known.items() if one.startswith((job_id, f"j-{job_id}"))}
             if len(alike) == 1:
                 return alike.popitem()[1]
             if not alike:
-                raise
+                close = get_close_matches(job_id, known, n=3, cutoff=0.75)
+                if not close:
+                    raise
+                raise UsageError(f"There is no job '{job_id}'. Did you mean {' or '.join(close)}?") from refusal
         shown = ", ".join(list(alike)[:5]) + (" …" if len(alike) > 5 else "")
         raise UsageError(f"{len(alike)} jobs begin with '{job_id}': {shown}. Give more of the id.")
 
@@ -155,8 +164,9 @@ class CloudClient:
 
     # Hardware and health
 
-    def hardware(self) -> HardwareOptions:
-        return cast(HardwareOptions, self._get("/api/cloud/hardware-options"))
+    def hardware(self, provider: str | None = None) -> HardwareOptions:
+        params: dict[str, str | int] = {"provider": provider} if provider else {}
+        return cast(HardwareOptions, self._get("/api/cloud/hardware-options", params))
 
     def health(self) -> dict[str, Any]:
         return self._get("/api/cloud/health")

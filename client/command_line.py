@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from chalicelib.domain.errors import CloudError
 from client.api import CloudClient
@@ -32,6 +33,7 @@ environment:
   STCLOUD_URL      the server (default http://127.0.0.1:8001; SIMPLETUNER_HOST, SIMPLETUNER_PORT and
                    SIMPLETUNER_SSL_ENABLED are honoured too)
   STCLOUD_API_KEY  the API key, where the server asks for one
+  XDG_STATE_HOME   where orders are remembered until they are answered (default ~/.local/state)
   NO_COLOR         no colours
 
 examples:
@@ -43,7 +45,11 @@ examples:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     # Defaults go here, not into the shared parser: there they would overrule what stands before the command.
-    given = _parser().parse_args(arguments, argparse.Namespace(json=False, url=None))
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        given = _parser().parse_args(words, argparse.Namespace(json=False, url=None))
+    except UsageError as error:
+        return _refuse(Screen(as_json="--json" in words), "usage", str(error), USAGE)
     screen = Screen(as_json=given.json)
     try:
         return _run(screen, given)
@@ -80,7 +86,8 @@ def _run(screen: Screen, given: argparse.Namespace) -> int:
 
 def _with_next_step(error: ApiError) -> str:
     if error.status == 401:
-        return f"{error.detail} Set STCLOUD_API_KEY to a key of this server."
+        end = "" if error.detail.rstrip().endswith((".", "!", "?")) else "."
+        return f"{error.detail}{end} Set STCLOUD_API_KEY to a key of this server."
     return error.detail
 
 
@@ -91,11 +98,19 @@ def _refuse(screen: Screen, code: str, detail: str, exit_code: int, fields: dict
     return exit_code
 
 
+class _Parser(argparse.ArgumentParser):
+    """Refuses like the rest of the program, so that ``--json`` is answered in JSON here too."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        raise UsageError(f"{message}. See: {self.prog} --help")
+
+
 def _parser() -> argparse.ArgumentParser:
-    everywhere = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    everywhere = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
     everywhere.add_argument("--json", action="store_true", help="JSON on stdout and nothing else; messages on stderr")
     everywhere.add_argument("--url", metavar="URL", help="the server (instead of STCLOUD_URL)")
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="stcloud",
         description="Train image and video models with SimpleTuner on rented GPUs.",
         epilog=_EPILOG,
@@ -112,6 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_submit(add("submit", submit.run, "send a dataset and start a training job"))
     listing = add("list", jobs.list_jobs, "list jobs, newest first")
     listing.add_argument("--status", choices=_STATUSES, metavar="STATUS", help=f"only these: {', '.join(_STATUSES)}")
+    listing.add_argument("--provider", metavar="NAME", help="only jobs at this provider")
     listing.add_argument("--limit", type=_limit, default=50, metavar="N", help="how many, 1 to 500 (default 50)")
     _add_job(add("show", jobs.show, "show one job, its timeline and its files"))
     logs = add("logs", jobs.logs, "print a job's log")
@@ -145,6 +161,7 @@ def _add_submit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--lycoris", type=Path, metavar="FILE", help="the LyCORIS config (default: the one CONFIG names)"
     )
+    parser.add_argument("--provider", default="replicate", metavar="NAME", help="where to train (default: replicate)")
     parser.add_argument("--hardware", metavar="ID", help="l40s, l40s-x2, h100, h100-x8, … (default: the server's)")
     parser.add_argument("--name", metavar="NAME", help="how the job is called in lists (default: after CONFIG)")
     parser.add_argument("-y", "--yes", action="store_true", help="agree to send the data that is shown")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import re
 import time
@@ -45,9 +46,13 @@ def download(
     """Fetches ``wanted`` into the folder ``to``; called again after an interruption it continues.
 
     A file appears under its name only when it is whole: its size, and its MD5 where the store gives one, are checked.
+    A different file that has the name already is kept: this job's goes into a folder of its own beside it.
     """
     report = on_received or (lambda name, count: None)
     places = [(artifact, _place(to, artifact["name"])) for artifact in wanted]
+    if to.name != job_id and any(_is_taken(path, artifact) for artifact, path in places):
+        to = to / job_id
+        places = [(artifact, _place(to, artifact["name"])) for artifact in wanted]
     with httpx.Client(
         timeout=httpx.Timeout(60.0, connect=15.0),
         verify=trusted(),
@@ -68,6 +73,13 @@ def _place(folder: Path, name: str) -> Path:
     return folder.joinpath(*parts)
 
 
+def _is_taken(path: Path, artifact: Artifact) -> bool:
+    try:
+        return path.is_dir() or (path.is_file() and not _is_whole(path, artifact))
+    except OSError:
+        return False
+
+
 @dataclass(slots=True)
 class _Fetch:
     cloud: CloudClient
@@ -81,7 +93,7 @@ class _Fetch:
     def run(self) -> Downloaded:
         name, size = self.artifact["name"], self.artifact["size"]
         try:
-            if self.path.is_file() and self._is_whole(self.path):
+            if self.path.is_file() and _is_whole(self.path, self.artifact):
                 self.report(name, size)
                 return Downloaded(name, self.path, size, False)
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -89,7 +101,9 @@ class _Fetch:
             self._fetch_all(part)
             part.replace(self.path)
         except OSError as error:
-            raise TransferFailed(f"{self.path} cannot be written: {error.strerror or error}.") from error
+            raise TransferFailed(
+                f"{self.path} cannot be written: {error.strerror or error}.{_advice(error)}"
+            ) from error
         return Downloaded(name, self.path, size, True)
 
     def _part(self) -> Path:
@@ -111,7 +125,7 @@ class _Fetch:
             except httpx.TransportError as error:
                 cause = f"{type(error).__name__}: {error}"
             if not cause:
-                if self._is_whole(part):
+                if _is_whole(part, self.artifact):
                     return
                 cause = "what arrived is not what the store announced"
                 self.report(name, -part.stat().st_size)
@@ -151,14 +165,23 @@ class _Fetch:
                 return
         raise TransferFailed(f"{self.artifact['name']} is no longer there, or was replaced. Run the command again.")
 
-    def _is_whole(self, path: Path) -> bool:
-        if path.stat().st_size != self.artifact["size"]:
-            return False
-        etag = self.artifact["etag"].strip('"').lower()
-        if not _MD5.fullmatch(etag):
-            return True
-        digest = hashlib.md5(usedforsecurity=False)
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-        return digest.hexdigest() == etag
+
+def _advice(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return " Make room and run the same command again: it goes on where it stopped."
+    if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
+        return " Name a folder with --to that is no file."
+    return " Name another folder with --to."
+
+
+def _is_whole(path: Path, artifact: Artifact) -> bool:
+    if path.stat().st_size != artifact["size"]:
+        return False
+    etag = artifact["etag"].strip('"').lower()
+    if not _MD5.fullmatch(etag):
+        return True
+    digest = hashlib.md5(usedforsecurity=False)
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest() == etag

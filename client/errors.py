@@ -6,6 +6,7 @@ ClientError
 ├── UsageError          the command or a file of the user's cannot be used
 ├── ConsentWithheld     nobody agreed to data leaving this machine
 └── TransferFailed      bytes did not arrive, up or down, after several tries
+    └── UploadGone      the store no longer takes parts of this upload
 """
 
 from __future__ import annotations
@@ -42,3 +43,7 @@ class ConsentWithheld(ClientError):
 
 class TransferFailed(ClientError):
     pass
+
+
+class UploadGone(TransferFailed):
+    """The store no longer takes parts: the upload was completed by somebody else, or discarded."""

@@ -9,19 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from client.words import size, visible
+
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import ProgressColumn
 
 Advance = Callable[[int], None]
-
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 STATUS_COLOURS = {
     "completed": "green",
@@ -93,32 +90,13 @@ class Screen:
     @contextlib.contextmanager
     def bar(self, title: str, total: int | None) -> Iterator[Advance]:
         """Counts bytes towards ``total``: a bar on a terminal, a line every tenth of the way elsewhere."""
-        if self.draws:
-            with self._drawn(title, total) as advance:
-                yield advance
-        else:
+        if not self.draws:
             yield self._told(title, total)
+            return
+        from client import bars  # rich takes a tenth of a second to load
 
-    @contextlib.contextmanager
-    def _drawn(self, title: str, total: int | None) -> Iterator[Advance]:
-        from rich.progress import (
-            BarColumn,
-            DownloadColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-            TransferSpeedColumn,
-        )
-
-        columns: list[ProgressColumn] = [
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            DownloadColumn(True),
-        ]
-        columns += [TransferSpeedColumn(), TimeRemainingColumn()]
-        with Progress(*columns, console=_console(stderr=True), redirect_stdout=self.is_terminal) as progress:
-            task = progress.add_task(visible(title), total=total)
-            yield lambda count: progress.advance(task, count)
+        with bars.transfer(_console(stderr=True), title, total, redirect=self.is_terminal) as advance:
+            yield advance
 
     @contextlib.contextmanager
     def training_bar(self) -> Iterator[Callable[[str, float | None, str], None]]:
@@ -126,19 +104,9 @@ class Screen:
         if not self.draws:
             yield lambda title, percent, words: None
             return
-        from rich.progress import BarColumn, Progress, TextColumn
+        from client import bars
 
-        columns: list[ProgressColumn] = [TextColumn("{task.description}", style="cyan", markup=False), BarColumn(32)]
-        columns += [TextColumn("{task.fields[words]}", markup=False)]
-        with Progress(*columns, console=_console(stderr=True), redirect_stdout=self.is_terminal) as progress:
-            task = progress.add_task("", total=None, words="")
-
-            def show(title: str, percent: float | None, words: str) -> None:
-                total = None if percent is None else 100
-                progress.update(
-                    task, description=visible(title), total=total, completed=percent or 0, words=visible(words)
-                )
-
+        with bars.training(_console(stderr=True), redirect=self.is_terminal) as show:
             yield show
 
     def _told(self, title: str, total: int | None) -> Advance:
@@ -159,28 +127,3 @@ def _console(*, stderr: bool) -> Console:
     from rich.console import Console
 
     return Console(stderr=stderr)
-
-
-def visible(text: str) -> str:
-    """``text`` without what could move the cursor, recolour the terminal or reverse the reading direction."""
-    spelled = text.encode("utf-8", "backslashreplace").decode()
-    return _CONTROLS.sub("", _ESCAPES.sub("", spelled).replace("\r\n", "\n").replace("\r", "\n"))
-
-
-def size(count: int) -> str:
-    if count < 1024:
-        return f"{count} B"
-    amount = float(count)
-    for unit in ("KiB", "MiB", "GiB", "TiB"):
-        amount /= 1024
-        if amount < 1024 or unit == "TiB":
-            break
-    return f"{amount:.1f} {unit}"
-
-
-def duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "-"
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

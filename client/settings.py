@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from client.errors import UsageError
@@ -55,6 +56,12 @@ class Connection:
     def shows_key(self) -> bool:
         """Whether the API key would cross a network where others can read it."""
         return self.api_key is not None and self.base_url.startswith("http://") and not self.is_loopback
+
+
+def state_folder(environment: Mapping[str, str] | None = None) -> Path:
+    """Where the command line keeps what must outlive it."""
+    env = os.environ if environment is None else environment
+    return Path(env.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "stcloud"
 
 
 def _address_of_simpletuner(env: Mapping[str, str]) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +29,16 @@ class Submission:
     sources: list[Source]
     dataloader: list[dict[str, Any]] | None
     lycoris: dict[str, Any] | None
+    warnings: tuple[str, ...]
 
-    def order(self, hardware: str | None, upload_id: str | None) -> dict[str, Any]:
-        """The body of ``POST /api/cloud/jobs``."""
+    def order(self, hardware: str | None) -> dict[str, Any]:
+        """The body of ``POST /api/cloud/jobs``, without the upload."""
         wanted = {
             "config": self.config,
             "config_name": self.config_name,
             "dataloader_config": self.dataloader,
             "lycoris_config": self.lycoris,
             "hardware_profile": hardware,
-            "upload_id": upload_id,
         }
         return {name: value for name, value in wanted.items() if value is not None}
 
@@ -54,18 +57,20 @@ def read_submission(
     better now than after an hour of uploading.
     """
     config = _object(config_file)
-    normalise(config)
+    warnings = normalise(config).warnings
     dataloader, sources = _datasets(config, config_file, folder, dataloader_file)
     lycoris, config = _lycoris(config, config_file, lycoris_file)
-    plan_dataset(dataloader or [], has_archive=bool(sources))
+    warnings += plan_dataset(dataloader or [], has_archive=bool(sources)).warnings
     default = config_file.stem if config_file.stem.lower() != "config" else config_file.resolve().parent.name
-    return Submission(config, name or default or "config", sources, dataloader, lycoris)
+    return Submission(config, name or default or "config", sources, dataloader, lycoris, warnings)
 
 
 def _datasets(
     config: Mapping[str, Any], config_file: Path, folder: Path | None, dataloader_file: Path | None
 ) -> tuple[list[dict[str, Any]] | None, list[Source]]:
     if folder is not None:
+        if not folder.exists() and (hint := similar(folder)):
+            raise UsageError(f"There is no folder {folder}. {hint}")
         return None, with_archive_names([Source(folder.resolve().name, folder)])
     named = config.get("--data_backend_config") or config.get("data_backend_config")
     if dataloader_file is None and isinstance(named, str) and named:
@@ -131,11 +136,19 @@ def _parsed(file: Path) -> Any:
     try:
         if file.stat().st_size > _MAX_FILE_BYTES:
             raise UsageError(f"{file} is too large to be a config file.")
-        text = file.read_bytes().decode("utf-8-sig")
+        raw = file.read_bytes()
+        text = raw.decode(json.detect_encoding(raw))
     except UnicodeDecodeError as error:
-        raise UsageError(f"{file} is not UTF-8 text.") from error
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror or error}. Check the path.") from error
+        raise UsageError(f"{file} is not UTF-8 text. Save it as UTF-8.") from error
+    except IsADirectoryError as error:
+        inside = file / "config.json"
+        hint = f"Did you mean {inside}?" if inside.is_file() else "Name the file itself."
+        raise UsageError(f"{file} is a folder, not a config file. {hint}") from error
+    except FileNotFoundError as error:
+        raise UsageError(f"{file} is not there. {similar(file) or 'Check the path.'}") from error
+    except (OSError, ValueError) as error:
+        cause = error.strerror if isinstance(error, OSError) else None
+        raise UsageError(f"{file} cannot be read: {cause or error}. Check the path.") from error
     try:
         content = tomllib.loads(text) if file.suffix.lower() == ".toml" else json.loads(text)
         json.dumps(content, allow_nan=False, ensure_ascii=False).encode()
@@ -145,5 +158,29 @@ def _parsed(file: Path) -> Any:
         raise UsageError(f"{file} is nested too deeply.") from error
     except ValueError as error:
         kind = "TOML" if file.suffix.lower() == ".toml" else "JSON"
-        raise UsageError(f"{file} is not valid {kind}: {error}.") from error
+        raise UsageError(f"{file} is not valid {kind}: {error}.{_hint(file, text)}") from error
     return content
+
+
+def similar(path: Path) -> str:
+    """``Did you mean …?`` when something beside ``path`` is called almost the same; empty otherwise."""
+    try:
+        names = [one.name for one in islice(path.parent.iterdir(), 5000)]
+    except (OSError, ValueError):
+        return ""
+    close = get_close_matches(path.name, names, n=1)
+    return f"Did you mean {path.with_name(close[0])}?" if close else ""
+
+
+def _hint(file: Path, text: str) -> str:
+    if file.suffix.lower() in (".yaml", ".yml"):
+        return " Configs are JSON, or TOML when the name ends in .toml; YAML is not read."
+    if file.suffix.lower() == ".toml":
+        return ' In TOML, text stands in quotes: model_family = "flux".'
+    if not text.strip():
+        return " The file is empty."
+    if re.search(r"^\s*(//|#|/\*)|[\[{,]\s*(//|/\*)", text, re.MULTILINE):
+        return " JSON has no comments: take them out."
+    if re.search(r",\s*[}\]]", text):
+        return " JSON has no comma after the last entry: take it out."
+    return ""

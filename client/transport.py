@@ -75,6 +75,10 @@ class Transport:
 
     def _unreachable(self, error: httpx.TransportError) -> Unreachable:
         at = self._connection.base_url
+        if "SSL" in str(error):
+            return Unreachable(
+                f"No secure connection to {at} ({error}). Is it an http:// address, or a self-signed key?"
+            )
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
             return Unreachable(
                 f"Nothing answers at {at} ({error}). Start the server ('make dev'), "

@@ -23,7 +23,7 @@ import httpx
 from chalicelib.domain.archives import Archive
 from chalicelib.domain.datasets import FileChanged, Manifest
 from client.api import CloudClient
-from client.errors import ApiError, ClientError, TransferFailed
+from client.errors import ApiError, ClientError, TransferFailed, UploadGone
 from client.shapes import UploadSession
 from client.transport import trusted
 
@@ -32,6 +32,7 @@ OnSent = Callable[[int], None]
 
 THREADS = 4
 _TRIES = 6
+_PATIENCE = 20.0
 _LINKS_AT_ONCE = 8
 _MD5 = re.compile(r"[0-9a-f]{32}")
 
@@ -58,6 +59,7 @@ def upload(
 
     Raises ``FileChanged`` when a file is not what the manifest says; the session is discarded then, because what it
     holds can no longer be completed. Interrupted or failed in any other way, the session stays and can be resumed.
+    Two that send the same data share one session; the slower one finds it complete and is done.
     """
     report = on_sent or (lambda _: None)
     session = _session(cloud, manifest, archive, consented)
@@ -75,17 +77,42 @@ def upload(
         with suppress(ClientError):  # the server discards it by itself after a day
             cloud.abort_upload(session["upload_id"])
         raise
+    except (ApiError, UploadGone) as failure:
+        shared = isinstance(failure, UploadGone) or failure.code == "upload_not_ready"
+        if not (shared and _completed_elsewhere(cloud, session["upload_id"])):
+            raise
+        return Uploaded(session["upload_id"], 0, session["part_count"])
     return Uploaded(session["upload_id"], len(missing), len(arrived))
+
+
+def _completed_elsewhere(cloud: CloudClient, upload_id: str) -> bool:
+    """Whether another process that sends the same data has completed the upload, or does so in the next seconds."""
+    deadline = time.monotonic() + _PATIENCE
+    while (state := cloud.upload(upload_id)["state"]) == "open" and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return state in ("complete", "used")
 
 
 def _session(cloud: CloudClient, manifest: Manifest, archive: Archive, consented: bool) -> UploadSession:
     root = manifest.root if consented else None
-    session = cloud.open_upload(manifest.summary(), archive.size, root)
+    session = _opened(cloud, manifest, archive, root)
     if session["state"] == "open" and session["part_count"] != -(-archive.size // session["part_bytes"]):
         # Left by another version of this program, whose archive of the same files has another length.
         cloud.abort_upload(session["upload_id"])
-        session = cloud.open_upload(manifest.summary(), archive.size, root)
+        session = _opened(cloud, manifest, archive, root)
     return session
+
+
+def _opened(cloud: CloudClient, manifest: Manifest, archive: Archive, root: str | None) -> UploadSession:
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return cloud.open_upload(manifest.summary(), archive.size, root)
+        except ApiError as refusal:
+            # Another process is completing the upload of the same data at this very moment.
+            if refusal.code not in ("upload_not_ready", "conflict") or time.monotonic() > deadline:
+                raise
+        time.sleep(0.5)
 
 
 def _span(archive: Archive, session: UploadSession, number: int) -> tuple[int, int]:
@@ -205,6 +232,8 @@ class _Sending:
                 if answer.is_success and etag:
                     return etag
                 cause = f"the store answered HTTP {answer.status_code}" + ("" if etag else " without an ETag")
+                if answer.status_code == 404:
+                    raise UploadGone(f"The upload is no longer open ({cause}). Run the same command again.")
                 if 400 <= answer.status_code < 500 and answer.status_code not in (400, 401, 403, 408, 425, 429):
                     raise TransferFailed(f"Part {number} was refused: {cause}. Run the same command again.")
                 if answer.status_code in (400, 401, 403):

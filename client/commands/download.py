@@ -8,19 +8,24 @@ from pathlib import Path, PurePosixPath
 from client.api import CloudClient
 from client.downloading import Downloaded, download
 from client.errors import UsageError
-from client.screen import Screen, size
+from client.screen import Screen
 from client.shapes import Artifact, Job
+from client.words import counted, size
 
 
 def run(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:
     job = cloud.find_job(given.job)
     artifacts = cloud.artifacts(job["job_id"])["artifacts"]
     if not artifacts:
-        wait = "" if job["is_terminal"] else f" It is {job['status']}: wait for it with stcloud logs -f {job['job_id']}"
+        wait = f" It is {job['status']}: wait for it with stcloud logs -f {job['job_id']}"
+        if job["is_terminal"]:
+            wait = f" It is {job['status']}. Its log may say why: stcloud logs {job['job_id']}"
         raise UsageError(f"Job {job['job_id']} has no files.{wait}")
     wanted = artifacts if given.all else models_of(artifacts)
     if not wanted:
-        raise UsageError(f"Job {job['job_id']} has {len(artifacts)} files and no model among them. Use --all for them.")
+        raise UsageError(
+            f"Job {job['job_id']} has {counted(len(artifacts), 'file')} and no model among them. Use --all for them."
+        )
     files = fetch(cloud, screen, job, wanted, given.to)
     if screen.as_json:
         screen.result({"job_id": job["job_id"], "files": described(files)})

@@ -7,20 +7,31 @@ import argparse
 from chalicelib.domain.money import display
 from client.api import CloudClient
 from client.following import Watcher, follow
-from client.screen import STATUS_COLOURS, Screen, duration, size
+from client.screen import STATUS_COLOURS, Screen
 from client.shapes import Artifact, Job
+from client.words import duration, local_time, size
 
 
 def list_jobs(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:
-    page = cloud.jobs(status=given.status, limit=given.limit)
+    page = cloud.jobs(status=given.status, provider=given.provider, limit=given.limit)
     if screen.as_json:
         screen.result(page)
+        return 0
+    if not page["jobs"] and (given.status or given.provider):
+        screen.note("No such jobs. 'stcloud list' shows all of them.")
         return 0
     if not page["jobs"]:
         screen.note("No jobs yet. Start one with: stcloud submit CONFIG --data DIR")
         return 0
     rows = [
-        [job["job_id"], job["status"], job["config_name"] or "-", _hardware(job), cost_of(job), job["created_at"]]
+        [
+            job["job_id"],
+            job["status"],
+            job["config_name"] or "-",
+            _hardware(job),
+            cost_of(job),
+            local_time(job["created_at"]),
+        ]
         for job in page["jobs"]
     ]
     screen.table(["JOB", "STATUS", "CONFIG", "HARDWARE", "COST", "CREATED"], rows)
@@ -41,7 +52,7 @@ def show(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:
         ("status", job["status"] + ("" if job["phase"] == job["status"] else f" ({job['phase']})")),
         ("config", job["config_name"] or "-"),
         ("hardware", f"{_hardware(job)} at {job['provider']}"),
-        ("created", job["created_at"]),
+        ("created", local_time(job["created_at"], seconds=True)),
         ("ran for", duration(job["duration_seconds"])),
         ("cost", cost_of(job)),
     ]
@@ -52,8 +63,10 @@ def show(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:
         screen.warn(str(warning))
     screen.line("")
     for event in timeline:
-        words = event.get("message") or " ".join(filter(None, (event.get("status"), event.get("reason"))))
-        screen.line(f"  {event['at']}  {event['kind']:<20} {words}")
+        words = event.get("message") or " ".join(
+            filter(None, (event["kind"], event.get("status"), event.get("reason")))
+        )
+        screen.line(f"  {local_time(event['at'], seconds=True)}  {words}")
     show_artifacts(screen, job, artifacts)
     return 0
 

@@ -65,6 +65,10 @@ class FakeCloud:
     consent: str = "ask"
     api_key: str | None = None
     part_delay: float = 0.0
+    answer_delay: float = 0.0
+    first_status: str = "queued"
+    provider_status: str = "healthy"
+    provider_message: str | None = None
     link_seconds: int = 3600
     faults: Callable[[Request, int], Response | None] = lambda request, count: None
     journal: list[tuple[str, str]] = field(default_factory=list)
@@ -88,7 +92,7 @@ class FakeCloud:
             "config_name": "cat", "created_at": "2026-01-01T00:00:00Z", "started_at": None, "completed_at": None,
             "cost_usd": None, "cost_micros": None, "cost_is_final": False, "price_micros_per_second": 975,
             "hardware_type": "L40S", "hardware_profile": "l40s", "error_message": None, "reason": None,
-            "output_url": None, "upload_token": None, "user_id": None, "metadata": {"warnings": []},
+            "output_url": None, "upload_token": None, "user_id": None, "metadata": {"warnings": [], "upload_id": None},
             "is_terminal": status in ("completed", "failed", "cancelled"), "is_active": True, "duration_seconds": None,
             "cancel_requested": False, **fields,
         }  # fmt: skip
@@ -102,9 +106,21 @@ class FakeCloud:
         key = request.headers.get("idempotency-key", "")
         if key in self.keys:
             return JSONResponse({"job": self.jobs[self.keys[key]], "idempotent_hit": True})
+        session = self.sessions.get(body.get("upload_id") or "")
+        if session is not None and session.state != "complete":
+            return problem(409, "upload_not_ready", f"Upload '{session.id}' is {session.state}, not complete.")
+        if session is not None:
+            session.state = "used"
         self.orders.append(body)
-        job = self.add_job(f"j-{len(self.jobs) + 1:04}", hardware_profile=body.get("hardware_profile"))
+        why = "no credit left" if self.first_status == "failed" else None
+        job = self.add_job(
+            f"j-{len(self.jobs) + 1:04}", self.first_status, hardware_profile=body.get("hardware_profile"),
+            error_message=why,
+        )  # fmt: skip
         self.keys[key] = job["job_id"]
+        job["metadata"]["upload_id"] = body.get("upload_id")
+        if self.answer_delay:
+            await anyio.sleep(self.answer_delay)
         return JSONResponse({"job": job, "idempotent_hit": False}, 201)
 
     async def list_jobs(self, request: Request) -> Response:
@@ -182,7 +198,7 @@ class FakeCloud:
 
     async def one_upload(self, request: Request) -> Response:
         session = self.sessions[request.path_params["upload_id"]]
-        if request.method == "DELETE":
+        if request.method == "DELETE" and session.state != "used":
             session.state = "aborted"
             return JSONResponse({"success": True, "upload_id": session.id, "state": "aborted"})
         return JSONResponse(session.answer())
@@ -204,7 +220,8 @@ class FakeCloud:
         missing = [n for n in range(1, count + 1) if n not in expected or sent.get(n) != expected[n]]
         if session.state == "open" and (missing or len(session.content) != session.archive_bytes):
             return problem(409, "upload_not_ready", "Parts are missing.", missing_parts=missing)
-        session.state = "complete"
+        if session.state == "open":
+            session.state = "complete"
         return JSONResponse({"upload_id": session.id, "state": "complete", "size": session.archive_bytes})
 
     # The store
@@ -248,6 +265,8 @@ class FakeCloud:
 
     async def health(self, request: Request) -> Response:
         parts = [{"name": "table", "status": "healthy", "latency_ms": 1.5, "message": None}]
+        vendor = {"name": "replicate", "status": self.provider_status, "message": self.provider_message}
+        parts.append({**vendor, "latency_ms": 0})
         return JSONResponse({"status": "healthy", "version": "0.1.0", "uptime_seconds": 5, "components": parts})
 
     def app(self) -> Callable[..., Any]:

@@ -1,0 +1,99 @@
+"""Data first, then the order: one job, however often this is interrupted and run again."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.domain.archives import Archive
+from chalicelib.domain.datasets import Manifest
+from client.api import CloudClient
+from client.errors import ApiError, ClientError, TransferFailed
+from client.screen import Screen
+from client.shapes import Submitted
+from client.unfinished import Note, Sent
+from client.uploading import upload
+from client.words import counted
+
+_ORDER_IS_NEW_AFTER = ("not_found", "idempotency_key_reused")
+_TRIES = 5
+
+
+class _Taken(Exception):
+    """Somebody else sent the same data at the same time, and their job has it now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    manifest: Manifest
+    archive: Archive
+    agreed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    submitted: Submitted
+    sent: Sent
+
+
+@dataclass(frozen=True, slots=True)
+class Placing:
+    cloud: CloudClient
+    screen: Screen
+    provider: str
+    key: str | None
+    order: dict[str, Any]
+    packed: Packed | None
+    note: Note
+
+    def __call__(self) -> Placed:
+        earlier = self.note.recall()
+        if earlier is not None:
+            try:
+                return self._ask(earlier)
+            except _Taken:
+                pass
+            except ApiError as refusal:
+                if refusal.code not in _ORDER_IS_NEW_AFTER:
+                    raise
+        key = self.key or uuid.uuid4().hex
+        for _ in range(_TRIES):
+            with suppress(_Taken):
+                return self._ask(Sent(key, self._send()))
+        raise TransferFailed("Other commands keep taking the data for their jobs. Run the same command again.")
+
+    def _ask(self, sent: Sent) -> Placed:
+        self.note.keep(sent)
+        body = self.order | ({"upload_id": sent.upload_id} if sent.upload_id else {})
+        try:
+            submitted = self.cloud.submit(body, sent.key, self.provider)
+        except ApiError as refusal:
+            if refusal.status < 500:
+                self.note.forget()
+            if refusal.code == "upload_not_ready":
+                raise _Taken from refusal
+            raise
+        self.note.forget()
+        taken = submitted["job"]["metadata"].get("upload_id")
+        if sent.upload_id and submitted["idempotent_hit"] and taken != sent.upload_id:
+            with suppress(ClientError):  # nobody needs this copy; the server discards it by itself after a day
+                self.cloud.abort_upload(sent.upload_id)
+        return Placed(submitted, sent)
+
+    def _send(self) -> str | None:
+        if self.packed is None:
+            return None
+        archive, screen = self.packed.archive, self.screen
+        try:
+            with screen.bar("uploading", archive.size) as advance:
+                sent = upload(self.cloud, self.packed.manifest, archive, consented=self.packed.agreed, on_sent=advance)
+        except KeyboardInterrupt:
+            screen.note("\nStopped. What has arrived is kept for a day: run the same command again to send the rest.")
+            raise
+        if sent.resumed_parts:
+            there = counted(sent.resumed_parts, "part was", "parts were")
+            now = counted(sent.sent_parts, "was", "were")
+            screen.note(f"Resumed: {there} there already, {now} sent now.")
+        return sent.upload_id
