@@ -27,6 +27,7 @@ from local.s3.errors import S3Error
 
 SMALLEST_PART = 5 * 1024 * 1024
 MOST_PARTS = 10_000
+_TRIES = 5
 _FORGOTTEN_AFTER = timedelta(days=7)
 
 
@@ -136,24 +137,30 @@ class Uploads:
             upload = self.get(upload.bucket, upload.key, upload.id, completed=True)
             if upload.etag is not None:
                 return self._made_before(upload)
-            parts = self._chosen(upload, wanted)
-            checksum = _whole_checksum(upload, parts)
-            if stated and checksum and stated != checksum.value:
-                raise S3Error("BadDigest", "The checksum of the parts together is not the one that you specified.")
-            md5s = b"".join(bytes.fromhex(part.md5) for part in parts)
-            etag = f"{hashlib.md5(md5s, usedforsecurity=False).hexdigest()}-{len(parts)}"
-            with self._disk.draft(sum(part.size for part in parts)) as draft:
+            for _ in range(_TRIES):
                 try:
-                    draft.append_files(part.path for part in parts)
+                    entry = self._join(upload, self._chosen(upload, wanted), stated, condition)
+                    break
                 except FileNotFoundError:
-                    raise S3Error("InvalidPart", "A part was replaced while the upload was completed.") from None
-                entry = self._disk.publish(upload.bucket, upload.key, draft, etag, upload.headers, checksum, condition)
+                    continue  # a part was sent once more meanwhile; it counts if it is still what was asked for
+            else:
+                raise S3Error("InvalidPart", "Parts kept being replaced while the upload was completed.")
             with self._records.transaction() as write:
-                write.execute("UPDATE uploads SET etag = ? WHERE id = ?", (etag, upload.id))
+                write.execute("UPDATE uploads SET etag = ? WHERE id = ?", (entry.etag, upload.id))
                 write.execute("DELETE FROM parts WHERE upload = ?", (upload.id,))
         self._locks.pop(upload.id, None)
         shutil.rmtree(self._folder / upload.id, ignore_errors=True)
         return entry
+
+    def _join(self, upload: Upload, parts: Sequence[Part], stated: str | None, condition: Condition | None) -> Entry:
+        checksum = _whole_checksum(upload, parts)
+        if stated and checksum and stated != checksum.value:
+            raise S3Error("BadDigest", "The checksum of the parts together is not the one that you specified.")
+        md5s = b"".join(bytes.fromhex(part.md5) for part in parts)
+        etag = f"{hashlib.md5(md5s, usedforsecurity=False).hexdigest()}-{len(parts)}"
+        with self._disk.draft(sum(part.size for part in parts)) as draft:
+            draft.append_files(part.path for part in parts)
+            return self._disk.publish(upload.bucket, upload.key, draft, etag, upload.headers, checksum, condition)
 
     def abort(self, upload: Upload) -> None:
         with self._locks[upload.id], self._records.transaction() as write:

@@ -252,3 +252,24 @@ def test_uploads_survive_a_restart_and_are_given_up_after_a_week(tmp_path: Path)
         send(world.s3(), old, 1, b"x")
     with serve(tmp_path, clock=lambda: now() + timedelta(days=8)):
         assert not any((tmp_path / ".stcloud/uploads").iterdir())
+
+
+def test_a_part_sent_once_more_while_the_upload_is_completed_does_not_break_it(s3: Any) -> None:
+    """As when two processes send the same data: each part may be replaced by itself at any moment."""
+    uploads = [begin(s3, f"again{number}") for number in range(4)]
+    parts = [[send(s3, upload, number, FIVE) for number in (1, 2, 3, 4)] for upload in uploads]
+
+    def send_again(upload: dict[str, Any]) -> None:
+        for _ in range(50):
+            try:
+                send(s3, upload, 4, FIVE)
+            except ClientError as error:
+                assert error.response["Error"]["Code"] == "NoSuchUpload"
+                return
+
+    with ThreadPoolExecutor(2) as pool:
+        for number, upload in enumerate(uploads):
+            again = pool.submit(send_again, upload)
+            complete(s3, upload, *parts[number])
+            again.result()
+            assert read(s3, f"again{number}") == FIVE * 4
