@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import socket
+import sqlite3
 import sys
 from collections.abc import Callable
 
@@ -13,40 +15,73 @@ import uvicorn
 from chalicelib import settings as settings_module
 from chalicelib.domain.ports import StorageKey
 from chalicelib.services import utc_now
+from chalicelib.settings import BadSetting, Settings
 from chalicelib.stores.access import StorageKeyTable
 from local import composition, server
 from local.s3 import StorageEndpoint, StorageInUse
 
 
 def main() -> int:
+    """0 after an orderly end, 2 when a setting stands in the way: then one line says which."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    settings = settings_module.read(os.environ)
-    if settings.host not in composition.LOOPBACK and not settings.api_token:
-        print("Refusing to listen beyond this machine without a login: set STCLOUD_API_TOKEN.", file=sys.stderr)
+    try:
+        settings = settings_module.read(os.environ)
+        listening = _listen(settings)
+        site = _site(settings)
+    except BadSetting as error:
+        print(f"stcloud: {error}", file=sys.stderr)
         return 2
+    print(f"SimpleTuner Cloud is at {settings.own_url}  (state in {settings.home})", flush=True)
+    try:
+        site.run(sockets=[listening])
+    except KeyboardInterrupt:
+        return 0
+    return 0 if site.started else 1
+
+
+def _listen(settings: Settings) -> socket.socket:
+    """The port first: who starts a second server by mistake is told so, and nothing was touched."""
+    if settings.host not in composition.LOOPBACK and not settings.api_token:
+        raise BadSetting("STCLOUD_HOST is beyond this machine, which needs a login: set STCLOUD_API_TOKEN too.")
+    listening = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.host, settings.port))
+        listening.listen(2048)
+    except (OSError, UnicodeError) as error:
+        listening.close()
+        why = getattr(error, "strerror", None) or "not a host name"
+        raise BadSetting(
+            f"Cannot listen on {settings.host}, port {settings.port}: {why}. "
+            "Choose others with STCLOUD_HOST and STCLOUD_PORT, or stop the program that listens there."
+        ) from error
+    return listening
+
+
+def _site(settings: Settings) -> uvicorn.Server:
+    home = composition.compose(settings)
     os.environ["STCLOUD_SERVICES"] = "local.composition:build"
     app = importlib.import_module("app").app
-    _, keys = composition.compose(settings)
     try:
-        storage = StorageEndpoint(settings.outputs, _finder(keys), utc_now)
+        storage = StorageEndpoint(settings.outputs, _finder(home.keys), utc_now)
+        for bucket in ("datasets", "outputs"):
+            storage.ensure_bucket(bucket)
     except StorageInUse as error:
-        print(error, file=sys.stderr)
-        return 1
-    for bucket in ("datasets", "outputs"):
-        storage.ensure_bucket(bucket)
-    print(f"SimpleTuner Cloud is at {settings.own_url}  (state in {settings.home})", flush=True)
-    # The access log would print presigned signatures.
-    uvicorn.run(
-        server.create(settings, app, storage),
-        host=settings.host,
-        port=settings.port,
-        access_log=False,
-        log_level="warning",
-        lifespan="on",
-        timeout_graceful_shutdown=5,
+        raise BadSetting(str(error)) from error
+    except (OSError, sqlite3.Error) as error:
+        why = getattr(error, "strerror", None) or error
+        raise BadSetting(f"STCLOUD_OUTPUTS is '{settings.outputs}', which cannot be used: {why}.") from error
+    return uvicorn.Server(
+        uvicorn.Config(
+            server.create(settings, app, storage, home.tick),
+            # The access log would print presigned signatures.
+            access_log=False,
+            log_level="warning",
+            lifespan="on",
+            timeout_graceful_shutdown=5,
+        )
     )
-    return 0
 
 
 def _finder(keys: StorageKeyTable) -> Callable[[str], StorageKey | None]:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import functools
+import hmac
 import os
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from chalicelib import settings as settings_module
+from chalicelib.domain.links import LinkMaker
 from chalicelib.services import OpenDoor, Services, assemble, utc_now
-from chalicelib.settings import Settings
+from chalicelib.settings import BadSetting, Settings
 from chalicelib.storage.objects import S3Objects, make_client
 from chalicelib.stores.access import StorageKeyTable
+from chalicelib.stores.table import TableUnavailable
 from local.sqlite_table import SqliteTable
 
 if TYPE_CHECKING:
@@ -21,21 +25,42 @@ if TYPE_CHECKING:
 
 STORAGE = "/api/cloud/storage"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_MASTER_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    services: Services
+    keys: StorageKeyTable
+    table: SqliteTable
+
+    def tick(self) -> None:
+        """What the cloud's schedule does, and DynamoDB by itself: carry out what is due, drop rows that have expired.
+
+        Ticks of several processes on one home do no harm to each other.
+        """
+        self.services.sweep()
+        self.table.purge_expired()
 
 
 def build() -> Services:
-    """For ``chalice local`` too: bytes then need ``make dev`` beside it, for that server cannot carry them."""
-    return compose(settings_module.read(os.environ))[0]
+    return compose(settings_module.read(os.environ)).services
 
 
 @functools.cache
-def compose(settings: Settings) -> tuple[Services, StorageKeyTable]:
-    """The services and the keys of storage, made once a process: the app and its storage endpoint share them."""
-    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    table = SqliteTable(settings.home / "cloud.db", lambda: int(utc_now().timestamp()))
+def compose(settings: Settings) -> Composition:
+    """Made once a process, because the app, its ticks and its storage endpoint share it. Raises ``BadSetting``."""
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        table = SqliteTable(settings.home / "cloud.db", lambda: int(utc_now().timestamp()))
+        master = _master(settings.home)
+    except OSError as error:
+        raise BadSetting(f"STCLOUD_HOME is '{settings.home}', which cannot be used: {error.strerror}.") from error
+    except TableUnavailable as error:
+        raise BadSetting(f"STCLOUD_HOME cannot be used: {error}.") from error
     outside = provider_url(settings)
     endpoint = f"{outside}{STORAGE}" if outside else None
-    keys = StorageKeyTable(table, _master(settings.home), "outputs", endpoint, "us-east-1", utc_now)
+    keys = StorageKeyTable(table, master, "outputs", endpoint, "us-east-1", utc_now)
     root = keys.root()
 
     def client(base: str) -> S3Client:
@@ -43,9 +68,10 @@ def compose(settings: Settings) -> tuple[Services, StorageKeyTable]:
 
     for_provider = client(outside) if outside else None
     buckets = {"datasets": "datasets", "outputs": "outputs"}
-    objects = S3Objects(client(settings.own_url), for_provider, buckets)
+    objects = S3Objects(client(_users_url(settings)), for_provider, buckets)
     door = None if settings.api_token else OpenDoor()
-    return assemble(settings, table, objects, keys, door), keys
+    links = LinkMaker(outside, hmac.digest(master, b"data links", "sha256")) if outside else None
+    return Composition(assemble(settings, table, objects, keys, door, links=links), keys, table)
 
 
 def provider_url(settings: Settings) -> str | None:
@@ -56,12 +82,21 @@ def provider_url(settings: Settings) -> str | None:
     return settings.own_url if beside_us else None
 
 
+def _users_url(settings: Settings) -> str:
+    """Where the bytes of users go: straight to this machine, unless they are on others and there is a way for them."""
+    beyond = settings.host not in LOOPBACK
+    return settings.public_url if beyond and settings.public_url else settings.own_url
+
+
 def _master(home: Path) -> bytes:
     """The secret that storage keys are derived from. Made once, readable by its owner alone."""
     path, draft = home / "master.key", home / f"master.{secrets.token_hex(8)}"
     if not path.exists():
         draft.touch(mode=0o600)
-        draft.write_bytes(secrets.token_bytes(32))
+        with draft.open("wb") as file:
+            file.write(secrets.token_bytes(_MASTER_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
         try:
             # A link appears whole or not at all, and never over a key that another start has made meanwhile.
             os.link(draft, path)
@@ -69,4 +104,7 @@ def _master(home: Path) -> bytes:
             pass
         finally:
             draft.unlink()
-    return path.read_bytes()
+    master = path.read_bytes()
+    if len(master) != _MASTER_BYTES:
+        raise BadSetting(f"{path} is damaged. Delete it; keys of storage that were given out end with it.")
+    return master

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import mimetypes
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,7 +17,6 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chalicelib.routes.http import CloudApp
-from chalicelib.services import Services
 from chalicelib.settings import Settings
 from local.composition import LOOPBACK, STORAGE
 from local.gateway import Gateway
@@ -33,12 +32,12 @@ _POLICY = (
 )
 
 
-def create(settings: Settings, app: CloudApp, storage: StorageEndpoint) -> ASGIApp:
+def create(settings: Settings, app: CloudApp, storage: StorageEndpoint, tick: Callable[[], None]) -> ASGIApp:
     gateway = Gateway(app)
 
     @contextlib.asynccontextmanager
     async def ticking(_: Starlette) -> AsyncIterator[None]:
-        ticks = asyncio.create_task(_tick(app.services, settings.tick_seconds))
+        ticks = asyncio.create_task(_tick(tick, settings.tick_seconds))
         try:
             yield
         finally:
@@ -67,13 +66,13 @@ def create(settings: Settings, app: CloudApp, storage: StorageEndpoint) -> ASGIA
     return serve
 
 
-async def _tick(services: Services, seconds: int) -> None:
-    """What EventBridge does in the cloud. A sweep that fails is logged; the next one comes all the same."""
+async def _tick(tick: Callable[[], None], seconds: int) -> None:
+    """What EventBridge does in the cloud. A tick that fails is logged; the next one comes all the same."""
     while True:
         try:
-            await anyio.to_thread.run_sync(services.sweep)
+            await anyio.to_thread.run_sync(tick)
         except Exception:
-            log.exception("a sweep failed")
+            log.exception("a tick failed")
         await asyncio.sleep(seconds)
 
 
