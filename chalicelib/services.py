@@ -24,6 +24,7 @@ from chalicelib.actions.deliver import Deliver
 from chalicelib.actions.examine import Examine
 from chalicelib.actions.finish import Finish
 from chalicelib.actions.follow import Follow
+from chalicelib.actions.hand_over import HandOver
 from chalicelib.actions.hear_webhook import HearWebhook
 from chalicelib.actions.reconcile import Reconcile
 from chalicelib.actions.steer import Steer
@@ -33,6 +34,7 @@ from chalicelib.actions.upload import Uploading
 from chalicelib.domain.callers import LOCAL, Caller
 from chalicelib.domain.errors import Unauthenticated
 from chalicelib.domain.jobs import Job
+from chalicelib.domain.links import LinkMaker
 from chalicelib.domain.ports import Clock, DeliveryKeys, Jobs, Objects, Trainers
 from chalicelib.providers.registry import Registry
 from chalicelib.providers.replicate import ReplicateTrainer
@@ -96,6 +98,7 @@ class Services:
     follow: Follow
     deliver: Deliver
     uploading: Uploading
+    hand_over: HandOver
     hear_webhook: HearWebhook
     sweep: Sweep
     examine: Examine
@@ -118,9 +121,10 @@ def assemble(
     clock: Clock = utc_now,
     checks: Mapping[str, Check] = MappingProxyType({}),
     trainers: Trainers | None = None,
+    links: LinkMaker | None = None,
 ) -> Services:
-    """Without a ``door`` callers need an API key; without ``trainers`` there are all that we have. ``checks`` are
-    further parts for the health page, beside those that every home has."""
+    """Without a ``door`` callers need an API key; without ``trainers`` there are all that we have; without ``links``
+    vendors get presigned addresses. ``checks`` are further parts for the health page, beside those of every home."""
     jobs, outbox, uploads = JobTable(table, clock), OutboxTable(table), UploadTable(table)
     chosen, journal = SettingsTable(table), JournalTable(table, clock)
     trainers = trainers or Registry({"replicate": lambda: _replicate(settings, clock)})
@@ -130,11 +134,12 @@ def assemble(
     poll_every = timedelta(seconds=settings.poll_seconds)
     reconcile = Reconcile(jobs, follow, trainers, clock, poll_every)
     finish = Finish(jobs, uploads, objects, keys, clock)
+    hand_over = HandOver(uploads, objects, links, clock)
     carry_out = CarryOut(
         jobs=jobs,
         outbox=outbox,
         uploads=uploads,
-        objects=objects,
+        hand_over=hand_over,
         keys=keys,
         trainers=trainers,
         reconcile=reconcile,
@@ -157,6 +162,7 @@ def assemble(
         follow=follow,
         deliver=Deliver(objects),
         uploading=uploading,
+        hand_over=hand_over,
         hear_webhook=HearWebhook(jobs, journal, reconcile, carry_out, trainers, clock),
         sweep=Sweep(outbox, carry_out, reconcile, uploading, clock),
         examine=Examine(
@@ -223,7 +229,10 @@ def build() -> Services:
         settings.region,
         settings.delivery_seconds,
     )
-    return assemble(settings, table, objects, keys, checks={"delivery": keys.remark})
+    links = None
+    if settings.public_url and settings.link_secret:
+        links = LinkMaker(settings.public_url, settings.link_secret.encode())
+    return assemble(settings, table, objects, keys, checks={"delivery": keys.remark}, links=links)
 
 
 def _replicate(settings: Settings, clock: Clock) -> ReplicateTrainer:

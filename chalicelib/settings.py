@@ -44,6 +44,7 @@ class Settings:
     delivery_seconds: int = ONE_HOUR
     issuer_access_key: str | None = field(default=None, repr=False)
     issuer_secret_key: str | None = field(default=None, repr=False)
+    link_secret: str | None = field(default=None, repr=False)
     api_token: str | None = field(default=None, repr=False)
     replicate_token: str | None = field(default=None, repr=False)
     webhook_secret: str | None = field(default=None, repr=False)
@@ -77,6 +78,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         delivery_seconds=_whole(given, "STCLOUD_DELIVERY_SECONDS", ONE_HOUR, 900, 12 * ONE_HOUR),
         issuer_access_key=given.get("STCLOUD_ISSUER_ACCESS_KEY"),
         issuer_secret_key=given.get("STCLOUD_ISSUER_SECRET_KEY"),
+        link_secret=given.get("STCLOUD_LINK_SECRET"),
         api_token=given.get("STCLOUD_API_TOKEN"),
         replicate_token=given.get("REPLICATE_API_TOKEN"),
         webhook_secret=given.get("REPLICATE_WEBHOOK_SECRET"),

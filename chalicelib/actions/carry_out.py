@@ -14,12 +14,13 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from chalicelib.actions.finish import Finish
+from chalicelib.actions.hand_over import HandOver
 from chalicelib.actions.launch import Launch
 from chalicelib.actions.reconcile import Reconcile
 from chalicelib.domain.errors import CloudError, JobNotFound, OutcomeUnknown, ProviderRefused
 from chalicelib.domain.jobs import Job, Phase
 from chalicelib.domain.outbox import Intent, IntentKind, backoff
-from chalicelib.domain.ports import Clock, DeliveryKeys, Jobs, Objects, Outbox, Stale, Trainers, Uploads
+from chalicelib.domain.ports import Clock, DeliveryKeys, Jobs, Outbox, Stale, Trainers, Uploads
 from chalicelib.domain.runs import CloudJobInfo
 from chalicelib.domain.sightings import Change
 
@@ -38,7 +39,7 @@ class CarryOut:
         jobs: Jobs,
         outbox: Outbox,
         uploads: Uploads,
-        objects: Objects,
+        hand_over: HandOver,
         keys: DeliveryKeys,
         trainers: Trainers,
         reconcile: Reconcile,
@@ -54,7 +55,7 @@ class CarryOut:
         self._finish = finish
         self._clock = clock
         self._launch = Launch(
-            jobs, outbox, uploads, objects, keys, trainers, reconcile, self.all, webhook_url, hf_token, clock
+            jobs, outbox, uploads, hand_over, keys, trainers, reconcile, self.all, webhook_url, hf_token, clock
         )
         self._effects: dict[IntentKind, Callable[[Job, Intent], None]] = {
             IntentKind.LAUNCH: self._launch_and_steer,

@@ -18,6 +18,7 @@ import logging
 from collections.abc import Callable
 from datetime import timedelta
 
+from chalicelib.actions.hand_over import HandOver
 from chalicelib.actions.reconcile import Reconcile
 from chalicelib.domain.errors import (
     BadCredentials,
@@ -29,14 +30,11 @@ from chalicelib.domain.errors import (
 )
 from chalicelib.domain.jobs import Job, Phase, Reason
 from chalicelib.domain.outbox import GIVE_UP_AFTER, WATCH_FOR, Intent
-from chalicelib.domain.ports import Clock, DeliveryKeys, Jobs, Objects, Outbox, Trainers, Uploads
+from chalicelib.domain.ports import Clock, DeliveryKeys, Jobs, Outbox, Trainers, Uploads
 from chalicelib.domain.runs import CloudJobInfo, LaunchOrder
 from chalicelib.domain.sightings import Change, ending, has_ended
 
 log = logging.getLogger(__name__)
-
-LINK_SECONDS = 7 * 24 * 3600
-"""The longest life of a presigned link. A run that starts after a week in a queue would not find its data."""
 
 AMONG = 200
 """How many of the newest runs are searched for a second one of the same job."""
@@ -59,7 +57,7 @@ class Launch:
         jobs: Jobs,
         outbox: Outbox,
         uploads: Uploads,
-        objects: Objects,
+        hand_over: HandOver,
         keys: DeliveryKeys,
         trainers: Trainers,
         reconcile: Reconcile,
@@ -71,7 +69,7 @@ class Launch:
         self._jobs = jobs
         self._outbox = outbox
         self._uploads = uploads
-        self._objects = objects
+        self._hand_over = hand_over
         self._keys = keys
         self._trainers = trainers
         self._reconcile = reconcile
@@ -161,7 +159,7 @@ class Launch:
         images_url = None
         if job.upload_id:
             upload = self._uploads.get(job.tenant, job.upload_id)
-            images_url = self._objects.presign_for_provider("datasets", upload.key, LINK_SECONDS)
+            images_url = self._hand_over.address(upload)
         return LaunchOrder(
             launch_key=job.launch_key,
             config=order.config,

@@ -13,7 +13,7 @@ from chalicelib.domain.configs import is_local_dataset
 from chalicelib.domain.errors import BadInput, Malformed
 from chalicelib.domain.uploads import Consent, Upload
 from chalicelib.routes import answers
-from chalicelib.routes.http import Call, endpoint, reply, shaped
+from chalicelib.routes.http import Call, endpoint, open_endpoint, reply, shaped
 
 uploads = Blueprint(__name__)
 
@@ -104,6 +104,14 @@ def complete(call: Call) -> Any:
 @endpoint(Scope.JOB_SUBMIT)
 def abort(call: Call) -> Any:
     return {"success": True, **_state(call.services.uploading.abort(call.path("upload_id"), call.caller))}
+
+
+@uploads.route("/data/{token}/{name}", methods=["GET"], name="fetch_data")
+@open_endpoint
+def fetch(call: Call) -> Response:
+    """For the vendor of a job; the token is the login. ``name`` is for trainers that judge a file by it."""
+    address = call.services.hand_over.follow(call.path("token"))
+    return Response("", headers={"Location": address, "Cache-Control": "no-store"}, status_code=302)
 
 
 @uploads.route("/data-consent/setting", methods=["GET"])

@@ -82,7 +82,13 @@ def test_nothing_but_health_and_webhooks_answers_without_a_key(world: World, key
 def test_the_list_of_closed_addresses_is_whole() -> None:
     from tests.unit.test_docs import routes
 
-    opened = ("/health", "/api/cloud/health", "/api/webhooks/replicate", "/api/cloud/webhook/replicate")
+    opened = (
+        "/health",
+        "/api/cloud/health",
+        "/api/cloud/data/",
+        "/api/webhooks/replicate",
+        "/api/cloud/webhook/replicate",
+    )
     shaped = {
         (method, path.format(job_id="j-1", upload_id="u-1", key_id="abcdefgh"))
         for method, path in routes()

@@ -67,6 +67,29 @@ def test_a_trainer_that_publishes_after_validations_only_still_delivers_its_last
     assert [file["name"] for file in models] == ["checkpoint-50/pytorch_lora_weights.safetensors"]
 
 
+def test_the_vendor_gets_an_address_of_ours_that_leads_to_the_data_until_it_is_deleted(
+    world: World, config: Path, images: Path
+) -> None:
+    config.write_text(config.read_text().replace("60", "400"))
+    job_id = _submit(world, config, images)
+    run = world.get(f"/api/cloud/jobs/{job_id}")["job"]["metadata"]["prediction_id"]
+    told = httpx.get(f"{world.vendor}/v1/predictions/{run}", headers={"Authorization": f"Bearer {world.token}"}).json()
+    address = told["input"]["images"]
+    assert address.startswith(f"{world.address}/api/cloud/data/") and address.endswith("/dataset.zip")
+    assert httpx.get(address).status_code == 302
+    assert httpx.get(address, follow_redirects=True).content[:4] == b"PK\x03\x04"
+    token = address.split("/")[-2]
+    for forged in (token[:-1] + ("A" if token[-1] != "A" else "B"), token.replace("default", "others"), "x"):
+        refused = httpx.get(address.replace(token, forged))
+        assert (refused.status_code, refused.json()["error"]) == (401, "bad_signature")
+    assert world.run("cancel", job_id).returncode == 0
+    world.until(job_id, "cancelled")
+    deadline = time.monotonic() + 20
+    while httpx.get(address).status_code == 302 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert httpx.get(address).status_code == 404
+
+
 def test_asked_again_after_its_upload_was_taken_a_key_still_gives_its_job(
     world: World, config: Path, images: Path
 ) -> None:

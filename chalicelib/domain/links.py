@@ -1,0 +1,65 @@
+"""Short addresses of ours for a job's data: signed, for one upload, for a while.
+
+A vendor may fetch the data days after the launch, when it leaves its queue. A presigned address of the object store
+dies with the credentials that signed it, which in Lambda last hours. So a vendor gets an address of ours, which
+redirects to a presigned one made at that moment, and to nothing once the data has been deleted.
+
+    <tenant>.<upload id>.<unix seconds it lasts to>.<HMAC-SHA256, base64url>
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from dataclasses import dataclass, field
+
+from chalicelib.domain.signatures import BadSignature
+
+_TOKEN = re.compile(r"([A-Za-z0-9_-]{1,64})\.([A-Za-z0-9_-]{1,64})\.([0-9]{1,12})\.([A-Za-z0-9_-]{43})")
+
+
+@dataclass(frozen=True, slots=True)
+class DataLink:
+    """``until``: unix seconds."""
+
+    tenant: str
+    upload_id: str
+    until: int
+
+    def token(self, secret: bytes) -> str:
+        return f"{self._told}.{self._mac(secret)}"
+
+    @property
+    def _told(self) -> str:
+        return f"{self.tenant}.{self.upload_id}.{self.until}"
+
+    def _mac(self, secret: bytes) -> str:
+        digest = hmac.new(secret, f"data-link:{self._told}".encode(), hashlib.sha256).digest()
+        return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+@dataclass(frozen=True, slots=True)
+class LinkMaker:
+    """``base_url`` is how a vendor reaches this system."""
+
+    base_url: str
+    secret: bytes = field(repr=False)
+
+    def address(self, link: DataLink) -> str:
+        """Ends like the file that it leads to, because trainers tell an archive by its name."""
+        return f"{self.base_url}/api/cloud/data/{link.token(self.secret)}/dataset.zip"
+
+
+def read_link(token: str, secret: bytes, now: int) -> DataLink:
+    """Raises ``BadSignature`` for a token that is not ours or has had its time."""
+    match = _TOKEN.fullmatch(token)
+    if match is None:
+        raise BadSignature("This is not an address that was made here.")
+    link = DataLink(match[1], match[2], int(match[3]))
+    if not hmac.compare_digest(link.token(secret), token):
+        raise BadSignature("This is not an address that was made here.")
+    if now >= link.until:
+        raise BadSignature("This address has had its time. Launch the job again.")
+    return link
