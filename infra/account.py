@@ -17,8 +17,14 @@ class Refused(Exception):
 class Account:
     """Clients for one account and region, made when asked for."""
 
-    def __init__(self, region: str | None = None, endpoint_url: str | None = None) -> None:
-        self._session: Any = boto3.session.Session(region_name=region)
+    def __init__(
+        self,
+        region: str | None = None,
+        endpoint_url: str | None = None,
+        keys: tuple[str | None, str | None] = (None, None),
+    ) -> None:
+        """``keys``: an access key and its secret; without them, those of the environment or of the AWS profile."""
+        self._session: Any = boto3.session.Session(*keys, region_name=region)
         if self._session.region_name is None:
             raise Refused("Name a region: --region eu-central-1, or AWS_DEFAULT_REGION, or your AWS profile.")
         self.region = str(self._session.region_name)

@@ -50,7 +50,10 @@ def package(stage: str, into: Path | None = None, root: Path = ROOT) -> Package:
     _stage_sources(root, source)
     _chalice(source, raw, stage)
     build.mkdir(parents=True, exist_ok=True)
-    weight = slim(raw / "deployment.zip", build / "deployment.zip")
+    try:
+        weight = slim(raw / "deployment.zip", build / "deployment.zip")
+    except SyntaxError as broken:
+        raise CannotPackage(f"A module of ours does not compile:\n{broken}") from broken
     template = untangle(_load(raw))
     (build / "sam.json").write_text(json.dumps(template, indent=1, sort_keys=True) + "\n")
     shutil.rmtree(raw)

@@ -8,10 +8,10 @@ thirds of its time. The bytecode is unchecked: Python does not compare it with t
 
 from __future__ import annotations
 
-import importlib.util
-import marshal
 import re
+import subprocess
 import sys
+import tempfile
 import zipfile
 from collections import Counter
 from collections.abc import Iterable
@@ -20,12 +20,6 @@ from typing import NamedTuple
 
 AWS_SERVICES = frozenset({"dynamodb", "s3", "secretsmanager", "sts"})
 """Whose descriptions botocore keeps. It carries some four hundred."""
-
-CODE_FOLDER = "/var/task"
-"""Where Lambda unpacks the zip: what a traceback shows."""
-
-_UNCHECKED = importlib.util.MAGIC_NUMBER + (0b01).to_bytes(4, "little")
-"""How bytecode begins that stands for a hash of its source (PEP 552), which nobody need check."""
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _BOTOCORE_SERVICE = re.compile(r"botocore/data/([^/]+)/")
@@ -54,7 +48,9 @@ def slim(source: Path, target: Path) -> Weight:
     """Writes ``target``; the same source gives the same bytes. Raises ``SyntaxError`` for a module of ours."""
     with zipfile.ZipFile(source) as given:
         files = {name: given.read(name) for name in wanted(given.namelist())}
-    files |= dict(_compiled(files))
+    with tempfile.TemporaryDirectory() as folder:
+        compiled = _compiled(source, Path(folder))
+    files |= {name: code for name, code in compiled.items() if _source(name) in files}
     draft = target.with_suffix(".draft")
     with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as out:
         for name in sorted(files):
@@ -86,17 +82,16 @@ def _service_used(name: str) -> bool:
     return service is None or service[1] in AWS_SERVICES
 
 
-def _compiled(files: dict[str, bytes]) -> Iterable[tuple[str, bytes]]:
-    for name in sorted(files):
-        if not name.endswith(".py"):
-            continue
-        try:
-            code = compile(files[name], f"{CODE_FOLDER}/{name}", "exec", dont_inherit=True, optimize=0)
-        except SyntaxError:
-            if name.startswith(("chalicelib/", "app.py")):
-                raise
-            continue  # a library's file for another Python, which nothing imports
-        module = Path(name)
-        cached = module.parent / "__pycache__" / f"{module.stem}.{sys.implementation.cache_tag}.pyc"
-        digest = importlib.util.source_hash(files[name])
-        yield str(cached), _UNCHECKED + digest + marshal.dumps(code)
+def _source(name: str) -> str:
+    folder, _, file = name.rpartition("__pycache__/")
+    return f"{folder}{file.partition('.')[0]}.py"
+
+
+def _compiled(source: Path, folder: Path) -> dict[str, bytes]:
+    made = folder / "bytecode.zip"
+    command = [sys.executable, "-s", "-S", str(Path(__file__).with_name("bytecode.py")), str(source), str(made)]
+    done = subprocess.run(command, env={"PYTHONHASHSEED": "0"}, capture_output=True, text=True)
+    if done.returncode:
+        raise SyntaxError(done.stderr[-2000:])
+    with zipfile.ZipFile(made) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
