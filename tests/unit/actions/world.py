@@ -13,6 +13,7 @@ from chalicelib.actions.submit import Submission
 from chalicelib.actions.upload import Wanted
 from chalicelib.domain.callers import LOCAL
 from chalicelib.domain.jobs import Job
+from chalicelib.domain.sightings import is_over
 from chalicelib.providers.registry import Registry
 from chalicelib.services import OpenDoor, Services, assemble
 from chalicelib.stores.access import StorageKeyTable
@@ -28,7 +29,7 @@ ROOT = "ab" * 32
 SETTINGS = settings_module.read({"STCLOUD_PUBLIC_URL": "https://cloud.example", "REPLICATE_WEBHOOK_SECRET": "unused"})
 CONFIG = {"--model_family": "flux", "--max_train_steps": 20}
 
-Step = Callable[["World", Services], None]
+Step = Callable[["World", Services], object]
 
 
 class World:
@@ -127,7 +128,7 @@ def submit(world: World, services: Services) -> None:
 
 def cancel(world: World, services: Services) -> None:
     assert world.job_id
-    if not services.jobs.get("default", world.job_id).is_terminal:
+    if not is_over(services.jobs.get("default", world.job_id)):
         services.steer.cancel(world.job_id, LOCAL)
 
 
