@@ -160,3 +160,13 @@ def test_the_generated_secret_is_never_generated_anew() -> None:
         "PasswordLength": 48,
         "ExcludePunctuation": True,
     }
+
+
+def test_the_alarm_on_spending_adds_up_what_the_code_writes_to_its_log() -> None:
+    """The filters read a field of a log line, so a renamed field would silence the alarm."""
+    patterns = {RESOURCES[name]["Properties"]["FilterPattern"] for name in ("SpendInApi", "SpendInTick")}
+    assert patterns == {"{ $.settled_micros >= 0 }"}
+    assert '"settled_micros"' in (ROOT / "chalicelib" / "actions" / "reconcile.py").read_text()
+    for function in ("APIHandler", "Tick"):
+        logging = RESOURCES[function]["Properties"]["LoggingConfig"]
+        assert (logging["LogFormat"], logging["ApplicationLogLevel"]) == ("JSON", "INFO")
