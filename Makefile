@@ -60,9 +60,13 @@ $(TAB): $(TAB_SOURCES) $(NODE_STAMP)
 
 # -- running --------------------------------------------------------------------------------------------------------
 
+# As it was typed: make would read the $ in a folder's name, and the shell its quotes.
+override DATA := $(value DATA)
+export DATA
+
 .PHONY: demo dev
-demo: $(STAMP_LOCAL) $(TAB) ## the whole product against an emulated vendor (DATA=folder of images)
-	$(BIN)/python -m local.demo $(if $(DATA),--data "$(DATA)")
+demo: $(STAMP_LOCAL) $(TAB) ## the whole product against an emulated vendor (DATA=folder of images, STAY=1)
+	@$(BIN)/python -m local.demo $(if $(DATA),--data "$$DATA") $(if $(STAY),--stay)
 
 dev: $(STAMP_LOCAL) $(TAB) ## local mode: the tab, the API, storage and the schedules in one process
 	$(BIN)/python -m local

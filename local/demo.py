@@ -11,11 +11,14 @@ import socket
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
 from PIL import Image, ImageDraw
+
+from client.submission import similar
 
 REPO = Path(__file__).parent.parent
 CONFIG = {
@@ -28,6 +31,7 @@ CONFIG = {
     "--resolution": 512,
     "--checkpoint_step_interval": 100,
     "--validation_step_interval": 100,
+    "--validation_prompt": "a yellow sun in the sky",
     "--seed": 42,
 }
 
@@ -36,7 +40,9 @@ def main() -> int:
     options = _options()
     work = REPO / "demo-output"
     work.mkdir(exist_ok=True)
-    folder = Path(options.data).expanduser() if options.data else _sample(work / "sample")
+    folder = _own(options.data) if options.data else _sample(work / "sample")
+    # One folder a run: a model of yours is never written over, and what is told is what this run made.
+    models = work / "models" / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     config = work / "config.json"
     config.write_text(json.dumps(CONFIG, indent=2))
     port, vendor_port = options.port or _free_port(), _free_port()
@@ -46,6 +52,7 @@ def main() -> int:
     environment = os.environ | {
         "STCLOUD_HOME": str(work / "state"),
         "STCLOUD_OUTPUTS": str(work / "outputs"),
+        "XDG_STATE_HOME": str(work / "state"),
         "STCLOUD_PORT": str(port),
         "STCLOUD_URL": address,
         "STCLOUD_PUBLIC_URL": address,
@@ -65,13 +72,15 @@ def main() -> int:
         _wait_for(f"{vendor}/_emu/requests", servers[0], work / "vendor.log")
         print(f"The Cloud tab: {address}/", flush=True)
         command = [sys.executable, "-m", "client", "submit", str(config), "--data", str(folder), "--name", "demo"]
-        command += ["--yes", "--follow", "--download", str(work / "model")]
+        command += ["--yes", "--follow", "--download", str(models)]
         code = subprocess.run(command, cwd=REPO, env=environment, check=False).returncode  # noqa: S603
         if code == 0:
-            _tell(work / "model")
+            _tell(models)
         if options.stay and code == 0:
             print(f"The Cloud tab stays at {address}/ until you press Ctrl-C.", flush=True)
             signal.pause()
+        elif code == 0:
+            print("The Cloud tab closed with this run. To keep it open: make demo STAY=1", flush=True)
         return code
     except KeyboardInterrupt:
         return 130
@@ -90,6 +99,16 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _own(data: str) -> Path:
+    """The folder that was named. What is in it is judged by the command line, with better words than these."""
+    folder = Path(data).expanduser()
+    if not folder.is_dir():
+        if folder.exists():
+            raise SystemExit(f"DATA={data} is a file. Name the folder that holds it.")
+        raise SystemExit(f"DATA={data} is not there. {similar(folder) or 'Check the path.'}")
+    return folder
+
+
 def _sample(folder: Path) -> Path:
     """Twelve small pictures with captions: enough for the loss to fall."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -104,7 +123,8 @@ def _sample(folder: Path) -> Path:
 def _wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
     for _ in range(300):
         if server.poll() is not None:
-            raise SystemExit(f"A server stopped at once; its last words are in {log.relative_to(REPO)}.")
+            last = "".join(log.read_text(errors="replace").splitlines(keepends=True)[-5:]).strip()
+            raise SystemExit(f"A server stopped at once. Its last words, from {log.relative_to(REPO)}:\n{last}")
         try:
             urlopen(url, timeout=1).close()  # noqa: S310
             return
