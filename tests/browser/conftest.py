@@ -1,28 +1,27 @@
-"""A real Chromium, the built tab, and an API for it to talk to.
+"""A real Chromium, the built tab, the real server and the emulated vendor.
 
-``cloud`` is what a journey through the real server replaces: anything with an ``address`` and a ``submit()``.
+``cloud`` is shared by all tests of a process: name what you submit. ``fresh`` is a machine of a test's own, for tests
+that need it empty, count everything on it, or switch it off.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import shutil
-import socket
 import subprocess
-import threading
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import uvicorn
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.browser.fake_api import DIST, FakeCloud, app
+from tests.browser.stage import KeyedWorld, Stage, paint
+from tests.journeys.conftest import REPO, World
 
 CHROMIUM = Path("/usr/bin/chromium")
-FRONTEND = DIST.parent
+FRONTEND = REPO / "frontend"
+DIST = FRONTEND / "dist"
 QUIET = [
     "--no-sandbox",
     "--disable-gpu",
@@ -31,18 +30,9 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
-expect.set_options(timeout=10_000)
-
-
-@dataclass
-class Stage:
-    """Where the tab is served, and the fake behind it for tests that set the scene by hand."""
-
-    address: str
-    fake: FakeCloud
-
-    def submit(self, name: str) -> str:
-        return self.fake.submit(name=name).job_id
+# Never how fast something is, only that it comes: the machine may be busy.
+PATIENCE = 40_000
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="session")
@@ -61,19 +51,33 @@ def built_tab() -> Path:
     return DIST
 
 
+@contextlib.contextmanager
+def _running(folder: Path, make: Callable[[Path], World] = World) -> Iterator[Stage]:
+    world = make(folder)
+    try:
+        world.start_vendor()
+        world.start_server()
+        yield Stage(world, paint(folder))
+    finally:
+        world.stop()
+
+
+@pytest.fixture(scope="session")
+def cloud(built_tab: Path, chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with _running(tmp_path_factory.mktemp("shared")) as stage:
+        yield stage
+
+
 @pytest.fixture
-def cloud(built_tab: Path) -> Iterator[Stage]:
-    fake = FakeCloud()
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app(fake), log_level="warning", lifespan="off"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield Stage(f"http://127.0.0.1:{listener.getsockname()[1]}/", fake)
-    server.should_exit = True
-    server.force_exit = True
-    thread.join(5)
+def fresh(built_tab: Path, chromium: Browser, tmp_path: Path) -> Iterator[Stage]:
+    with _running(tmp_path) as stage:
+        yield stage
+
+
+@pytest.fixture
+def keyed(built_tab: Path, chromium: Browser, tmp_path: Path) -> Iterator[Stage]:
+    with _running(tmp_path, KeyedWorld) as stage:
+        yield stage
 
 
 @pytest.fixture(scope="session")
@@ -90,12 +94,12 @@ def chromium() -> Iterator[Browser]:
 def page(chromium: Browser) -> Iterator[Page]:
     """A fresh visitor at a desk, in English. Whatever the tab says on the console as an error fails the test."""
     context = chromium.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE)
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     yield page
     context.close()
-    # The browser itself reports answers such as 404 and 503 there, which some tests ask for.
+    # The browser itself reports answers such as 404 and a server that is gone there, which some tests ask for.
     assert [error for error in errors if not error.startswith("Failed to load resource")] == []

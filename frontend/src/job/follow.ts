@@ -8,6 +8,7 @@ import { loadHardware } from "../jobs/hardware";
 import { statusNews } from "../jobs/watch";
 import { announce } from "../ui/announcer";
 import { type Block, LogBuffer } from "./log_buffer";
+import { forward } from "./losses";
 import { deletion } from "./milestones";
 
 const ACTIVE_MS = 2_000;
@@ -74,8 +75,9 @@ export function followJob(id: string) {
 
   async function askMetrics(latest: Job, turned: boolean) {
     const wanted = metrics.value === null || turned || latest.is_active;
-    const answer = wanted ? await api.metrics(id) : metrics.value;
-    return () => void (metrics.value = answer);
+    if (!wanted) return () => undefined;
+    const answer = await api.metrics(id);
+    return () => void (metrics.value = { ...answer, points: forward(answer.points) });
   }
 
   async function askLog() {

@@ -18,6 +18,16 @@ export function smoothed(values: readonly number[]): number[] {
   });
 }
 
+/** A run that began anew counts its steps anew: what it is about to repeat is dropped, so that the line never turns back. */
+export function forward(points: readonly MetricPoint[]): MetricPoint[] {
+  const kept: MetricPoint[] = [];
+  for (const point of points) {
+    while (kept.length > 0 && (kept.at(-1)?.step ?? 0) >= point.step) kept.pop();
+    kept.push(point);
+  }
+  return kept;
+}
+
 export interface LossSummary {
   first: MetricPoint;
   last: MetricPoint;

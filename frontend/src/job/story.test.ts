@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Artifact, Job, JobEvent, Phase } from "../api/types";
 import { finalModel, isWeights, ordered } from "./files";
-import { smoothed, summary } from "./losses";
+import { forward, smoothed, summary } from "./losses";
 import { deletion, milestones } from "./milestones";
 
 const at = (second: number) => new Date(Date.UTC(2026, 0, 1, 12, 0, second)).toISOString();
@@ -51,6 +51,11 @@ describe("milestones", () => {
 describe("losses", () => {
   test("a constant stays what it is from the first value on", () => {
     for (const value of smoothed([0.5, 0.5, 0.5])) expect(value).toBeCloseTo(0.5, 12);
+  });
+
+  test("a run that began anew draws over what it repeats", () => {
+    const points = [1, 2, 3, 2, 3, 4].map((step, place) => ({ step, loss: place, learning_rate: null }));
+    expect(forward(points).map((point) => [point.step, point.loss])).toEqual([[1, 0], [2, 3], [3, 4], [4, 5]]);
   });
 
   test("the summary names first, last and lowest", () => {

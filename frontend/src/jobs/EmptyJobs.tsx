@@ -3,7 +3,7 @@ import { t } from "../i18n/i18n";
 import { jobsLink } from "../router";
 import { CopyButton } from "../ui/CopyButton";
 
-const SUBMIT = "stcloud submit config.json --data ./images";
+const SUBMIT = "./stcloud submit config.json --data ./images";
 const DEMO = "make demo";
 
 /** What to do when there is nothing to see. `beyond`: there are jobs, but this page lies after the last. */

@@ -6,6 +6,8 @@ import { apiKey } from "./preferences";
 /** Shown where the server wants to know who is asking. */
 export function KeyForm({ onKey }: { onKey: () => void }) {
   const typed = useSignal("");
+  // The form stands here again after a key: then the server did not take it.
+  const refused = apiKey.value !== "";
   const field = useId();
   return (
     <form
@@ -31,6 +33,9 @@ export function KeyForm({ onKey }: { onKey: () => void }) {
           {t("key.use")}
         </button>
       </div>
+      <p class="refusal" role="alert">
+        {refused && t("key.refused")}
+      </p>
       <p class="note">{t("key.note")}</p>
     </form>
   );
