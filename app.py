@@ -15,6 +15,7 @@ from chalicelib.routes.health import health
 from chalicelib.routes.http import CloudApp
 from chalicelib.routes.jobs import jobs
 from chalicelib.routes.keys import keys
+from chalicelib.routes.storage import storage
 from chalicelib.routes.uploads import uploads
 from chalicelib.routes.webhooks import webhooks
 
@@ -23,6 +24,7 @@ _module, _, _function = os.environ.get("STCLOUD_SERVICES", "chalicelib.services:
 app = CloudApp("simpletuner-cloud", getattr(import_module(_module), _function)())
 app.register_blueprint(jobs, url_prefix="/api/cloud")
 app.register_blueprint(uploads, url_prefix="/api/cloud")
+app.register_blueprint(storage, url_prefix="/api/cloud")
 app.register_blueprint(keys, url_prefix="/api/auth")
 app.register_blueprint(health)
 app.register_blueprint(webhooks)

@@ -19,6 +19,7 @@ from typing import Protocol
 
 from chalicelib import settings as settings_module
 from chalicelib.actions.access import Access
+from chalicelib.actions.browse import Browse
 from chalicelib.actions.carry_out import CarryOut
 from chalicelib.actions.deliver import Deliver
 from chalicelib.actions.examine import Examine
@@ -97,6 +98,7 @@ class Services:
     steer: Steer
     follow: Follow
     deliver: Deliver
+    browse: Browse
     uploading: Uploading
     hand_over: HandOver
     hear_webhook: HearWebhook
@@ -149,6 +151,7 @@ def assemble(
         clock=clock,
     )
     uploading = Uploading(uploads, objects, chosen, clock, new_id)
+    steer = Steer(jobs, outbox, carry_out, clock)
     return Services(
         clock=clock,
         started_at=clock(),
@@ -158,9 +161,10 @@ def assemble(
         settings=chosen,
         trainers=trainers,
         submit=Submit(jobs, uploads, objects, trainers, carry_out, bool(settings.hf_token), clock, new_id),
-        steer=Steer(jobs, outbox, carry_out, clock),
+        steer=steer,
         follow=follow,
         deliver=Deliver(objects),
+        browse=Browse(objects, steer.get),
         uploading=uploading,
         hand_over=hand_over,
         hear_webhook=HearWebhook(jobs, journal, reconcile, carry_out, trainers, clock),

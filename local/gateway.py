@@ -17,7 +17,7 @@ from chalicelib.routes.http import CloudApp, problem
 MAX_BODY = 10 * 1024 * 1024
 """API Gateway's own limit: what passes here passes there."""
 
-_VARIABLE = re.compile(r"{(\w+)}")
+_VARIABLE = re.compile(r"{(\w+\+?)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,14 @@ class Gateway:
 
 
 def _pattern(resource: str) -> re.Pattern[str]:
+    """``{name}`` is one segment, ``{name+}`` all that are left."""
     pieces = _VARIABLE.split(resource)
-    return re.compile("".join(re.escape(p) if i % 2 == 0 else f"(?P<{p}>[^/]+)" for i, p in enumerate(pieces)))
+    return re.compile("".join(_piece(piece) if place % 2 else re.escape(piece) for place, piece in enumerate(pieces)))
+
+
+def _piece(variable: str) -> str:
+    name = variable.removesuffix("+")
+    return f"(?P<{name}>.+)" if name != variable else f"(?P<{name}>[^/]+)"
 
 
 def _event(request: Request, resource: str, path: str, names: dict[str, str], body: bytes) -> dict[str, object]:

@@ -73,6 +73,11 @@ class Call:
     def raw_body(self) -> bytes:
         return cast(bytes, self._request.raw_body) or b""
 
+    @property
+    def sent_path(self) -> str:
+        """The path as it was sent, before any gateway tidied it."""
+        return str(self._request.to_original_event().get("path", ""))
+
     def path(self, name: str) -> str:
         return str((self._request.uri_params or {})[name])
 
@@ -117,8 +122,14 @@ def shaped(value: Any, shape: type[Body]) -> Body:
 View = Callable[["Call"], Any]
 
 
-def endpoint(needs: Scope | None) -> Callable[[View], Callable[..., Response]]:
-    """Makes a view out of a function of a ``Call``, for callers who have the scope; None: for every known caller."""
+Refuse = Callable[[CloudError], Response]
+
+
+def endpoint(needs: Scope | None, refuse: Refuse | None = None) -> Callable[[View], Callable[..., Response]]:
+    """Makes a view out of a function of a ``Call``, for callers who have the scope; None: for every known caller.
+
+    ``refuse`` words errors for clients that do not read ours.
+    """
 
     def decorate(view: View) -> Callable[..., Response]:
         def enter(services: Services, headers: Mapping[str, str]) -> Caller:
@@ -127,17 +138,19 @@ def endpoint(needs: Scope | None) -> Callable[[View], Callable[..., Response]]:
                 caller.require(needs)
             return caller
 
-        return _answering(view, enter)
+        return _answering(view, enter, refuse or problem)
 
     return decorate
 
 
 def open_endpoint(view: View) -> Callable[..., Response]:
     """An endpoint that asks nobody who they are: health, and webhooks, which carry a signature."""
-    return _answering(view, lambda services, headers: None)
+    return _answering(view, lambda services, headers: None, problem)
 
 
-def _answering(view: View, enter: Callable[[Services, Mapping[str, str]], Caller | None]) -> Callable[..., Response]:
+def _answering(
+    view: View, enter: Callable[[Services, Mapping[str, str]], Caller | None], refuse: Refuse
+) -> Callable[..., Response]:
     """Lets the caller in, runs the view, and turns its errors into answers."""
 
     @functools.wraps(view)
@@ -148,10 +161,10 @@ def _answering(view: View, enter: Callable[[Services, Mapping[str, str]], Caller
             result = view(Call(app.services, request, enter(app.services, request.headers)))
             return result if isinstance(result, Response) else reply(result)
         except CloudError as error:
-            return problem(error)
+            return refuse(error)
         except Exception:
             log.exception("unplanned error", extra={"method": request.method, "path": request.path})
-            return problem(CloudError("Something went wrong on our side. It was written to the server's log."))
+            return refuse(CloudError("Something went wrong on our side. It was written to the server's log."))
 
     return answer
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -111,6 +112,12 @@ class S3Objects:
                 for page in pages
                 for item in page.get("Contents", [])
             ]
+
+    def put(self, bucket: str, key: str, body: bytes, content_type: str) -> StoredObject:
+        """For small objects: the whole body is in memory."""
+        with _named_errors(f"store '{key}'"):
+            stored = self._s3.put_object(Bucket=self._name(bucket), Key=key, Body=body, ContentType=content_type)
+        return StoredObject(key, len(body), stored["ETag"].strip('"'), datetime.now(UTC))
 
     def delete(self, bucket: str, key: str) -> None:
         """Deletes the object; one that is gone already is no error. For evidence that it is gone, ask ``head``."""

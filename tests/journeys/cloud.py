@@ -132,7 +132,7 @@ class CloudWorld(World):
         table = f"arn:aws:dynamodb:{REGION}:000000000000:table/{self.name}"
         return _policy(
             _allow(writes, f"{datasets}/*"),
-            _allow(["s3:GetObject"], f"{outputs}/*"),
+            _allow(["s3:GetObject", "s3:PutObject"], f"{outputs}/*"),
             _allow(["s3:ListBucket"], datasets, outputs),
             _allow(["sts:AssumeRole"], role),
             _allow(["secretsmanager:GetSecretValue"], secret),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import httpx
 import pytest
@@ -138,3 +139,64 @@ def _submit(world: CloudWorld, config: Path, images: Path) -> str:
 
 def _kinds(world: CloudWorld, job_id: str) -> list[str]:
     return [event["kind"] for event in world.get(f"/api/cloud/jobs/{job_id}/events")["events"]]
+
+
+def test_the_output_store_can_be_looked_into_with_an_api_key(make_world: MakeWorld, config: Path, images: Path) -> None:
+    world = make_world()
+    job_id = _submit(world, config, images)
+    assert world.until(job_id, "completed", "failed")["status"] == "completed"
+    store = "/api/cloud/storage/outputs"
+
+    def keys(**query: str) -> tuple[list[str], list[str], str | None]:
+        answer = world.call("GET", store, params={"list-type": "2", **query})
+        assert answer.status_code == 200, answer.text
+        root = _parsed(answer.content)
+        name = "{http://s3.amazonaws.com/doc/2006-03-01/}"
+        files = [str(found.text) for found in root.findall(f"{name}Contents/{name}Key")]
+        folders = [str(found.text) for found in root.findall(f"{name}CommonPrefixes/{name}Prefix")]
+        return files, folders, root.findtext(f"{name}NextContinuationToken")
+
+    every, _, more = keys(prefix=f"{job_id}/")
+    assert more is None and every == sorted(world.keys("outputs"))
+    paged: list[str] = []
+    token: str | None = ""
+    while token is not None:
+        files, _, token = keys(prefix=f"{job_id}/", **{"max-keys": "3", "continuation-token": token})
+        assert len(files) <= 3
+        paged += files
+    assert paged == every
+    files, folders, _ = keys(prefix=f"{job_id}/{job_id}/", delimiter="/")
+    assert f"{job_id}/{job_id}/checkpoint-30/" in folders and all("checkpoint-30/" not in file for file in files)
+
+    model = next(key for key in every if key.endswith(f"{job_id}/pytorch_lora_weights.safetensors"))
+    moved = world.call("GET", f"/api/cloud/storage/outputs/{model}")
+    assert moved.status_code == 307
+    assert (
+        httpx.get(moved.headers["location"]).content
+        == world.s3.get_object(Bucket=f"{world.name}-outputs", Key=model)["Body"].read()
+    )
+    looked = world.call("HEAD", f"/api/cloud/storage/outputs/{model}")
+    assert looked.status_code == 200 and looked.headers["etag"] and int(looked.headers["x-object-size"]) > 0
+
+    note = f"/api/cloud/storage/outputs/{job_id}/notes/read me é.txt"
+    assert world.call("PUT", note, content=b"mine").status_code == 200
+    assert httpx.get(world.call("GET", note).headers["location"]).content == b"mine"
+    for method, path, status, code in [
+        ("GET", f"{note}.not", 404, "NoSuchKey"),
+        ("DELETE", note, 501, "NotImplemented"),
+        ("GET", store, 400, "InvalidArgument"),
+        ("GET", "/api/cloud/storage/datasets/x/y", 403, "AccessDenied"),
+        ("GET", "/api/cloud/storage/outputs/j-of-others/y", 404, "NoSuchKey"),
+        ("POST", f"{note}?uploads", 501, "NotImplemented"),
+        ("PUT", f"{note}?partNumber=1&uploadId=u", 501, "NotImplemented"),
+    ]:
+        refused = world.call(method, path)
+        assert (refused.status_code, refused.headers["content-type"]) == (status, "application/xml"), (method, path)
+        assert _parsed(refused.content).findtext("Code") == code
+    large = world.call("PUT", note, content=b"x" * (4 * 1024 * 1024 + 1))
+    assert (large.status_code, _parsed(large.content).findtext("Code")) == (413, "EntityTooLarge")
+    assert httpx.get(world.address + store).status_code == 403
+
+
+def _parsed(answer: bytes) -> ElementTree.Element:
+    return ElementTree.fromstring(answer)  # noqa: S314 - our own answer
