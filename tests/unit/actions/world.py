@@ -63,7 +63,7 @@ class World:
 
     def attempt(self, step: Step) -> None:
         """What a person or a schedule does when a process dies: the same once more, on a new one."""
-        for _ in range(10):
+        for _ in range(100):
             try:
                 step(self, self.process())
                 return
