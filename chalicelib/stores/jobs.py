@@ -18,6 +18,7 @@ from chalicelib.stores.outbox import as_it_was, intent_item
 from chalicelib.stores.table import (
     Absent,
     All,
+    AtLeast,
     Delete,
     Equals,
     Exists,
@@ -61,7 +62,7 @@ class JobTable:
             writes.append(Put(self._once_item(job, once), Absent()))
         if upload:
             upload_at = len(writes)
-            writes.append(_take_upload(job, upload))
+            writes.append(_take_upload(job, upload, self._now()))
         try:
             self._table.transact(writes)
         except TransactionRefused as refused:
@@ -71,7 +72,7 @@ class JobTable:
                     return earlier, False
             if upload and upload_at in refused.failures:
                 raise UploadNotReady(
-                    f"Upload '{upload.id}' is not free: another job took it, or it is not complete. "
+                    f"Upload '{upload.id}' is not free: another job took it, it is not complete, or its time is over. "
                     "Upload the data again for this job.",
                     upload_id=upload.id,
                 ) from None
@@ -197,14 +198,19 @@ class JobTable:
         }
 
 
-def _take_upload(job: Job, upload: Upload) -> Write:
+def _take_upload(job: Job, upload: Upload, now: datetime) -> Write:
     """The upload goes to this job in the same transaction; from then on the job's end deletes it, not the clock."""
     return Update(
         keys.upload_row(upload.tenant, upload.id),
         set={"state": UploadState.USED.value, "job_id": job.id},
         add={"version": 1},
         remove=("due_pk", "due_sk"),
-        if_=All(Equals("state", UploadState.COMPLETE.value), Equals("version", upload.version)),
+        # Once its time is over the sweep may be deleting it already.
+        if_=All(
+            Equals("state", UploadState.COMPLETE.value),
+            Equals("version", upload.version),
+            AtLeast("expires_at", to_text(now)),
+        ),
     )
 
 
@@ -269,7 +275,7 @@ def _job(item: Item) -> Job:
         upload_id=read["upload_id"],
         hub_model_id=read["hub_model_id"],
         run_id=read["run_id"],
-        links=read["links"],
+        links=read["links"] or None,
         warnings=tuple(read["warnings"]),
         started_at=maybe_from_text(read["started_at"]),
         completed_at=maybe_from_text(read["completed_at"]),
