@@ -11,11 +11,12 @@ import hashlib
 import hmac
 import os
 import secrets
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from chalicelib import settings as settings_module
 from chalicelib.actions.access import Access
@@ -48,6 +49,9 @@ from chalicelib.stores.outbox import OutboxTable
 from chalicelib.stores.settings import SettingsTable
 from chalicelib.stores.table import Table
 from chalicelib.stores.uploads import UploadTable
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 Check = Callable[[], str | None]
 """Asks a part how it is: a remark or None, or an error when it is not well."""
@@ -195,8 +199,8 @@ def webhook_urls(settings: Settings) -> Callable[[Job], str | None]:
 def build() -> Services:
     """The cloud: DynamoDB, S3, STS, one API token. All of it comes from the environment of the function and from the
     secret that ``STCLOUD_SECRETS`` names."""
-    import boto3
     from botocore.config import Config
+    from botocore.session import Session
 
     from chalicelib.storage import secrets as secret_store
     from chalicelib.storage.delivery import SessionKeys
@@ -204,34 +208,39 @@ def build() -> Services:
     from chalicelib.stores.dynamodb import DynamoTable
     from chalicelib.stores.dynamodb_schema import CLIENT_OPTIONS
 
+    # One session, because it keeps what it reads for every client; botocore's own, because boto3 adds to each cold
+    # start and nothing that is used here. Threads may not make clients at once.
+    session, making = Session(), threading.Lock()
     patient = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
     environment = {name: value for name, value in os.environ.items() if value.strip()}
     secret_id = environment.get(settings_module.SECRETS)
     if secret_id:
-        environment = secret_store.read(boto3.client("secretsmanager", config=patient), secret_id) | environment
+        secrets_client = session.create_client("secretsmanager", config=patient)
+        environment = secret_store.read(secrets_client, secret_id) | environment
     settings = settings_module.read(environment)
-    dynamo = boto3.client("dynamodb", region_name=settings.region, config=Config(**CLIENT_OPTIONS))
+    region = settings.region
+    dynamo = session.create_client("dynamodb", region_name=region, config=Config(**CLIENT_OPTIONS))
     table = DynamoTable(dynamo, settings.table, now=lambda: int(utc_now().timestamp()))
-    s3 = make_client(settings.aws_endpoint, settings.region, None, None)
-    objects = S3Objects(s3, s3, {"datasets": settings.datasets_bucket, "outputs": settings.outputs_bucket})
+
+    @functools.cache
+    def s3() -> S3Client:
+        with making:
+            return make_client(settings.aws_endpoint, region, None, None, session)
 
     @functools.cache
     def sts() -> object:
-        return boto3.client(
-            "sts",
-            region_name=settings.region,
-            aws_access_key_id=settings.issuer_access_key,
-            aws_secret_access_key=settings.issuer_secret_key,
-            config=patient,
-        )
+        with making:
+            return session.create_client(
+                "sts",
+                region_name=region,
+                aws_access_key_id=settings.issuer_access_key,
+                aws_secret_access_key=settings.issuer_secret_key,
+                config=patient,
+            )
 
+    objects = S3Objects(s3, s3, {"datasets": settings.datasets_bucket, "outputs": settings.outputs_bucket})
     keys = SessionKeys(
-        sts,
-        settings.delivery_role,
-        settings.outputs_bucket,
-        settings.aws_endpoint,
-        settings.region,
-        settings.delivery_seconds,
+        sts, settings.delivery_role, settings.outputs_bucket, settings.aws_endpoint, region, settings.delivery_seconds
     )
     links = None
     if settings.public_url and settings.link_secret:

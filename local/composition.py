@@ -6,6 +6,7 @@ import functools
 import hmac
 import os
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,8 +64,8 @@ def compose(settings: Settings) -> Composition:
     keys = StorageKeyTable(table, master, "outputs", endpoint, "us-east-1", utc_now)
     root = keys.root()
 
-    def client(base: str) -> S3Client:
-        return make_client(f"{base}{STORAGE}", "us-east-1", root.access_key, root.secret_key)
+    def client(base: str) -> Callable[[], S3Client]:
+        return lambda: make_client(f"{base}{STORAGE}", "us-east-1", root.access_key, root.secret_key)
 
     for_provider = client(outside) if outside else None
     buckets = {"datasets": "datasets", "outputs": "outputs"}

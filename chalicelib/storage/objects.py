@@ -6,10 +6,11 @@ or browser will open, the one for providers what a GPU box will. In the cloud th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 from botocore.exceptions import (
@@ -26,6 +27,7 @@ from chalicelib.domain.ports import StoredObject, UploadedPart
 from chalicelib.storage.errors import StorageDown, StorageRefused
 
 if TYPE_CHECKING:
+    from botocore.session import Session
     from mypy_boto3_s3 import S3Client
 
 MAX_PRESIGN_SECONDS = 7 * 86_400
@@ -37,14 +39,24 @@ _BUSY = {"SlowDown", "RequestTimeout", "ServiceUnavailable", "InternalError", "T
 
 
 class S3Objects:
-    """Implements ``domain.ports.Objects``. ``buckets`` maps a role (``datasets``, ``outputs``) to a bucket's name."""
+    """Implements ``domain.ports.Objects``. ``buckets`` maps a role (``datasets``, ``outputs``) to a bucket's name.
+
+    Clients are made when they are first wanted: that takes longer than most requests, of which few touch a bucket.
+    """
 
     def __init__(
-        self, client_for_users: S3Client, client_for_provider: S3Client | None, buckets: Mapping[str, str]
+        self,
+        client_for_users: Callable[[], S3Client],
+        client_for_provider: Callable[[], S3Client] | None,
+        buckets: Mapping[str, str],
     ) -> None:
-        self._s3 = client_for_users
-        self._s3_for_provider = client_for_provider
+        self._make = client_for_users
+        self._make_for_provider = client_for_provider
         self._buckets = dict(buckets)
+
+    @functools.cached_property
+    def _s3(self) -> S3Client:
+        return self._make()
 
     def check_reach(self) -> None:
         self._for_provider()
@@ -136,12 +148,16 @@ class S3Objects:
         return _presigned(self._for_provider(), "get_object", {"Bucket": self._name(bucket), "Key": key}, seconds)
 
     def _for_provider(self) -> S3Client:
-        if self._s3_for_provider is None:
+        if self._make_for_provider is None:
             raise BadInput(
                 "The provider cannot reach this machine, so it could not fetch the dataset. Start a tunnel to this "
                 "server and set STCLOUD_PUBLIC_URL to the tunnel's https address."
             )
         return self._s3_for_provider
+
+    @functools.cached_property
+    def _s3_for_provider(self) -> S3Client:
+        return self._make_for_provider() if self._make_for_provider else self._s3
 
     def _name(self, bucket: str) -> str:
         if bucket not in self._buckets:
@@ -149,13 +165,19 @@ class S3Objects:
         return self._buckets[bucket]
 
 
-def make_client(endpoint_url: str | None, region: str, access_key: str | None, secret_key: str | None) -> S3Client:
+def make_client(
+    endpoint_url: str | None,
+    region: str,
+    access_key: str | None,
+    secret_key: str | None,
+    session: Session | None = None,
+) -> S3Client:
     """A client with finite time limits. None for the keys means the ambient role.
 
     The checksum settings keep older S3-compatible stores working, which refuse or mangle the newer default ones.
     """
-    import boto3
     from botocore.config import Config
+    from botocore.session import Session
 
     config = Config(
         signature_version="s3v4",
@@ -168,8 +190,15 @@ def make_client(endpoint_url: str | None, region: str, access_key: str | None, s
         retries={"mode": "standard", "total_max_attempts": 3},
         max_pool_connections=20,
     )
-    session = boto3.session.Session(aws_access_key_id=access_key, aws_secret_access_key=secret_key, region_name=region)
-    return session.client("s3", endpoint_url=endpoint_url, config=config)
+    made: Any = (session or Session()).create_client(
+        "s3",
+        region_name=region,
+        endpoint_url=endpoint_url,
+        aws_access_key_id=access_key,
+        aws_secret_access_key=secret_key,
+        config=config,
+    )
+    return cast("S3Client", made)
 
 
 def _presigned(client: S3Client, operation: Any, parameters: dict[str, Any], seconds: int) -> str:

@@ -28,7 +28,7 @@ def world(tmp_path_factory):
 @pytest.fixture
 def objects(world) -> Objects:
     client = make_client(world.url, "us-east-1", ROOT.access_key, ROOT.secret_key)
-    return S3Objects(client, client, BUCKETS)
+    return S3Objects(lambda: client, lambda: client, BUCKETS)
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_lists_are_read_to_their_end_however_small_the_pages(world, key):
         client.meta.events.register(
             f"before-parameter-build.s3.{operation}", lambda params, limit=limit, **_: params.update(limit)
         )
-    objects = S3Objects(client, client, BUCKETS)
+    objects = S3Objects(lambda: client, lambda: client, BUCKETS)
     for number in range(5):
         client.put_object(Bucket="outputs", Key=f"many/{number} +&ü", Body=b"x" * number)
     found = objects.list("outputs", "many/")
@@ -144,14 +144,15 @@ def test_an_address_that_sigv4_cannot_sign_is_bad_input(objects, key, seconds):
 
 def test_providers_are_given_the_address_that_they_can_reach(world, key):
     public = make_client("https://tunnel.example/api/cloud/storage", "us-east-1", ROOT.access_key, ROOT.secret_key)
-    objects = S3Objects(make_client(world.url, "us-east-1", ROOT.access_key, ROOT.secret_key), public, BUCKETS)
+    own = make_client(world.url, "us-east-1", ROOT.access_key, ROOT.secret_key)
+    objects = S3Objects(lambda: own, lambda: public, BUCKETS)
     objects.check_reach()
     assert objects.presign_for_provider("datasets", key, 60).startswith("https://tunnel.example/api/cloud/storage/")
     assert objects.presign_download("datasets", key, 60, "x").startswith(world.url)
 
 
 def test_without_a_reachable_address_the_next_step_is_told(world, key):
-    objects = S3Objects(make_client(world.url, "us-east-1", ROOT.access_key, ROOT.secret_key), None, BUCKETS)
+    objects = S3Objects(lambda: make_client(world.url, "us-east-1", ROOT.access_key, ROOT.secret_key), None, BUCKETS)
     for ask in (objects.check_reach, lambda: objects.presign_for_provider("datasets", key, 60)):
         with pytest.raises(BadInput, match="STCLOUD_PUBLIC_URL"):
             ask()
@@ -170,7 +171,7 @@ OPERATIONS = {
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_key_without_permission_is_refused_by_name_and_shows_no_secret(world, operation):
-    objects = S3Objects(make_client(world.url, "us-east-1", JOB.access_key, JOB.secret_key), None, BUCKETS)
+    objects = S3Objects(lambda: make_client(world.url, "us-east-1", JOB.access_key, JOB.secret_key), None, BUCKETS)
     with pytest.raises(StorageRefused) as refusal:
         OPERATIONS[operation](objects)
     assert JOB.secret_key not in repr(refusal.value)
@@ -182,7 +183,7 @@ def test_a_store_that_is_down_is_told_as_such(operation):
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
         with pytest.raises(StorageDown):
-            OPERATIONS[operation](S3Objects(make_client(url, "us-east-1", "a", "b"), None, BUCKETS))
+            OPERATIONS[operation](S3Objects(lambda: make_client(url, "us-east-1", "a", "b"), None, BUCKETS))
 
 
 def test_a_bucket_that_is_not_configured_or_not_there_is_refused_by_name(objects, world):
@@ -190,9 +191,9 @@ def test_a_bucket_that_is_not_configured_or_not_there_is_refused_by_name(objects
         objects.list("elsewhere", "")
     client = make_client(world.url, "us-east-1", ROOT.access_key, ROOT.secret_key)
     with pytest.raises(StorageRefused):
-        S3Objects(client, client, {"datasets": "never-made"}).list("datasets", "")
+        S3Objects(lambda: client, lambda: client, {"datasets": "never-made"}).list("datasets", "")
 
 
 def test_in_the_cloud_addresses_name_the_buckets_own_region():
-    objects = S3Objects(make_client(None, "eu-west-1", "a", "b"), None, BUCKETS)
+    objects = S3Objects(lambda: make_client(None, "eu-west-1", "a", "b"), None, BUCKETS)
     assert urlsplit(objects.presign_download("outputs", "k", 60, "k")).netloc == "outputs.s3.eu-west-1.amazonaws.com"
