@@ -11,11 +11,13 @@ from urllib.parse import quote
 from client.errors import ApiError, UsageError
 from client.settings import Connection
 from client.shapes import (
+    ApiKey,
     Artifacts,
     HardwareOptions,
     Job,
     JobPage,
     Logs,
+    MadeKey,
     PartLink,
     Progress,
     Submitted,
@@ -161,6 +163,22 @@ class CloudClient:
 
     def abort_upload(self, upload_id: str) -> dict[str, Any]:
         return self._transport.send("DELETE", _upload(upload_id), repeatable=True)
+
+    # API keys
+
+    def keys(self) -> list[ApiKey]:
+        return cast(list[ApiKey], _field(self._get("/api/auth/api-keys"), "keys"))
+
+    def make_key(
+        self, name: str, scopes: Sequence[str] | None = None, expires_days: int | None = None, owner: str | None = None
+    ) -> MadeKey:
+        """Sent once: asked twice, it would make two."""
+        wanted = {"name": name, "scoped_permissions": scopes, "expires_days": expires_days, "owner": owner}
+        body = {field: value for field, value in wanted.items() if value is not None}
+        return cast(MadeKey, self._transport.send("POST", "/api/auth/api-keys", body=body, repeatable=False))
+
+    def revoke_key(self, key_id: str) -> dict[str, Any]:
+        return self._transport.send("DELETE", f"/api/auth/api-keys/{quote(key_id, safe='')}", repeatable=True)
 
     # Hardware and health
 

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from chalicelib.domain.errors import CloudError
 from client.api import CloudClient
-from client.commands import download, jobs, service, submit
+from client.commands import download, jobs, keys, service, submit
 from client.errors import ApiError, ClientError, ConsentWithheld, Unreachable, UsageError
 from client.screen import Screen
 from client.settings import Connection
@@ -144,6 +144,7 @@ def _parser() -> argparse.ArgumentParser:
     consent = add("consent", service.consent, "show or set whether data may leave this machine")
     consent.add_argument("setting", nargs="?", choices=["ask", "allow", "deny"])
     add("health", service.health, "ask the server how it is")
+    _add_keys(commands, everywhere)
     return parser
 
 
@@ -176,6 +177,30 @@ def _add_submit(parser: argparse.ArgumentParser) -> None:
         metavar="KEY",
         help="the same key with the same order gives the same job (default: a new one)",
     )
+
+
+def _add_keys(commands: argparse._SubParsersAction[_Parser], everywhere: _Parser) -> None:
+    words = "make, list and revoke API keys"
+    group = commands.add_parser("keys", help=words, description=f"{words.capitalize()}.", parents=[everywhere])
+    actions = group.add_subparsers(title="actions", metavar="ACTION", required=True)
+
+    def add(name: str, command: Command, words: str) -> argparse.ArgumentParser:
+        one = actions.add_parser(name, help=words, description=f"{words[0].upper()}{words[1:]}.", parents=[everywhere])
+        one.set_defaults(command=command)
+        return one
+
+    making = add("make", keys.make, "make a key; it is shown this once")
+    making.add_argument("name", metavar="NAME", help="what it is for")
+    making.add_argument(
+        "--scope",
+        action="append",
+        metavar="SCOPE",
+        help="what it allows, repeatable (default: submit, and view, cancel and delete own jobs)",
+    )
+    making.add_argument("--days", type=int, metavar="N", help="how long it works, 1 to 365 (default: until revoked)")
+    making.add_argument("--owner", metavar="NAME", help="whose jobs it is for (administrators only)")
+    add("list", keys.list_keys, "list the keys")
+    add("revoke", keys.revoke, "end a key").add_argument("key", metavar="ID", help="the key's id, as listed")
 
 
 def _add_job(parser: argparse.ArgumentParser) -> None:

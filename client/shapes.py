@@ -112,3 +112,20 @@ class Hardware(TypedDict):
 class HardwareOptions(TypedDict):
     hardware: list[Hardware]
     default_hardware: str
+
+
+class ApiKey(TypedDict):
+    id: str
+    name: str
+    key_prefix: str
+    owner: str
+    scoped_permissions: list[str]
+    created_at: str
+    expires_at: str | None
+    last_used_at: str | None
+    is_active: bool
+
+
+class MadeKey(TypedDict):
+    key: str
+    key_info: ApiKey

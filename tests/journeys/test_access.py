@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.journeys.conftest import World
+from tests.journeys.conftest import REPO, World
 
 pytestmark = pytest.mark.journey
 
@@ -82,17 +85,19 @@ def test_nothing_but_health_and_webhooks_answers_without_a_key(world: World, key
 def test_the_list_of_closed_addresses_is_whole() -> None:
     from tests.unit.test_docs import routes
 
-    opened = (
+    # Storage answers in S3's own words, and has a test of its own.
+    apart = (
         "/health",
         "/api/cloud/health",
         "/api/cloud/data/",
-        "/api/webhooks/replicate",
-        "/api/cloud/webhook/replicate",
+        "/api/webhooks/",
+        "/api/cloud/webhook/",
+        "/api/cloud/storage",
     )
     shaped = {
         (method, path.format(job_id="j-1", upload_id="u-1", key_id="abcdefgh"))
         for method, path in routes()
-        if not path.startswith(opened)
+        if not path.startswith(apart)
     }
     assert shaped == set(CLOSED)
 
@@ -209,6 +214,27 @@ def test_a_key_that_cannot_be_made_is_refused_with_the_reason(world: World, want
     with _client(world, FIRST) as admin:
         answer = admin.post("/api/auth/api-keys", json=wanted)
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+
+
+def test_the_command_line_makes_lists_and_revokes_keys(world: World) -> None:
+    def run(*words: str, key: str = FIRST) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "client", *words]
+        environment = world.environment() | {"STCLOUD_API_KEY": key}
+        return subprocess.run(command, cwd=REPO, env=environment, capture_output=True, text=True, timeout=60)
+
+    made = run("keys", "make", "nightly", "--scope", "job.view.own", "--days", "7", "--owner", "ci")
+    key = made.stdout.strip()
+    assert made.returncode == 0 and key.startswith("st_") and "not shown again" in made.stderr, made.stderr
+    assert run("list", key=key).returncode == 0
+    refused = run("consent", "deny", key=key)
+    assert refused.returncode == 1 and "admin" in refused.stderr
+    listed = json.loads(run("--json", "keys", "list").stdout)["keys"]
+    told = next(one for one in listed if one["name"] == "nightly")
+    assert told["owner"] == "ci" and told["last_used_at"] and "nightly" in run("keys", "list").stdout
+    assert run("keys", "revoke", told["id"]).returncode == 0
+    ended = run("list", key=key)
+    assert ended.returncode == 1 and "STCLOUD_API_KEY" in ended.stderr
+    assert run("keys", "make", "x", "--scope", "nonsense").returncode == 1
 
 
 def test_no_log_holds_a_key(world: World) -> None:
