@@ -172,7 +172,7 @@ def assemble(
         uploading=uploading,
         hand_over=hand_over,
         hear_webhook=HearWebhook(jobs, journal, reconcile, carry_out, trainers, clock),
-        sweep=Sweep(outbox, carry_out, reconcile, uploading, clock),
+        sweep=Sweep(jobs, outbox, carry_out, reconcile, uploading, clock),
         examine=Examine(
             {
                 "database": lambda: chosen.check(),

@@ -10,7 +10,7 @@ from chalicelib.actions.carry_out import CarryOut
 from chalicelib.actions.reconcile import Reconcile
 from chalicelib.actions.upload import Uploading
 from chalicelib.domain.errors import NotFound
-from chalicelib.domain.ports import Clock, DueWork, Outbox
+from chalicelib.domain.ports import Clock, DueWork, Jobs, Outbox
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +27,9 @@ class Swept:
 
 class Sweep:
     def __init__(
-        self, outbox: Outbox, carry_out: CarryOut, reconcile: Reconcile, uploading: Uploading, clock: Clock
+        self, jobs: Jobs, outbox: Outbox, carry_out: CarryOut, reconcile: Reconcile, uploading: Uploading, clock: Clock
     ) -> None:
+        self._jobs = jobs
         self._outbox = outbox
         self._carry_out = carry_out
         self._reconcile = reconcile
@@ -66,5 +67,7 @@ class Sweep:
                 self._carry_out(promised)
         elif item.what == "job":
             self._carry_out.all(self._reconcile.look(item.tenant, item.id))
+        elif item.what == "gone":
+            self._jobs.purge(item.tenant, item.id)
         else:
             self._uploading.expire(item.tenant, item.id)

@@ -173,11 +173,14 @@ class Jobs(Protocol):
         ...
 
     def delete(self, job: Job) -> None: ...
+    def purge(self, tenant: str, job_id: str) -> None:
+        """Goes on with a deletion that died half way; does nothing when there is none."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class DueWork:
-    """A row whose time has come: a job to look at, an intent to carry out, an upload to expire."""
+    """A row whose time has come: a job to look at, an intent to carry out, an upload to expire, a job to delete."""
 
     what: str
     tenant: str

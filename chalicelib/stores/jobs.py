@@ -166,16 +166,42 @@ class JobTable:
             raise Stale(after.id) from None
 
     def delete(self, job: Job) -> None:
-        """The job and all rows under it. The job's own row goes first, so that a crash leaves nothing half visible."""
+        """The job and all rows under it. The job's own row goes first, so that nothing is seen half; what a crash
+        leaves is due, and ``purge`` goes on with it."""
+        pointers = [keys.launch_row(job.launch_key)]
+        if job.run_id:
+            pointers.append(keys.run_row(job.provider, job.run_id))
+        row = keys.gone_row(job.tenant, job.id)
+        gone: Item = {
+            "pk": row.pk,
+            "sk": row.sk,
+            "what": "gone",
+            "tenant": job.tenant,
+            "id": job.id,
+            "pointers": [list(pointer) for pointer in pointers],
+            **keys.due(job.id, self._now()),
+        }
+        own = keys.job_row(job.tenant, job.id)
         try:
-            self._table.transact([Delete(keys.job_row(job.tenant, job.id), Equals("version", job.version))])
+            self._table.transact([Delete(own, Equals("version", job.version)), Put(gone)])
         except TransactionRefused:
             raise Stale(job.id) from None
-        self._table.delete(keys.launch_row(job.launch_key))
-        if job.run_id:
-            self._table.delete(keys.run_row(job.provider, job.run_id))
-        while page := self._table.query(keys.job(job.tenant, job.id), limit=100).items:
-            self._table.transact([Delete(Key(str(row["pk"]), str(row["sk"]))) for row in page])
+        self.purge(job.tenant, job.id)
+
+    def purge(self, tenant: str, job_id: str) -> None:
+        row = keys.gone_row(tenant, job_id)
+        gone: dict[str, Any] | None = self._table.get(row)
+        if gone is None:
+            return
+        for pk, sk in gone["pointers"]:
+            self._table.delete(Key(pk, sk))
+        while rows := [key for key in self._under(tenant, job_id) if key != row]:
+            self._table.transact([Delete(key) for key in rows])
+        self._table.delete(row)
+
+    def _under(self, tenant: str, job_id: str) -> list[Key]:
+        page = self._table.query(keys.job(tenant, job_id), limit=100)
+        return [Key(str(item["pk"]), str(item["sk"])) for item in page.items]
 
     def _walk(self, partition: str) -> Iterator[Job]:
         cursor = None

@@ -7,6 +7,7 @@ T#<tenant>#JOB#<job>              JOB                   the job; indexes: by_ten
                                   INTENT#<kind>         a promised outside effect; index: due
                                   FOLLOW                how far its log is known, progress, loss series
                                   LOG#<offset>          a piece of its log
+                                  GONE                  a deletion under way; index: due
 T#<tenant>#UPLOAD#<upload>        UPLOAD                an upload session; index: due (expiry)
 T#<tenant>#ROOT#<owner>#<root>    ROOT                  the open session of that data, for resuming
 T#<tenant>#ONCE#<owner>#<key>     ONCE                  an idempotency key; TTL
@@ -44,6 +45,10 @@ def order_row(tenant: str, job_id: str) -> Key:
 
 def follow_row(tenant: str, job_id: str) -> Key:
     return Key(job(tenant, job_id), "FOLLOW")
+
+
+def gone_row(tenant: str, job_id: str) -> Key:
+    return Key(job(tenant, job_id), "GONE")
 
 
 def intent_row(tenant: str, job_id: str, kind: str) -> Key:

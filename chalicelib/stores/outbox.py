@@ -137,7 +137,8 @@ def as_it_was(intent: Intent) -> Condition:
 def _row(work: DueWork) -> Key:
     if work.intent:
         return keys.intent_row(work.tenant, work.id, work.intent)
-    return keys.job_row(work.tenant, work.id) if work.what == "job" else keys.upload_row(work.tenant, work.id)
+    rows = {"job": keys.job_row, "upload": keys.upload_row, "gone": keys.gone_row}
+    return rows[work.what](work.tenant, work.id)
 
 
 def _intent(item: Item) -> Intent:
