@@ -2,13 +2,10 @@
 
 Before the vendor is asked the intent is claimed: its attempts are counted and a lease keeps others away. If we die, the
 lease ends and the next sweep claims it. ``launch.py`` tells how a launch that was claimed twice still happens once.
-
-Providers are asynchronous and handlers are not: each call to one runs in a loop of its own.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from datetime import timedelta
@@ -17,6 +14,7 @@ from chalicelib.actions.finish import Finish
 from chalicelib.actions.hand_over import HandOver
 from chalicelib.actions.launch import Launch
 from chalicelib.actions.reconcile import Reconcile
+from chalicelib.actions.wait import wait_for
 from chalicelib.domain.errors import CloudError, JobNotFound, OutcomeUnknown, ProviderRefused
 from chalicelib.domain.jobs import Job, Phase
 from chalicelib.domain.outbox import Intent, IntentKind, backoff
@@ -120,7 +118,7 @@ class CarryOut:
 
     def _ask_to_stop(self, job: Job, run_id: str) -> None:
         try:
-            info = asyncio.run(self._trainers.get(job.provider).cancel_job(run_id))
+            info = wait_for(self._trainers.get(job.provider).cancel_job(run_id))
         except ProviderRefused as error:
             if error.fields.get("provider_status") != 404:
                 raise

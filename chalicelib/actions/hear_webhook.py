@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 
 from chalicelib.actions.carry_out import CarryOut
 from chalicelib.actions.reconcile import Reconcile
+from chalicelib.actions.wait import wait_for
 from chalicelib.domain.errors import BadInput
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.ports import Clock, Jobs, Journal, Listens, Trainers
@@ -49,7 +49,7 @@ class HearWebhook:
         trainer = self._trainers.get(provider)
         if not isinstance(trainer, Listens):
             raise BadInput(f"'{provider}' does not send webhooks here.")
-        secrets = asyncio.run(trainer.webhook_secrets())
+        secrets = wait_for(trainer.webhook_secrets())
         message_id = verify(headers, body, secrets, int(self._clock().timestamp()))
         if self._journal.heard(provider, message_id):
             return Heard("duplicate")

@@ -13,13 +13,13 @@ turns up is stopped and its bill written down. Only then is the cost settled: wh
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from datetime import timedelta
 
 from chalicelib.actions.hand_over import HandOver
 from chalicelib.actions.reconcile import Reconcile
+from chalicelib.actions.wait import wait_for
 from chalicelib.domain.errors import (
     BadCredentials,
     BadInput,
@@ -97,7 +97,7 @@ class Launch:
         """
         if not has_ended(info):
             log.error("a stray run is being stopped", extra={"job": job.id, "run": info.job_id})
-            info = asyncio.run(self._trainers.get(job.provider).cancel_job(info.job_id))
+            info = wait_for(self._trainers.get(job.provider).cancel_job(info.job_id))
             if not has_ended(info):
                 raise ProviderDown(f"The stray run {info.job_id} has been asked to stop and has not stopped yet.")
         self._reconcile.write_down(job.tenant, job.id, info)
@@ -109,7 +109,7 @@ class Launch:
                 self._stop_others(job)
                 found = None
             else:
-                found = asyncio.run(self._trainers.get(job.provider).find_run(job.launch_key, job.created_at))
+                found = wait_for(self._trainers.get(job.provider).find_run(job.launch_key, job.created_at))
         except CloudError as error:
             self._cannot_look(job, intent, error)
             return True
@@ -125,7 +125,7 @@ class Launch:
         return True
 
     def _stop_others(self, job: Job) -> None:
-        newest = asyncio.run(self._trainers.get(job.provider).list_jobs(AMONG))
+        newest = wait_for(self._trainers.get(job.provider).list_jobs(AMONG))
         for info in newest:
             if info.launch_key == job.launch_key and info.job_id != job.run_id and not has_ended(info):
                 self.stop_stray(job, info)
@@ -143,7 +143,7 @@ class Launch:
             return
         doubted = self._outbox.doubt(intent, self._clock())
         try:
-            info = asyncio.run(trainer.run_job(order))
+            info = wait_for(trainer.run_job(order))
         except (ProviderDown, BadCredentials, ProviderRefused, BadInput) as error:
             self._not_started(job, self._outbox.assure(doubted), error)
         else:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
 from chalicelib.actions.follow import Follow
+from chalicelib.actions.wait import wait_for
 from chalicelib.domain.errors import CloudError, ProviderDown, ProviderRefused
 from chalicelib.domain.jobs import Event, EventKind, Job, Phase, Reason
 from chalicelib.domain.money import display
@@ -48,7 +48,7 @@ class Reconcile:
         if is_over(job) or job.run_id is None:
             return self._change(tenant, job_id, lambda job: self._next_look(job, None))
         try:
-            info = asyncio.run(self._trainers.get(job.provider).get_job_status(job.run_id))
+            info = wait_for(self._trainers.get(job.provider).get_job_status(job.run_id))
         except CloudError as error:
             if isinstance(error, ProviderRefused) and error.fields.get("provider_status") == 404:
                 lost = error

@@ -13,18 +13,20 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from chalice.app import Chalice, Request, Response
-from pydantic import BaseModel, ValidationError
 
 from chalicelib.domain.callers import Caller, Scope
 from chalicelib.domain.errors import BadInput, CloudError, Malformed
 from chalicelib.services import Services
 
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
 log = logging.getLogger("simpletuner_cloud")
 
-Body = TypeVar("Body", bound=BaseModel)
+Body = TypeVar("Body", bound="BaseModel")
 
 _REQUEST: ContextVar[Request | None] = ContextVar("request", default=None)
 _LAMBDA: ContextVar[Any] = ContextVar("lambda_context", default=None)
@@ -110,6 +112,8 @@ class Call:
 
 
 def shaped(value: Any, shape: type[Body]) -> Body:
+    from pydantic import ValidationError
+
     if not isinstance(value, dict):
         raise Malformed("The request body must be a JSON object.")
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from chalice.app import Blueprint, Response
-from pydantic import BaseModel, Field
 
 from chalicelib.actions.submit import Submission
 from chalicelib.domain.callers import Scope
@@ -16,20 +15,6 @@ from chalicelib.routes import answers
 from chalicelib.routes.http import Call, endpoint, reply
 
 jobs = Blueprint(__name__)
-
-
-class SubmitBody(BaseModel):
-    """SimpleTuner's submit body. Fields that are not known are ignored, as its own server does."""
-
-    config: dict[str, Any] | None = None
-    config_name: str | None = Field(None, max_length=200)
-    config_name_to_load: str | None = None
-    dataloader_config: list[dict[str, Any]] | None = None
-    lycoris_config: dict[str, Any] | None = None
-    upload_id: str | None = Field(None, max_length=100)
-    hardware_profile: str | None = Field(None, max_length=60)
-    tracker_run_name: str | None = Field(None, max_length=200)
-    idempotency_key: str | None = None
 
 
 @jobs.route("/jobs", methods=["GET"])
@@ -160,6 +145,8 @@ def _job(call: Call) -> Job:
 
 
 def _submit(call: Call) -> tuple[Job, bool]:
+    from chalicelib.routes.shapes import SubmitBody
+
     body = call.body(SubmitBody)
     if body.config is None:
         wanted = f" '{body.config_name_to_load}' is not stored here." if body.config_name_to_load else ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from chalice.app import Blueprint
-from pydantic import BaseModel, Field
 
 from chalicelib.actions.access import Minting
 from chalicelib.domain.callers import Scope
@@ -13,13 +12,6 @@ from chalicelib.routes import answers
 from chalicelib.routes.http import Call, endpoint
 
 keys = Blueprint(__name__)
-
-
-class MintBody(BaseModel):
-    name: str = Field(min_length=1, max_length=100)
-    expires_days: int | None = None
-    scoped_permissions: list[str] | None = Field(None, max_length=50)
-    owner: str | None = Field(None, min_length=1, max_length=100)
 
 
 @keys.route("/api-keys", methods=["GET"], name="list_keys")
@@ -33,6 +25,8 @@ def newest(call: Call) -> Any:
 @endpoint(Scope.KEYS_OWN)
 def mint(call: Call) -> Any:
     """The only answer that ever holds the key itself."""
+    from chalicelib.routes.shapes import MintBody
+
     body = call.body(MintBody)
     scopes = None if body.scoped_permissions is None else tuple(body.scoped_permissions)
     token, key = call.services.access.mint(Minting(body.name, scopes, body.expires_days, body.owner), call.caller)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from chalice.app import Blueprint, Response
-from pydantic import BaseModel, Field
 
 from chalicelib.actions.upload import PART_LINK_SECONDS, Wanted
 from chalicelib.domain.callers import Scope
@@ -15,56 +14,17 @@ from chalicelib.domain.uploads import Consent, Upload
 from chalicelib.routes import answers
 from chalicelib.routes.http import Call, endpoint, open_endpoint, reply, shaped
 
+if TYPE_CHECKING:
+    from chalicelib.routes.shapes import DatasetBody
+
 uploads = Blueprint(__name__)
-
-Root = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-Count = Annotated[int, Field(ge=0, le=10**15, strict=True)]
-
-
-class ManifestBody(BaseModel):
-    root: Root
-    file_count: Count
-
-
-class ConsentBody(BaseModel):
-    root: Root
-
-
-class OpenBody(BaseModel):
-    manifest: ManifestBody
-    archive_bytes: Count
-    consent: ConsentBody | None = None
-
-
-class PartsBody(BaseModel):
-    part_numbers: Annotated[list[Annotated[int, Field(strict=True)]], Field(min_length=1, max_length=100)]
-
-
-class SentPart(BaseModel):
-    part_number: Annotated[int, Field(strict=True)]
-    etag: Annotated[str, Field(max_length=200)]
-
-
-class CompleteBody(BaseModel):
-    parts: Annotated[list[SentPart], Field(max_length=10_000)]
-
-
-class DatasetBody(BaseModel):
-    id: str | None = None
-    type: str | None = None
-    dataset_type: str | None = None
-    instance_data_dir: str | None = None
-    file_count: Count | None = None
-    total_bytes: Count | None = None
-
-
-class SettingBody(BaseModel):
-    consent: str
 
 
 @uploads.route("/uploads", methods=["POST"])
 @endpoint(Scope.JOB_SUBMIT)
 def open_upload(call: Call) -> Response:
+    from chalicelib.routes.shapes import OpenBody
+
     body = call.body(OpenBody)
     session = call.services.uploading.open(
         Wanted(
@@ -87,6 +47,8 @@ def show(call: Call) -> Any:
 @uploads.route("/uploads/{upload_id}/parts", methods=["POST"])
 @endpoint(Scope.JOB_SUBMIT)
 def part_links(call: Call) -> Any:
+    from chalicelib.routes.shapes import PartsBody
+
     body = call.body(PartsBody)
     links = call.services.uploading.part_links(call.path("upload_id"), body.part_numbers, call.caller)
     return {"parts": [{"part_number": number, "url": url, "expires_in": PART_LINK_SECONDS} for number, url in links]}
@@ -95,6 +57,8 @@ def part_links(call: Call) -> Any:
 @uploads.route("/uploads/{upload_id}/complete", methods=["POST"])
 @endpoint(Scope.JOB_SUBMIT)
 def complete(call: Call) -> Any:
+    from chalicelib.routes.shapes import CompleteBody
+
     etags = {part.part_number: part.etag for part in call.body(CompleteBody).parts}
     upload = call.services.uploading.complete(call.path("upload_id"), etags, call.caller)
     return {**_state(upload), "size": upload.archive_bytes}
@@ -123,6 +87,8 @@ def consent(call: Call) -> Any:
 @uploads.route("/data-consent/setting", methods=["PUT"])
 @endpoint(Scope.ADMIN)
 def set_consent(call: Call) -> Any:
+    from chalicelib.routes.shapes import SettingBody
+
     wanted = call.body(SettingBody).consent
     if wanted not in set(Consent):
         raise BadInput(f"Data consent is one of: {', '.join(Consent)}; not '{wanted[:40]}'.")
@@ -137,6 +103,8 @@ def preview(call: Call) -> Any:
     listed = call.json()
     if not isinstance(listed, list) or len(listed) > 1000:
         raise Malformed("The request body must be a JSON array of dataset objects, at most 1000.")
+    from chalicelib.routes.shapes import DatasetBody
+
     datasets = [shaped(entry, DatasetBody) for entry in listed]
     local = [dataset for dataset in datasets if is_local_dataset(dataset.model_dump())]
     mode = call.services.settings.consent(call.caller.tenant)

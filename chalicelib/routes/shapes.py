@@ -1,0 +1,73 @@
+"""What request bodies look like. Loaded by the views that read a body, because pydantic takes longer to load than most
+requests take to answer."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+
+Root = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Count = Annotated[int, Field(ge=0, le=10**15, strict=True)]
+
+
+class ManifestBody(BaseModel):
+    root: Root
+    file_count: Count
+
+
+class ConsentBody(BaseModel):
+    root: Root
+
+
+class OpenBody(BaseModel):
+    manifest: ManifestBody
+    archive_bytes: Count
+    consent: ConsentBody | None = None
+
+
+class PartsBody(BaseModel):
+    part_numbers: Annotated[list[Annotated[int, Field(strict=True)]], Field(min_length=1, max_length=100)]
+
+
+class SentPart(BaseModel):
+    part_number: Annotated[int, Field(strict=True)]
+    etag: Annotated[str, Field(max_length=200)]
+
+
+class CompleteBody(BaseModel):
+    parts: Annotated[list[SentPart], Field(max_length=10_000)]
+
+
+class DatasetBody(BaseModel):
+    id: str | None = None
+    type: str | None = None
+    dataset_type: str | None = None
+    instance_data_dir: str | None = None
+    file_count: Count | None = None
+    total_bytes: Count | None = None
+
+
+class SettingBody(BaseModel):
+    consent: str
+
+
+class SubmitBody(BaseModel):
+    """SimpleTuner's submit body. Fields that are not known are ignored, as its own server does."""
+
+    config: dict[str, Any] | None = None
+    config_name: str | None = Field(None, max_length=200)
+    config_name_to_load: str | None = None
+    dataloader_config: list[dict[str, Any]] | None = None
+    lycoris_config: dict[str, Any] | None = None
+    upload_id: str | None = Field(None, max_length=100)
+    hardware_profile: str | None = Field(None, max_length=60)
+    tracker_run_name: str | None = Field(None, max_length=200)
+    idempotency_key: str | None = None
+
+
+class MintBody(BaseModel):
+    name: str = Field(min_length=1, max_length=100)
+    expires_days: int | None = None
+    scoped_permissions: list[str] | None = Field(None, max_length=50)
+    owner: str | None = Field(None, min_length=1, max_length=100)
