@@ -4,13 +4,16 @@ import { shortTime } from "../format/time";
 import { locale, plural, t } from "../i18n/i18n";
 import { webLink } from "../jobs/job";
 import { Icon } from "../ui/Icon";
-import { finalModel, isWeights, ordered } from "./files";
+import { checkpoint, finalModel, isWeights, ordered } from "./files";
+
+/** Beyond these, older checkpoints are with the other files. */
+const MOST_WEIGHTS = 4;
 
 /** Weights are what the job was for; what a trainer writes beside them waits behind one click. */
 export function ArtifactsCard({ list }: { list: ArtifactList }) {
   const files = ordered(list.artifacts);
-  const weights = files.filter(isWeights);
-  const rest = files.filter((artifact) => !isWeights(artifact));
+  const weights = files.filter(isWeights).slice(0, MOST_WEIGHTS);
+  const rest = files.filter((artifact) => !weights.includes(artifact));
   const final = finalModel(list.artifacts);
   return (
     <section class="card" aria-labelledby="files">
@@ -39,7 +42,7 @@ function FileList({ files, final }: { files: readonly Artifact[]; final: Artifac
         <li key={artifact.key} class={artifact.key === final?.key ? "final-model" : undefined}>
           <span class="file-name mono">
             <FileName name={artifact.name} />
-            {artifact.key === final?.key && <span class="tag">{t(final.is_model ? "files.model" : "files.newest")}</span>}
+            {artifact.key === final?.key && <span class="tag">{t(tag(final))}</span>}
           </span>
           <span class="file-size amount">{size(artifact.size, locale.value)}</span>
           <span class="file-time number">{shortTime(Date.parse(artifact.last_modified), locale.value)}</span>
@@ -48,6 +51,10 @@ function FileList({ files, final }: { files: readonly Artifact[]; final: Artifac
       ))}
     </ul>
   );
+}
+
+function tag(final: Artifact) {
+  return checkpoint(final.name) === null ? "files.model" : "files.newest";
 }
 
 function Download({ artifact }: { artifact: Artifact }) {

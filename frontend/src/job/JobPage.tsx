@@ -43,6 +43,7 @@ function FoundJob({ job, follow }: { job: Job; follow: JobFollow }) {
   const share = useComputed(() => follow.progress.value?.progress ?? null);
   const artifacts = follow.artifacts.value;
   const metrics = follow.metrics.value;
+  const warnings = job.metadata.warnings ?? [];
 
   useEffect(() => {
     const state = share.value === null ? t(`status.${job.status}`) : percent(share.value, locale.value);
@@ -59,7 +60,7 @@ function FoundJob({ job, follow }: { job: Job; follow: JobFollow }) {
       />
       <OutcomeCard job={job} />
       <VitalsCard job={job} report={follow.progress.value} metrics={metrics} />
-      <WarningsCard warnings={job.metadata.warnings ?? []} />
+      {job.status !== "completed" && <WarningsCard warnings={warnings} />}
       <div class="columns">
         <div class="column">
           {metrics && metrics.points.length > 0 && <LossCard metrics={metrics} growing={job.is_active} />}
@@ -74,6 +75,8 @@ function FoundJob({ job, follow }: { job: Job; follow: JobFollow }) {
         </div>
         <div class="column side">
           <CostCard job={job} />
+          {/* A job that went well has nothing to be warned of first. */}
+          {job.status === "completed" && <WarningsCard warnings={warnings} />}
           <TimelineCard job={job} events={follow.events.value} />
           <FactsCard job={job} />
         </div>

@@ -101,7 +101,7 @@ function options(
     cursor: { y: false, drag: { x: false, y: false } },
     scales: { x: { time: false, range: (_, least, most) => [Math.min(least, most - 1), horizon(most, newest.current)] } },
     axes: [
-      { ...axis, values: (_, steps) => steps.map((step) => whole(step, locale.value)) },
+      { ...axis, size: 34, values: (_, steps) => steps.map((step) => whole(step, locale.value)) },
       { ...axis, size: 52, values: (_, values, __, ___, spacing) => values.map((value) => tick(value, spacing)) },
     ],
     series: [

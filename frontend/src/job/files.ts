@@ -19,18 +19,14 @@ export function ordered(artifacts: readonly Artifact[]): Artifact[] {
   );
 }
 
-/** The model that the whole job was for: not a checkpoint on the way when there is one nearer the root. */
+/** The model that the whole job was for: a checkpoint, the newest, only when there is nothing else. */
 export function finalModel(artifacts: readonly Artifact[]): Artifact | null {
-  const models = artifacts.filter(isWeights);
-  const least = Math.min(...models.map((model) => depth(model.name)));
-  return (
-    models
-      .filter((model) => depth(model.name) === least)
-      .toSorted((a, b) => b.last_modified.localeCompare(a.last_modified))[0] ?? null
-  );
+  const weights = ordered(artifacts.filter(isWeights));
+  return weights.find((artifact) => checkpoint(artifact.name) === null) ?? weights[0] ?? null;
 }
 
-function checkpoint(name: string): number | null {
+/** The step of a checkpoint's file; null for what is not of one. By step, for a trainer may write all files anew. */
+export function checkpoint(name: string): number | null {
   const step = /(?:^|\/)checkpoint-(\d+)\//.exec(name)?.[1];
   return step === undefined ? null : Number(step);
 }
