@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any, cast
 
 from chalicelib.domain.errors import JobNotFound, KeyReused, UploadNotReady, no_such_job
@@ -33,7 +34,7 @@ from chalicelib.stores.table import (
 
 ONCE_SECONDS = 24 * 3600
 _COUNT_LIMIT = 10_000
-"""``total`` is exact up to here. Beyond it a count would cost more than the page that it decorates."""
+"""How far the jobs after a filtered page are counted. Beyond it a count would cost more than the page it decorates."""
 
 
 class JobTable:
@@ -51,11 +52,12 @@ class JobTable:
         upload: Upload | None,
     ) -> tuple[Job, bool]:
         writes: list[Write] = [
-            Put(_item(job), Absent()),
+            Put(job_item(job), Absent()),
             Put(_order_item(job, order), Absent()),
             Put(_pointer(job, keys.launch_row(job.launch_key)), Absent()),
             *(Put(_event_item(job, event, place)) for place, event in enumerate(events)),
             *(Put(intent_item(intent), Absent()) for intent in intents),
+            _counted(job, 1),
         ]
         if once:
             once_at = len(writes)
@@ -127,22 +129,20 @@ class JobTable:
     def newest(
         self, tenant: str, owner: str | None, status: str | None, provider: str | None, limit: int, offset: int
     ) -> Listing:
-        """Newest first. A filter is applied to what the index holds, so a rare status reads further."""
-        partition = keys.tenant_jobs(tenant)
-        if owner is None and status is None and provider is None:
-            total = self._table.count(partition, index="by_tenant", limit=_COUNT_LIMIT)
-            jobs = [job for job, _ in zip(self._walk(partition), range(offset + limit), strict=False)][offset:]
-            return Listing(jobs, total)
-        matching: list[Job] = []
-        seen = 0
-        for read, job in enumerate(self._walk(partition)):
-            if owner in (None, job.owner) and status in (None, job.status) and provider in (None, job.provider):
-                if offset <= seen < offset + limit:
-                    matching.append(job)
-                seen += 1
-            if read >= _COUNT_LIMIT and len(matching) == limit:
-                break
-        return Listing(matching, seen)
+        """Newest first. A filter is applied to what the index holds, so a rare status reads further.
+
+        Without a status and a provider the total is counted when jobs come and go, and a page costs what it shows.
+        """
+        end = offset + limit
+        fitting = (
+            job
+            for job in self._walk(keys.tenant_jobs(tenant), min(end, 200) if owner is None else 200)
+            if owner in (None, job.owner) and status in (None, job.status) and provider in (None, job.provider)
+        )
+        if status is None and provider is None:
+            return Listing(list(islice(fitting, offset, end)), self._count(tenant, owner))
+        page = list(islice(fitting, offset, end))
+        return Listing(page, min(offset, _COUNT_LIMIT) + len(page) + sum(1 for _ in islice(fitting, _COUNT_LIMIT)))
 
     def save(
         self,
@@ -153,7 +153,7 @@ class JobTable:
         forget: Sequence[Intent] = (),
     ) -> None:
         writes: list[Write] = [
-            Put(_item(after), All(Exists(), Equals("version", before.version))),
+            Put(job_item(after), All(Exists(), Equals("version", before.version))),
             *(Put(_event_item(after, event, place)) for place, event in enumerate(events)),
             *(Put(intent_item(intent)) for intent in promise),
             *(Delete(keys.intent_row(after.tenant, after.id, intent.kind), as_it_was(intent)) for intent in forget),
@@ -183,7 +183,7 @@ class JobTable:
         }
         own = keys.job_row(job.tenant, job.id)
         try:
-            self._table.transact([Delete(own, Equals("version", job.version)), Put(gone)])
+            self._table.transact([Delete(own, Equals("version", job.version)), Put(gone), _counted(job, -1)])
         except TransactionRefused:
             raise Stale(job.id) from None
         self.purge(job.tenant, job.id)
@@ -203,15 +203,25 @@ class JobTable:
         page = self._table.query(keys.job(tenant, job_id), limit=100)
         return [Key(str(item["pk"]), str(item["sk"])) for item in page.items]
 
-    def _walk(self, partition: str) -> Iterator[Job]:
+    def _walk(self, partition: str, page_size: int) -> Iterator[Job]:
         cursor = None
         while True:
-            page = self._table.query(partition, index="by_tenant", descending=True, limit=200, cursor=cursor)
+            page = self._table.query(partition, index="by_tenant", descending=True, limit=page_size, cursor=cursor)
             for item in page.items:
                 yield _job(item)
             cursor = page.cursor
             if cursor is None:
                 return
+
+    def _count(self, tenant: str, owner: str | None) -> int:
+        begins = "JOBS#" if owner is None else f"JOBS#{owner}#"
+        total, cursor = 0, None
+        while True:
+            page = self._table.query(keys.counts(tenant), begins_with=begins, limit=500, cursor=cursor)
+            total += sum(int(str(item["n"])) for item in page.items)
+            cursor = page.cursor
+            if cursor is None:
+                return total
 
     def _once_item(self, job: Job, once: OnceKey) -> Item:
         row = keys.once_row(job.tenant, once.owner, once.key)
@@ -240,7 +250,11 @@ def _take_upload(job: Job, upload: Upload, now: datetime) -> Write:
     )
 
 
-def _item(job: Job) -> Item:
+def _counted(job: Job, more: int) -> Write:
+    return Update(keys.job_count_row(job.tenant, job.owner, job.id), add={"n": more})
+
+
+def job_item(job: Job) -> Item:
     row = keys.job_row(job.tenant, job.id)
     created = to_text(job.created_at)
     item: dict[str, Any] = {

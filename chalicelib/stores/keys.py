@@ -12,6 +12,7 @@ T#<tenant>#UPLOAD#<upload>        UPLOAD                an upload session; index
 T#<tenant>#ROOT#<owner>#<root>    ROOT                  the open session of that data, for resuming
 T#<tenant>#ONCE#<owner>#<key>     ONCE                  an idempotency key; TTL
 T#<tenant>#SETTINGS               <name>                consent and the like
+T#<tenant>#COUNTS                 JOBS#<owner>#<shard>  how many jobs an owner has, in parts
 RUN#<provider>#<run>              RUN                   which job a vendor's run belongs to
 LAUNCH#<launch key>               LAUNCH                which job a launch key belongs to
 WEBHOOK#<provider>#<message>      WEBHOOK               a webhook that was heard; TTL
@@ -29,6 +30,10 @@ from chalicelib.stores.table import Key
 
 DUE_SHARDS = 4
 """Due work is spread over this many index partitions, so that one partition's write limit never caps the fleet."""
+
+
+COUNT_SHARDS = 8
+"""Jobs that are submitted at once must not contend for one row."""
 
 
 def job(tenant: str, job_id: str) -> str:
@@ -69,6 +74,14 @@ def root_row(tenant: str, owner: str, root: str) -> Key:
 
 def once_row(tenant: str, owner: str, key: str) -> Key:
     return Key(f"T#{tenant}#ONCE#{owner}#{key}", "ONCE")
+
+
+def counts(tenant: str) -> str:
+    return f"T#{tenant}#COUNTS"
+
+
+def job_count_row(tenant: str, owner: str, job_id: str) -> Key:
+    return Key(counts(tenant), f"JOBS#{owner}#{crc32(job_id.encode()) % COUNT_SHARDS}")
 
 
 def setting_row(tenant: str, name: str) -> Key:
