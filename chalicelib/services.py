@@ -242,9 +242,9 @@ def build() -> Services:
     keys = SessionKeys(
         sts, settings.delivery_role, settings.outputs_bucket, settings.aws_endpoint, region, settings.delivery_seconds
     )
-    links = None
-    if settings.public_url and settings.link_secret:
-        links = LinkMaker(settings.public_url, settings.link_secret.encode())
+    links, signing = None, settings.link_secret or settings.api_token
+    if settings.public_url and signing:
+        links = LinkMaker(settings.public_url, hmac.digest(signing.encode(), b"data links", "sha256"))
     return assemble(settings, table, objects, keys, checks={"delivery": keys.remark}, links=links)
 
 
