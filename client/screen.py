@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,9 @@ class Screen:
         if self.draws and style:
             _console(stderr=True).print(visible(text), style=style, markup=False, highlight=False, soft_wrap=True)
         else:
-            print(visible(text), file=sys.stderr, flush=True)
+            # In one piece: parts are sent by several threads, and each may have something to say.
+            sys.stderr.write(f"{visible(text)}\n")
+            sys.stderr.flush()
 
     def warn(self, text: str) -> None:
         self.note(f"warning: {text}", "yellow")
@@ -110,15 +113,16 @@ class Screen:
             yield show
 
     def _told(self, title: str, total: int | None) -> Advance:
-        done, tenth = 0, 0
+        done, tenth, lock = 0, 0, threading.Lock()
 
         def advance(count: int) -> None:
             nonlocal done, tenth
-            done += count
-            reached = done * 10 // total if total else 0
-            if reached > tenth:
-                tenth = reached
-                self.note(f"{title}: {reached * 10}% of {size(total or 0)}")
+            with lock:
+                done += count
+                reached = done * 10 // total if total else 0
+                if reached > tenth:
+                    tenth = reached
+                    self.note(f"{title}: {reached * 10}% of {size(total or 0)}")
 
         return advance
 

@@ -6,6 +6,7 @@ Everything that can be refused is refused before the first byte of data leaves.
 from __future__ import annotations
 
 import argparse
+import time
 from typing import Any
 
 from chalicelib.domain.archives import Archive
@@ -25,6 +26,8 @@ from client.shapes import Hardware, Job
 from client.submission import Submission, read_submission
 from client.unfinished import note_of
 from client.words import duration
+
+_DELETION_SECONDS = 8.0
 
 
 def run(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:
@@ -166,7 +169,12 @@ def _show_why(screen: Screen, job: Job) -> None:
 
 
 def _show_deletion(cloud: CloudClient, screen: Screen, job_id: str) -> None:
-    kept = [event for event in cloud.events(job_id)["events"] if event["kind"] == "data_deleted"]
+    kept: list[dict[str, Any]] = []
+    deadline = time.monotonic() + _DELETION_SECONDS
+    while not kept and time.monotonic() < deadline:
+        kept = [event for event in cloud.events(job_id)["events"] if event["kind"] == "data_deleted"]
+        if not kept:
+            time.sleep(0.5)
     if kept:
         screen.note(str(kept[-1].get("message") or "The uploaded data was deleted."))
     else:

@@ -144,7 +144,10 @@ class FakeCloud:
             answer = {"stage": "Training", "last_log": "x", "progress": 45.0, "step": 45, "total_steps": 100}
             answer |= {"loss": 0.25, "learning_rate": 1e-4, "eta_seconds": 12}
         elif what == "events":
-            answer = {"events": [{"at": job["created_at"], "kind": "submitted", "status": "pending", "message": ""}]}
+            event = {"at": job["created_at"], "status": "pending", "message": ""}
+            answer = {"events": [{**event, "kind": "submitted"}]}
+            if job["is_terminal"]:
+                answer["events"].append({**event, "kind": "data_deleted", "message": "The data is deleted."})
         elif what == "artifacts":
             listed = [self._artifact(name, content) for name, content in self.files.items()]
             answer = {"artifacts": listed, "total_size": sum(len(content) for content in self.files.values())}

@@ -51,6 +51,11 @@ def test_submit_follows_to_the_end_and_downloads_the_model(cloud: FakeCloud, hom
     assert not (home / "models/cat/debug.log").exists()
 
 
+def test_the_end_tells_that_the_data_is_gone(cloud: FakeCloud, home: Path) -> None:
+    done = stcloud(cloud, "submit", "config/config.json", "--yes", "--follow", cwd=home)
+    assert "The data is deleted." in done.stderr
+
+
 def test_json_follow_is_one_document_with_the_end(cloud: FakeCloud, home: Path) -> None:
     cloud.files = {"a.safetensors": b"weights"}
     told = answer(stcloud(cloud, "--json", "submit", "config/config.json", "--yes", "--follow", cwd=home))

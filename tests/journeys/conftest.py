@@ -49,6 +49,7 @@ class World:
 
     def environment(self) -> dict[str, str]:
         return os.environ | {
+            "XDG_STATE_HOME": str(self.folder / "client"),
             "STCLOUD_HOME": str(self.folder / "state"),
             "STCLOUD_OUTPUTS": str(self.folder / "outputs"),
             "STCLOUD_PORT": str(self.port),

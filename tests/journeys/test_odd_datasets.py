@@ -1,0 +1,129 @@
+"""Folders as people really have them, from this disk through the real server to the trainer."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import unicodedata
+import zipfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from chalicelib.domain.archives import Archive
+from chalicelib.domain.datasets import Source
+from chalicelib.domain.scanning import scan
+from client.api import CloudClient
+from client.uploading import upload
+from tests.journeys.conftest import World
+
+pytestmark = pytest.mark.journey
+
+NFD = unicodedata.normalize("NFD", "naïve")
+ODD_NAMES = [
+    "café", NFD, "😀 party", "שלום", "مرحبا", "日本語", "back\\slash", "new\nline", "tab\there", "a..b", "quote'\"",
+    "-dash", "%41", "CON", "semi;colon:x", "*star?", "Case", "case", "\u202eexe", "x" * 240,
+]  # fmt: skip
+SECRETS = ["deep/er/.env", "deep/id_rsa", "deep/server.pem", "deep/er/credentials.json", ".git/config", "x/.aws/config"]
+
+
+def picture(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (32, 32), (10, 90, 200)).save(path, "PNG")
+
+
+@pytest.fixture
+def odd(tmp_path: Path) -> Path:
+    folder = tmp_path / 'it\'s "odd" 🌞 $HOME 100%'
+    for name in ODD_NAMES:
+        picture(folder / f"{name}.png")
+    picture(folder.joinpath(*(f"level{number}" for number in range(30)), "bottom.png"))
+    (folder / f"{NFD}.txt").write_text("a caption")
+    (folder / "zero.png").touch()
+    for name in SECRETS:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("KEY=1")
+    (folder / "notes.txt").write_text("WANDB_API_KEY=" + "0a1b2c3d" * 5)
+    picture(tmp_path / "outside" / "private.png")
+    (folder / "out.png").symlink_to(tmp_path / "outside" / "private.png")
+    (folder / "outdir").symlink_to(tmp_path / "outside")
+    (folder / "loop.png").symlink_to("loop.png")
+    (folder / "round").symlink_to(".")
+    (folder / "inside.png").symlink_to("café.png")
+    os.mkfifo(folder / "pipe.png")
+    here = Path.cwd()
+    os.chdir(folder)  # a socket's path may not be long
+    try:
+        socket.socket(socket.AF_UNIX).bind("socket.png")
+    finally:
+        os.chdir(here)
+    Path(os.fsdecode(os.fsencode(folder) + b"/bad\xff.png")).write_bytes(b"x")
+    return folder
+
+
+def test_what_arrives_is_the_folder_without_what_must_stay(world: World, odd: Path) -> None:
+    manifest = scan([Source("odd", odd)])
+    archive = Archive(manifest)
+    with CloudClient(world.address) as cloud:
+        sent = upload(cloud, manifest, archive, consented=True)
+    (arrived,) = (world.folder / "outputs" / "datasets").rglob(f"{sent.upload_id}/dataset.zip")
+    expected = {f"odd/{unicodedata.normalize('NFC', name)}.png" for name in ODD_NAMES}
+    expected |= {"odd/" + "/".join(f"level{number}" for number in range(30)) + "/bottom.png"}
+    expected |= {"odd/naïve.txt", "odd/zero.png", "odd/inside.png"}
+    with zipfile.ZipFile(arrived) as zipped:
+        assert zipped.testzip() is None
+        assert {member.filename for member in zipped.infolist()} == expected
+
+
+def test_an_odd_folder_is_trained_on_as_far_as_it_holds_pictures(world: World, odd: Path, config: Path) -> None:
+    told = world.run("submit", str(config), "--data", str(odd), "--yes", "--json", "--no-follow", "--verbose")
+    assert told.returncode == 0, told.stderr
+    assert "0 bytes" in told.stderr and "id_rsa" in told.stderr
+    job_id = json.loads(told.stdout)["job"]["job_id"]
+    job = world.until(job_id, "completed", "failed")
+    assert job["status"] == "completed", job
+    log = world.get(f"/api/cloud/jobs/{job_id}/logs")["logs"]
+    assert f"Extracted {len(ODD_NAMES) + 4} files" in log
+    assert "zero.png" in log
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ([], "no files"),
+        (["only.txt"], "nothing to train on"),
+        (["zero.png"], "nothing to train on"),
+        (["report.docx"], "nothing to train on"),
+        ([".env"], "held back"),
+    ],
+)
+def test_a_folder_without_anything_to_train_on_starts_nothing(
+    world: World, tmp_path: Path, config: Path, files: list[str], words: str
+) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for name in files:
+        (folder / name).write_bytes(b"" if name == "zero.png" else b"words")
+    told = world.run("submit", str(config), "--data", str(folder), "--yes", "--json")
+    assert told.returncode == 2 and words in json.loads(told.stdout)["detail"]
+    assert world.get("/api/cloud/jobs")["total"] == 0
+
+
+def test_two_folders_of_one_name_arrive_side_by_side(world: World, tmp_path: Path) -> None:
+    for parent in ("a", "b"):
+        picture(tmp_path / parent / "cat" / "1.png")
+    datasets = [
+        {"id": "cat", "type": "local", "instance_data_dir": "a/cat"},
+        {"id": "cat", "type": "local", "instance_data_dir": "b/cat"},
+    ]
+    (tmp_path / "data.json").write_text(json.dumps(datasets))
+    config = tmp_path / "two.json"
+    config.write_text(json.dumps({"--max_train_steps": 20, "--data_backend_config": "data.json"}))
+    told = world.run("submit", str(config), "--yes", "--json", "--no-follow")
+    assert told.returncode == 0, told.stderr
+    answer = json.loads(told.stdout)
+    assert [one["id"] for one in answer["manifest"]["datasets"]] == ["cat", "cat-2"]
+    assert told.stderr.count("trained as one") == 1, "said before the data leaves, and not again"
+    assert world.until(answer["job"]["job_id"], "completed", "failed")["status"] == "completed"
