@@ -36,7 +36,7 @@ class Change:
 
 def hear(job: Job, info: CloudJobInfo, at: datetime, log_tail: str = "") -> Change:
     """The step that ``info`` asks for; ``change.job is job`` when it brings nothing new."""
-    if job.is_terminal:
+    if is_over(job):
         return Change(job)
     facts: dict[str, object] = {
         "run_id": job.run_id or info.job_id,

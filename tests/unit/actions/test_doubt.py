@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from datetime import timedelta
 
@@ -10,6 +11,8 @@ import pytest
 from chalicelib.domain.callers import LOCAL
 from chalicelib.domain.errors import InvalidJobState
 from chalicelib.domain.jobs import EventKind, Job, Phase, Reason
+from chalicelib.domain.outbox import LEASE
+from chalicelib.providers.replicate import ReplicateTrainer
 from tests.unit.actions import truths
 from tests.unit.actions.conftest import NewWorld
 from tests.unit.actions.touches import Death
@@ -197,6 +200,12 @@ def test_a_process_that_slept_through_its_lease_does_not_leave_a_second_run(new_
     world.clock.forward(minutes=10)
     world.attempt(sweep)
     assert [run.id for run in world.vendor.working()] == [world.job().run_id]
+
+
+def test_the_lease_outlasts_the_one_call_that_two_must_not_make() -> None:
+    """Whoever finds the lease ended looks for the run: the call that was under way must be over and listed by then."""
+    limit = inspect.signature(ReplicateTrainer.__init__).parameters["timeout_seconds"].default
+    assert timedelta(seconds=2 * limit) < LEASE
 
 
 def dead_before_asking(new_world: NewWorld) -> World:
