@@ -296,9 +296,9 @@ class DeliveryKeys(Protocol):
     """Storage keys for trainers: each reaches the prefix of one job."""
 
     def issue(self, tenant: str, job_id: str) -> Delivery:
-        """Asked again for the same job, the same key."""
+        """A key that works from now on. Asked again for the same job: the same key, or another beside it."""
         ...
 
     def retire(self, tenant: str, job_id: str) -> None:
-        """The key works a little longer, for the last files under way, and then no more."""
+        """The key works a little longer, for the last files under way, and then no more; or it ends by itself soon."""
         ...

@@ -165,6 +165,8 @@ def _answering(
             result = view(Call(app.services, request, enter(app.services, request.headers)))
             return result if isinstance(result, Response) else reply(result)
         except CloudError as error:
+            if error.status >= 500:
+                log.warning("%s: %s", error.code, error, extra={"method": request.method, "path": request.path})
             return refuse(error)
         except Exception:
             log.exception("unplanned error", extra={"method": request.method, "path": request.path})
