@@ -15,7 +15,7 @@ from tests.contract.faulty_proxy import FaultyProxy
 from tests.engines import Engine, start
 from tests.journeys.cloud import TOKEN, CloudWorld, start_aws
 
-pytestmark = [pytest.mark.journey, pytest.mark.engine("ministack")]
+pytestmark = [pytest.mark.journey, pytest.mark.engine("ministack"), pytest.mark.timeout(300)]
 
 REMOTE = {
     "config": {"--model_family": "flux", "--max_train_steps": 20},
