@@ -36,7 +36,10 @@ export function EmptyJobs({ status, beyond }: { status: Status | null; beyond: b
 function Command({ text }: { text: string }) {
   return (
     <div class="command">
-      <code>{text}</code>
+      <code>
+        {/* A line breaks between words, never after the hyphens of an option. */}
+        {text.split(" ").map((word, place) => [place > 0 && " ", <span class="word">{word}</span>])}
+      </code>
       <CopyButton text={text} label={t("copy.command")} bare />
     </div>
   );
