@@ -67,6 +67,7 @@ def forget_everything(world: World) -> None:
     assert not world.objects.buckets["datasets"] and not world.left()
     assert not world.table.query(f"T#default#JOB#{job.id}").items
     services = world.process(careful=True)
+    assert services.jobs.newest("default", "local", None, None, 10, 0).total == 0
     assert services.jobs.by_launch(job.launch_key) is None
     assert services.jobs.by_run("replicate", str(job.run_id)) is None
 

@@ -18,6 +18,7 @@ def check(world: World) -> Job:
     _check_money(world, job, events)
     _check_history(job, events)
     _check_data(world, job, events)
+    assert services.jobs.newest("default", "local", None, None, 10, 0).total == 1
     assert not world.left()
     rows = world.table.query(f"T#default#JOB#{job.id}", begins_with="INTENT#").items
     assert not rows, f"promises are left: {rows}"
