@@ -99,10 +99,12 @@ chromium:
 engines: $(STAMP_DEV)
 	$(BIN)/python -m tests.engines fetch
 
-bench: $(STAMP_DEV) ## measure packaging, storage and the table on this machine
+bench: $(STAMP_DEV) engines ## measure packaging, storage, the table, ticks and cold starts on this machine
 	$(BIN)/python -m bench.packaging
 	$(BIN)/python -m bench.storage
 	$(BIN)/python -m bench.tables
+	$(BIN)/python -m bench.ticks
+	$(BIN)/python -m bench.coldstart
 
 .PHONY: clean
 clean: ## remove all that was built or fetched here

@@ -49,12 +49,14 @@ def create(call: Call) -> Response:
 @jobs.route("/jobs/submit", methods=["POST"])
 @endpoint(Scope.JOB_SUBMIT)
 def submit(call: Call) -> Any:
-    """SimpleTuner's door: refusals that are business and not a broken request are answers, with status 200."""
+    """SimpleTuner's door: refusals that are business, no broken request and no outage, are answers with status 200."""
     try:
         job, fresh = _submit(call)
     except Malformed:
         raise
     except CloudError as error:
+        if error.status >= 500:
+            raise
         return _outcome(error=error)
     if job.phase is Phase.FAILED and fresh:
         return _outcome(job, CloudError(job.error or "The provider refused the job."))
