@@ -25,9 +25,17 @@ from local.s3 import StorageEndpoint
 log = logging.getLogger(__name__)
 
 DIST = Path(__file__).parent.parent / "frontend" / "dist"
-_FROM_OUTSIDE = (STORAGE, "/api/webhooks/", "/api/cloud/webhook/", "/api/cloud/health", "/health")
+_FROM_OUTSIDE = (
+    STORAGE,
+    "/api/cloud/data/",
+    "/api/webhooks/",
+    "/api/cloud/webhook/",
+    "/api/cloud/health",
+    "/health",
+)
+"""What is open by design, or asks for a signature of its own."""
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
@@ -85,7 +93,10 @@ def _refusal(settings: Settings, scope: Scope) -> Response | None:
         if host != outside:
             return PlainTextResponse("This host name is not served here. Use 127.0.0.1.", 421)
         if not settings.api_token and not scope["path"].startswith(_FROM_OUTSIDE):
-            return PlainTextResponse("From outside only webhooks and storage are served without an API token.", 403)
+            return PlainTextResponse(
+                "From outside only vendors are served here: their webhooks, data and storage. Set STCLOUD_API_TOKEN.",
+                403,
+            )
     origin = headers.get("origin")
     if origin and urlsplit(origin).netloc != headers.get("host", "") and not scope["path"].startswith(STORAGE):
         return PlainTextResponse("Requests from other sites are refused.", 403)

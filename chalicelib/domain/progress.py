@@ -11,6 +11,7 @@ The log is the only window into a run at a provider. These lines speak (replies 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import NamedTuple
@@ -85,25 +86,28 @@ def read(text: str, so_far: Progress | None = None) -> Progress:
     return replace(now, partial=partial, last_line=_shown(partial) or shown, points=tuple(points))
 
 
-def downsample(points: list[Point], limit: int = 600) -> list[Point]:
+def downsample(points: Sequence[Point], limit: int = 600) -> list[Point]:
     """At most ``limit`` points with the shape of all: first, last, and each stretch's lowest and highest loss.
 
-    The same points always give the same answer.
+    Stretches are ranges of steps whose width is a power of two, so a series that is thinned out again and again as it
+    grows keeps the points that it would have if it were thinned out once, at its end.
     """
     if len(points) <= limit:
         return list(points)
     if limit < 4:
         return [points[0], points[-1]][: max(limit, 0)]
-    inner = points[1:-1]
-    stretches = (limit - 2) // 2
-    kept = {0, len(points) - 1}
-    for number in range(stretches):
-        start = number * len(inner) // stretches
-        places = range(start, (number + 1) * len(inner) // stretches)
-        losses = {place: Decimal(inner[place].loss) for place in places}
-        if losses:
-            kept.add(1 + min(losses, key=lambda place: losses[place]))
-            kept.add(1 + max(losses, key=lambda place: losses[place]))
+    width = 1
+    while len({point.step // width for point in points}) > (limit - 2) // 2:
+        width *= 2
+    lowest: dict[int, int] = {}
+    highest: dict[int, int] = {}
+    for place, point in enumerate(points):
+        stretch, loss = point.step // width, Decimal(point.loss)
+        if stretch not in lowest or loss < Decimal(points[lowest[stretch]].loss):
+            lowest[stretch] = place
+        if stretch not in highest or loss > Decimal(points[highest[stretch]].loss):
+            highest[stretch] = place
+    kept = {0, len(points) - 1, *lowest.values(), *highest.values()}
     return [points[place] for place in sorted(kept)]
 
 

@@ -195,5 +195,24 @@ def test_other_hosts_and_other_sites_are_refused(world: World) -> None:
     assert httpx.post(url, json=REMOTE, headers={"Origin": "https://evil.example"}).status_code == 403
 
 
+def test_through_a_tunnel_without_a_token_only_vendors_are_served(tmp_path: Path) -> None:
+    world = World(tmp_path, more={"STCLOUD_PUBLIC_URL": "https://tunnel.example"})
+    outside = {"Host": "tunnel.example"}
+    try:
+        world.start_server()
+        for path, status in {
+            "/": 403,
+            "/api/cloud/jobs": 403,
+            "/api/auth/api-keys": 403,
+            "/api/cloud/data/x/dataset.zip": 401,
+            "/api/cloud/health": 200,
+            "/api/cloud/storage/outputs/x": 403,
+        }.items():
+            assert httpx.get(world.address + path, headers=outside).status_code == status, path
+        assert httpx.post(f"{world.address}/api/webhooks/replicate", headers=outside, json={}).status_code == 401
+    finally:
+        world.stop()
+
+
 def _kinds(world: World, job_id: str) -> list[str]:
     return [event["kind"] for event in world.get(f"/api/cloud/jobs/{job_id}/events")["events"]]

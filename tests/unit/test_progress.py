@@ -148,6 +148,17 @@ def test_downsampling_keeps_first_last_and_extremes(count):
     assert (Point(317, "9.5e2", None) in few) == (count >= 317)
 
 
+@given(st.lists(st.integers(0, 1000), min_size=1, max_size=300), st.integers(4, 40), st.integers(1, 50))
+def test_thinning_out_while_growing_keeps_what_thinning_out_at_the_end_keeps(losses, limit, piece):
+    points = [Point(number, str(loss), None) for number, loss in enumerate(losses)]
+    grown: list[Point] = []
+    for start in range(0, len(points), piece):
+        grown = downsample([*grown, *points[start : start + piece]], limit)
+    whole = downsample(points, limit)
+    # Equal losses may be represented by another of their steps; the curve is the same.
+    assert len(grown) <= limit and {point.loss for point in whole} == {point.loss for point in grown}
+
+
 @pytest.mark.parametrize("limit", [0, 1, 2, 3, 4, 7])
 def test_downsampling_never_exceeds_a_small_limit(limit):
     assert len(downsample([Point(n, "1", None) for n in range(50)], limit)) <= limit
