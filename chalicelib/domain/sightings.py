@@ -1,7 +1,7 @@
 """What a job becomes when somebody saw its run: a webhook, a poll, the answer to a cancel. Pure: no clock, no network.
 
-News comes late, twice and out of order. Old news is ignored, no news changes how a run has ended, and what a run cost is
-settled once, when it is over.
+News comes late, twice and out of order. Old news is ignored, no news changes how a run has ended, and what a run cost
+is settled once, when it is over.
 """
 
 from __future__ import annotations

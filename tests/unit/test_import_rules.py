@@ -57,7 +57,9 @@ RULES = {
     "emulators": Rule(libraries=None),
     "infra": Rule(libraries=None),
     "bench": Rule(ours=("app", "chalicelib", "local", "client", "emulators", "worker", "tests"), libraries=None),
-    "tests": Rule(ours=("app", "chalicelib", "local", "client", "emulators", "worker", "bench", "infra"), libraries=None),
+    "tests": Rule(
+        ours=("app", "chalicelib", "local", "client", "emulators", "worker", "bench", "infra"), libraries=None
+    ),
 }
 
 
