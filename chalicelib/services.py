@@ -139,7 +139,8 @@ def assemble(
     follow = Follow(FollowTable(table), [secret for secret in known if secret])
     poll_every = timedelta(seconds=settings.poll_seconds)
     reconcile = Reconcile(jobs, follow, trainers, clock, poll_every)
-    finish = Finish(jobs, uploads, objects, keys, clock)
+    keep_jobs = timedelta(days=settings.keep_jobs_days) if settings.keep_jobs_days else None
+    finish = Finish(jobs, uploads, objects, keys, keep_jobs, clock)
     hand_over = HandOver(uploads, objects, links, clock)
     carry_out = CarryOut(
         jobs=jobs,

@@ -34,6 +34,7 @@ class Settings:
     public_url: str | None
     poll_seconds: int
     tick_seconds: int
+    keep_jobs_days: int
     table: str
     region: str
     datasets_bucket: str
@@ -68,6 +69,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         public_url=_address(given, "STCLOUD_PUBLIC_URL"),
         poll_seconds=_whole(given, "STCLOUD_POLL_SECONDS", 10, 1, ONE_HOUR),
         tick_seconds=_whole(given, "STCLOUD_TICK_SECONDS", 1, 1, ONE_HOUR),
+        keep_jobs_days=_whole(given, "STCLOUD_KEEP_JOBS_DAYS", 0, 0, 36_500),
         table=given.get("STCLOUD_TABLE", "simpletuner-cloud"),
         region=given.get("AWS_REGION", "us-east-1"),
         datasets_bucket=given.get("STCLOUD_DATASETS_BUCKET", "datasets"),

@@ -30,6 +30,8 @@ LOOK_AGAIN = timedelta(seconds=30)
 FOR_THE_LAUNCH = timedelta(seconds=10)
 """How soon a cancel asks again whether the launch that it waits for has come to anything."""
 
+ONE_DAY = timedelta(days=1)
+
 
 class CarryOut:
     def __init__(
@@ -60,6 +62,7 @@ class CarryOut:
             IntentKind.CANCEL: self._cancel,
             IntentKind.COLLECT: self._collect,
             IntentKind.DELETE_DATA: finish.delete_data,
+            IntentKind.FORGET: self._forget,
         }
 
     def __call__(self, promised: Intent) -> None:
@@ -115,6 +118,13 @@ class CarryOut:
             return
         wait = backoff(intent.attempts) if job.run_id else FOR_THE_LAUNCH
         self._outbox.postpone(intent, self._clock() + wait, "the provider has not stopped yet")
+
+    def _forget(self, job: Job, intent: Intent) -> None:
+        """The end of a job's time here. One that is not at rest, or whose run is still looked for, gets another day."""
+        if job.is_terminal and not self._outbox.get(job.tenant, job.id, IntentKind.LAUNCH):
+            self._jobs.delete(job)
+        else:
+            self._outbox.postpone(intent, self._clock() + ONE_DAY, "the job is not at rest")
 
     def _ask_to_stop(self, job: Job, run_id: str) -> None:
         try:

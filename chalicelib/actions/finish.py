@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from chalicelib.domain.artifacts import is_weights
 from chalicelib.domain.errors import NotFound, ProviderDown
 from chalicelib.domain.jobs import Event, EventKind, Job, Phase, Reason
-from chalicelib.domain.outbox import Intent
+from chalicelib.domain.outbox import Intent, IntentKind
 from chalicelib.domain.ports import Clock, DeliveryKeys, Jobs, Objects, StoredObject, Uploads
 from chalicelib.domain.sightings import ending
 from chalicelib.domain.uploads import UploadState
 
-WEIGHTS = (".safetensors", ".pt", ".ckpt", ".bin", ".gguf")
-
 
 class Finish:
-    def __init__(self, jobs: Jobs, uploads: Uploads, objects: Objects, keys: DeliveryKeys, clock: Clock) -> None:
+    def __init__(
+        self,
+        jobs: Jobs,
+        uploads: Uploads,
+        objects: Objects,
+        keys: DeliveryKeys,
+        keep_jobs: timedelta | None,
+        clock: Clock,
+    ) -> None:
+        """``keep_jobs`` is how long a job that has ended is kept, None for ever."""
         self._jobs = jobs
         self._uploads = uploads
         self._objects = objects
         self._keys = keys
+        self._keep_jobs = keep_jobs
         self._clock = clock
 
     def collect(self, job: Job, intent: Intent) -> None:
         """Completes the job if trained weights are in the store (or went to the Hub), and fails it if nothing is."""
         files = self._objects.list("outputs", f"{job.id}/")
-        weights = [file for file in files if file.key.endswith(WEIGHTS)]
+        weights = [file for file in files if is_weights(file.key)]
         now = self._clock()
         if weights or job.hub_model_id:
             moved = job.advance(Phase.COMPLETED, now)
@@ -47,7 +56,10 @@ class Finish:
         now = self._clock()
         touched = replace(job, version=job.version + 1, updated_at=now)
         events = [self._deleted(job, now)] if job.upload_id else []
-        self._jobs.save(job, touched, events, [], [intent])
+        later = []
+        if self._keep_jobs:
+            later.append(Intent(job.tenant, job.id, IntentKind.FORGET, now, now + self._keep_jobs))
+        self._jobs.save(job, touched, events, later, [intent])
 
     def _deleted(self, job: Job, now: datetime) -> Event:
         try:

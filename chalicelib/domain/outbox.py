@@ -21,6 +21,8 @@ class IntentKind(StrEnum):
     CANCEL = "cancel"
     COLLECT = "collect"
     DELETE_DATA = "delete_data"
+    FORGET = "forget"
+    """Deleting the job itself, once it has been kept long enough."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ Step = Callable[["World", Services], object]
 class World:
     def __init__(self, path: Path, deaths: Iterable[Death] = ()) -> None:
         self.clock = Clock()
+        self.settings = SETTINGS
         self.objects = BytesInMemory(self.clock)
         self.vendor = PretendVendor(self.clock, self.objects)
         self.touches = Touches(deaths)
@@ -56,7 +57,7 @@ class World:
         """Fresh services, as after a restart. A ``careful`` one cannot die, and is for looking."""
         table, vendor, objects = self._outside if careful else self._deadly
         trainers = Registry({"replicate": lambda: vendor})
-        return assemble(SETTINGS, table, objects, self.keys(table), OpenDoor(), self.clock, trainers=trainers)
+        return assemble(self.settings, table, objects, self.keys(table), OpenDoor(), self.clock, trainers=trainers)
 
     def keys(self, table: Table) -> StorageKeyTable:
         return StorageKeyTable(table, b"m" * 32, "outputs", "https://cloud.example/s3", "us-east-1", self.clock)
