@@ -32,5 +32,5 @@ app.register_blueprint(webhooks)
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))
 def tick(event: Any) -> dict[str, int]:
-    swept = app.services.sweep()
+    swept = app.services.tick(getattr(event.context, "aws_request_id", None))
     return {"done": swept.done, "failed": swept.failed}

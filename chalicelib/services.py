@@ -31,16 +31,22 @@ from chalicelib.actions.hear_webhook import HearWebhook
 from chalicelib.actions.reconcile import Reconcile
 from chalicelib.actions.steer import Steer
 from chalicelib.actions.submit import Submit
-from chalicelib.actions.sweep import Sweep
+from chalicelib.actions.sweep import Sweep, Swept
 from chalicelib.actions.upload import Uploading
 from chalicelib.domain.callers import LOCAL, Caller
 from chalicelib.domain.errors import Unauthenticated
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.links import LinkMaker
-from chalicelib.domain.ports import Clock, DeliveryKeys, Jobs, Objects, Trainers
+from chalicelib.domain.ports import Clock, DeliveryKeys, Jobs, Objects, Telemetry, Trainers
+from chalicelib.observe import logs
+from chalicelib.observe.metrics import EmbeddedMetrics, SpokenMetrics
+from chalicelib.observe.moves import Moves
+from chalicelib.observe.recorder import Recorder, Traces
+from chalicelib.observe.scrub import Scrub
+from chalicelib.observe.watched import WatchedTrainers
 from chalicelib.providers.registry import Registry
 from chalicelib.providers.replicate import ReplicateTrainer
-from chalicelib.settings import Settings
+from chalicelib.settings import BadSetting, Settings
 from chalicelib.stores.api_keys import ApiKeyTable
 from chalicelib.stores.follow import FollowTable
 from chalicelib.stores.jobs import JobTable
@@ -52,6 +58,9 @@ from chalicelib.stores.uploads import UploadTable
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+SERVICE = "simpletuner-cloud"
+"""What lines and metrics say that they are from."""
 
 Check = Callable[[], str | None]
 """Asks a part how it is: a remark or None, or an error when it is not well."""
@@ -108,6 +117,12 @@ class Services:
     hear_webhook: HearWebhook
     sweep: Sweep
     examine: Examine
+    telemetry: Telemetry
+
+    def tick(self, correlation_id: str | None = None) -> Swept:
+        """What a schedule calls."""
+        with self.telemetry.invocation("tick", correlation_id=correlation_id or new_id()):
+            return self.sweep()
 
 
 def utc_now() -> datetime:
@@ -128,15 +143,18 @@ def assemble(
     checks: Mapping[str, Check] = MappingProxyType({}),
     trainers: Trainers | None = None,
     links: LinkMaker | None = None,
+    telemetry: Telemetry | None = None,
 ) -> Services:
     """Without a ``door`` callers need an API key; without ``trainers`` there are all that we have; without ``links``
-    vendors get presigned addresses. ``checks`` are further parts for the health page, beside those of every home."""
-    jobs, outbox, uploads = JobTable(table, clock), OutboxTable(table), UploadTable(table)
+    vendors get presigned addresses; without ``telemetry`` measurements go to the log. ``checks`` are further parts for
+    the health page, beside those of every home."""
+    telemetry = telemetry or Recorder(SpokenMetrics())
+    jobs, outbox, uploads = JobTable(table, clock, Moves(telemetry)), OutboxTable(table), UploadTable(table)
     chosen, journal = SettingsTable(table), JournalTable(table, clock)
-    trainers = trainers or Registry({"replicate": lambda: _replicate(settings, clock)})
+    registry = trainers or Registry({"replicate": lambda: _replicate(settings, clock)})
+    trainers = WatchedTrainers(registry, telemetry)
     access = Access(ApiKeyTable(table), clock)
-    known = [settings.replicate_token, settings.hf_token, settings.webhook_secret, settings.api_token]
-    follow = Follow(FollowTable(table), [secret for secret in known if secret])
+    follow = Follow(FollowTable(table), settings.secrets)
     poll_every = timedelta(seconds=settings.poll_seconds)
     reconcile = Reconcile(jobs, follow, trainers, clock, poll_every)
     keep_jobs = timedelta(days=settings.keep_jobs_days) if settings.keep_jobs_days else None
@@ -172,8 +190,8 @@ def assemble(
         browse=Browse(objects, steer.get),
         uploading=uploading,
         hand_over=hand_over,
-        hear_webhook=HearWebhook(jobs, journal, reconcile, carry_out, trainers, clock),
-        sweep=Sweep(jobs, outbox, carry_out, reconcile, uploading, clock),
+        hear_webhook=HearWebhook(jobs, journal, reconcile, carry_out, trainers, telemetry, clock),
+        sweep=Sweep(jobs, outbox, carry_out, reconcile, uploading, telemetry, clock),
         examine=Examine(
             {
                 "database": lambda: chosen.check(),
@@ -183,6 +201,7 @@ def assemble(
             },
             needed=frozenset({"database"}),
         ),
+        telemetry=telemetry,
     )
 
 
@@ -219,6 +238,8 @@ def build() -> Services:
         secrets_client = session.create_client("secretsmanager", config=patient)
         environment = secret_store.read(secrets_client, secret_id) | environment
     settings = settings_module.read(environment)
+    own = (environment.get(name, "") for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"))
+    logs.to_cloud(settings.log_level, SERVICE, Scrub([*settings.secrets, *own]))
     region = settings.region
     dynamo = session.create_client("dynamodb", region_name=region, config=Config(**CLIENT_OPTIONS))
     table = DynamoTable(dynamo, settings.table, now=lambda: int(utc_now().timestamp()))
@@ -246,7 +267,22 @@ def build() -> Services:
     links, signing = None, settings.link_secret or settings.api_token
     if settings.public_url and signing:
         links = LinkMaker(settings.public_url, hmac.digest(signing.encode(), b"data links", "sha256"))
-    return assemble(settings, table, objects, keys, checks={"delivery": keys.remark}, links=links)
+    telemetry = Recorder(EmbeddedMetrics(settings.metrics_namespace, SERVICE), _traces(settings))
+    return assemble(settings, table, objects, keys, checks={"delivery": keys.remark}, links=links, telemetry=telemetry)
+
+
+def _traces(settings: Settings) -> Traces | None:
+    if not settings.tracing:
+        return None
+    try:
+        # Loaded here, because it is half of a cold start and most of the time nobody traces.
+        from chalicelib.observe.traces import XRayTraces
+
+        return XRayTraces(SERVICE)
+    except ImportError as missing:
+        raise BadSetting(
+            "STCLOUD_TRACING is true, but aws-xray-sdk is not in the package. docs/operations.md tells how to add it."
+        ) from missing
 
 
 def _replicate(settings: Settings, clock: Clock) -> ReplicateTrainer:

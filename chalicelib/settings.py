@@ -7,12 +7,13 @@ the secret that ``STCLOUD_SECRETS`` names.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from urllib.parse import urlsplit
 
 ONE_HOUR = 3600
 SECRETS = "STCLOUD_SECRETS"
+LEVELS = ("debug", "info", "warning", "error")
 
 
 class BadSetting(Exception):
@@ -40,6 +41,9 @@ class Settings:
     datasets_bucket: str
     outputs_bucket: str
     replicate_base_url: str | None
+    log_level: str = "info"
+    tracing: bool = False
+    metrics_namespace: str = "simpletuner-cloud"
     aws_endpoint: str | None = None
     delivery_role: str | None = None
     delivery_seconds: int = ONE_HOUR
@@ -50,6 +54,12 @@ class Settings:
     replicate_token: str | None = field(default=None, repr=False)
     webhook_secret: str | None = field(default=None, repr=False)
     hf_token: str | None = field(default=None, repr=False)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The values that nobody may see: of every field that has no place in a repr."""
+        hidden = (getattr(self, one.name) for one in fields(self) if not one.repr)
+        return tuple(value for value in hidden if value)
 
     @property
     def own_url(self) -> str:
@@ -75,6 +85,9 @@ def read(environment: Mapping[str, str]) -> Settings:
         datasets_bucket=given.get("STCLOUD_DATASETS_BUCKET", "datasets"),
         outputs_bucket=given.get("STCLOUD_OUTPUTS_BUCKET", "outputs"),
         replicate_base_url=_address(given, "REPLICATE_BASE_URL"),
+        log_level=_choice(given, "STCLOUD_LOG_LEVEL", LEVELS, "info"),
+        tracing=_choice(given, "STCLOUD_TRACING", ("true", "false"), "false") == "true",
+        metrics_namespace=given.get("STCLOUD_METRICS_NAMESPACE", "simpletuner-cloud"),
         aws_endpoint=_address(given, "AWS_ENDPOINT_URL_S3") or _address(given, "AWS_ENDPOINT_URL"),
         delivery_role=given.get("STCLOUD_DELIVERY_ROLE"),
         delivery_seconds=_whole(given, "STCLOUD_DELIVERY_SECONDS", ONE_HOUR, 900, 12 * ONE_HOUR),
@@ -95,6 +108,13 @@ def _whole(given: Mapping[str, str], name: str, otherwise: int, low: int, high: 
     if not (text.isascii() and text.isdigit() and len(text) < 10 and low <= int(text) <= high):
         raise BadSetting(f"{name} must be a whole number from {low} to {high}, not '{text[:40]}'.")
     return int(text)
+
+
+def _choice(given: Mapping[str, str], name: str, choices: tuple[str, ...], otherwise: str) -> str:
+    text = given.get(name, otherwise).lower()
+    if text not in choices:
+        raise BadSetting(f"{name} must be one of {', '.join(choices)}, not '{text[:40]}'.")
+    return text
 
 
 def _folder(given: Mapping[str, str], name: str, otherwise: str) -> Path:

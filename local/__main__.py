@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import os
 import socket
 import sqlite3
@@ -23,8 +22,6 @@ from local.s3 import StorageEndpoint, StorageInUse
 
 def main() -> int:
     """0 after an orderly end, 2 when a setting stands in the way: then one line says which."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         settings = settings_module.read(os.environ)
         listening = _listen(settings)
@@ -61,6 +58,7 @@ def _listen(settings: Settings) -> socket.socket:
 
 def _site(settings: Settings) -> uvicorn.Server:
     home = composition.compose(settings)
+    home.log_to_console(settings)
     os.environ["STCLOUD_SERVICES"] = "local.composition:build"
     app = importlib.import_module("app").app
     try:
@@ -77,7 +75,8 @@ def _site(settings: Settings) -> uvicorn.Server:
             server.create(settings, app, storage, home.tick),
             # The access log would print presigned signatures.
             access_log=False,
-            log_level="warning",
+            # Its lines go where ours go, for a traceback of its own may hold what a request did.
+            log_config=None,
             lifespan="on",
             timeout_graceful_shutdown=5,
         )

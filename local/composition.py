@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 from chalicelib import settings as settings_module
 from chalicelib.domain.links import LinkMaker
+from chalicelib.observe import logs
+from chalicelib.observe.scrub import Scrub
 from chalicelib.services import OpenDoor, Services, assemble, utc_now
 from chalicelib.settings import BadSetting, Settings
 from chalicelib.storage.objects import S3Objects, make_client
@@ -35,12 +37,15 @@ class Composition:
     keys: StorageKeyTable
     table: SqliteTable
 
+    def log_to_console(self, settings: Settings) -> None:
+        logs.to_console(settings.log_level, Scrub([*settings.secrets, self.keys.root().secret_key]))
+
     def tick(self) -> None:
         """What the cloud's schedule does, and DynamoDB by itself: carry out what is due, drop rows that have expired.
 
         Ticks of several processes on one home do no harm to each other.
         """
-        self.services.sweep()
+        self.services.tick()
         self.table.purge_expired()
 
 

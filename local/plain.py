@@ -25,6 +25,7 @@ def build() -> Services:
     try:
         settings = settings_module.read(os.environ)
         composition = compose(settings)
+        composition.log_to_console(settings)
     except BadSetting as error:
         print(f"stcloud: {error}", file=sys.stderr, flush=True)
         raise SystemExit(2) from None

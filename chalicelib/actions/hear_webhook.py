@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from chalicelib.actions.carry_out import CarryOut
 from chalicelib.actions.reconcile import Reconcile
 from chalicelib.actions.wait import wait_for
-from chalicelib.domain.errors import BadInput
+from chalicelib.domain.correlation import about
+from chalicelib.domain.errors import BadInput, CloudError
 from chalicelib.domain.jobs import Job
-from chalicelib.domain.ports import Clock, Jobs, Journal, Listens, Trainers
+from chalicelib.domain.measures import Metric
+from chalicelib.domain.ports import Clock, Jobs, Journal, Listens, Telemetry, Trainers
 from chalicelib.domain.runs import CloudJobInfo
 from chalicelib.domain.signatures import verify
 
@@ -31,13 +33,21 @@ class Heard:
 
 class HearWebhook:
     def __init__(
-        self, jobs: Jobs, journal: Journal, reconcile: Reconcile, carry_out: CarryOut, trainers: Trainers, clock: Clock
+        self,
+        jobs: Jobs,
+        journal: Journal,
+        reconcile: Reconcile,
+        carry_out: CarryOut,
+        trainers: Trainers,
+        telemetry: Telemetry,
+        clock: Clock,
     ) -> None:
         self._jobs = jobs
         self._journal = journal
         self._reconcile = reconcile
         self._carry_out = carry_out
         self._trainers = trainers
+        self._telemetry = telemetry
         self._clock = clock
 
     def __call__(self, provider: str, headers: Mapping[str, str], body: bytes) -> Heard:
@@ -46,6 +56,19 @@ class HearWebhook:
         A message that was heard before changes nothing. It is remembered after its effect, because hearing news twice
         does no harm and losing it would.
         """
+        result = "failed"
+        try:
+            heard = self._hear(provider, headers, body)
+            result = heard.status
+            return heard
+        except CloudError as error:
+            result = "failed" if error.status >= 500 else "refused"
+            log.info("a webhook was %s", result, extra={"provider": provider, "why": error.code})
+            raise
+        finally:
+            self._telemetry.measure(Metric.WEBHOOKS, provider=provider, result=result)
+
+    def _hear(self, provider: str, headers: Mapping[str, str], body: bytes) -> Heard:
         trainer = self._trainers.get(provider)
         if not isinstance(trainer, Listens):
             raise BadInput(f"'{provider}' does not send webhooks here.")
@@ -59,7 +82,8 @@ class HearWebhook:
             log.info("a webhook was about a run of somebody else", extra={"run": info.job_id})
             heard = Heard("ignored", why="no job of ours has this run")
         else:
-            heard = self._tell(job, info)
+            with about(job=job.id):
+                heard = self._tell(job, info)
         self._journal.remember(provider, message_id)
         return heard
 

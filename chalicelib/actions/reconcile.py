@@ -126,9 +126,6 @@ class Reconcile:
                 self._jobs.save(job, change.job, change.events, change.promise, change.forget)
             except Stale:
                 continue
-            if any(event.kind is EventKind.SETTLED for event in change.events):
-                # The alarm on spending adds these up from the log.
-                log.info("a job is paid for", extra={"job": job_id, "settled_micros": change.job.cost_micros or 0})
             return change
         raise Stale(job_id)
 

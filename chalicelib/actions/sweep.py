@@ -9,8 +9,10 @@ from datetime import datetime, timedelta
 from chalicelib.actions.carry_out import CarryOut
 from chalicelib.actions.reconcile import Reconcile
 from chalicelib.actions.upload import Uploading
+from chalicelib.domain.correlation import about
 from chalicelib.domain.errors import NotFound
-from chalicelib.domain.ports import Clock, DueWork, Jobs, Outbox
+from chalicelib.domain.measures import Metric
+from chalicelib.domain.ports import Clock, DueWork, Jobs, Outbox, Telemetry
 
 log = logging.getLogger(__name__)
 
@@ -27,13 +29,21 @@ class Swept:
 
 class Sweep:
     def __init__(
-        self, jobs: Jobs, outbox: Outbox, carry_out: CarryOut, reconcile: Reconcile, uploading: Uploading, clock: Clock
+        self,
+        jobs: Jobs,
+        outbox: Outbox,
+        carry_out: CarryOut,
+        reconcile: Reconcile,
+        uploading: Uploading,
+        telemetry: Telemetry,
+        clock: Clock,
     ) -> None:
         self._jobs = jobs
         self._outbox = outbox
         self._carry_out = carry_out
         self._reconcile = reconcile
         self._uploading = uploading
+        self._telemetry = telemetry
         self._clock = clock
 
     def __call__(self, limit: int = 100, within: timedelta = timedelta(seconds=45)) -> Swept:
@@ -48,17 +58,33 @@ class Sweep:
         for item in work:
             if self._clock() - started > within:
                 break
-            try:
-                self._do(item, self._clock())
-                done += 1
-            except NotFound:
-                log.info("due work is gone", extra={"what": item.what, "id": item.id})
-            except Exception:
-                failed += 1
-                log.exception("a piece of due work failed", extra={"what": item.what, "id": item.id})
-                now = self._clock()
-                self._outbox.put_off(item, now, now + AFTER_A_FAILURE)
-        return Swept(done, failed, left=done + failed < len(work) or len(work) == limit)
+            with about(**{"upload" if item.what == "upload" else "job": item.id}):
+                try:
+                    self._do(item, self._clock())
+                    done += 1
+                except NotFound:
+                    log.info("due work is gone", extra={"what": item.what, "id": item.id})
+                except Exception:
+                    failed += 1
+                    log.exception("a piece of due work failed", extra={"what": item.what, "id": item.id})
+                    now = self._clock()
+                    self._outbox.put_off(item, now, now + AFTER_A_FAILURE)
+        swept = Swept(done, failed, left=done + failed < len(work) or len(work) == limit)
+        self._tell(swept, work, started)
+        return swept
+
+    def _tell(self, swept: Swept, work: list[DueWork], started: datetime) -> None:
+        """Nothing when nothing was due: each metric costs by the hour in which it is told."""
+        if not work:
+            return
+        waiting = max((started - item.since for item in work if item.since), default=timedelta(0))
+        measure = self._telemetry.measure
+        measure(Metric.TICK_AGE, max(0, int(waiting.total_seconds())))
+        measure(Metric.TICK_DURATION, int((self._clock() - started).total_seconds() * 1000))
+        if swept.failed:
+            measure(Metric.TICK_FAILED, swept.failed)
+        if swept.left:
+            measure(Metric.TICK_LEFT)
 
     def _do(self, item: DueWork, now: datetime) -> None:
         if item.intent:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
 from chalicelib.domain.api_keys import ApiKey
 from chalicelib.domain.jobs import Event, Job
+from chalicelib.domain.measures import Metric
 from chalicelib.domain.outbox import Intent, IntentKind
 from chalicelib.domain.progress import Point, Progress
 from chalicelib.domain.runs import CloudJobInfo, Delivery, LaunchOrder, Offer
@@ -186,6 +188,7 @@ class DueWork:
     tenant: str
     id: str
     intent: IntentKind | None = None
+    since: datetime | None = field(default=None, compare=False)
 
 
 class Outbox(Protocol):
@@ -290,6 +293,23 @@ class ApiKeys(Protocol):
     def of_tenant(self, tenant: str) -> list[ApiKey]: ...
     def revoke(self, key: ApiKey, now: datetime) -> None: ...
     def note_use(self, key: ApiKey, now: datetime) -> None: ...
+
+
+class Telemetry(Protocol):
+    """What happens, told to whoever operates the system. Nothing here raises or waits for a network."""
+
+    def invocation(self, name: str, /, **facts: str) -> AbstractContextManager[None]:
+        """A request or a tick: its facts (``domain/correlation.py``) hold, and what was measured is written, once,
+        at its end."""
+        ...
+
+    def measure(self, metric: Metric, value: int = 1, /, **dimensions: str) -> None:
+        """Outside of an invocation it is written at once."""
+        ...
+
+    def span(self, name: str, /, **annotations: str) -> AbstractContextManager[None]:
+        """A part of the invocation's trace, annotated with the facts as well; nothing when nobody traces."""
+        ...
 
 
 class DeliveryKeys(Protocol):

@@ -29,6 +29,7 @@ _TOKENS = re.compile(
     r"|(?:AKIA|ASIA)[A-Z0-9]{12,}"
     r"|xox[abprs]-[A-Za-z0-9-]{8,}"
     r"|AIza[A-Za-z0-9_-]{30,}"
+    r"|st_[A-Za-z0-9]{32}(?![A-Za-z0-9])"
     r")"
 )
 _PRIVATE_KEY = re.compile(
@@ -39,6 +40,7 @@ _URL_LOGIN = re.compile(r"(?<=://)[^/\s:@?#]{1,200}:[^/\s@?#]{1,400}(?=@)")
 _SIGNED_QUERY = re.compile(
     r"(?i)(?<![A-Za-z0-9-])((?:x-amz-signature|x-amz-security-token|signature|sig)=)[^&\s\"'<>]+"
 )
+_DATA_LINK = re.compile(r"(?<=/api/cloud/data/)[A-Za-z0-9._-]{40,}")
 _ASSIGNED = re.compile(
     r"(?i)(?<![A-Za-z0-9_.-])"
     r"([A-Za-z0-9_.-]{0,60}?(?:password|passwd|passphrase|secret|token|api[_-]?key|access[_-]?key(?:[_-]?id)?"
@@ -68,6 +70,7 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     text = _BEARER.sub(rf"\1\2{REDACTED}", text)
     text = _URL_LOGIN.sub(REDACTED, text)
     text = _SIGNED_QUERY.sub(rf"\1{REDACTED}", text)
+    text = _DATA_LINK.sub(REDACTED, text)
     return _ASSIGNED.sub(rf"\1\2{REDACTED}", text)
 
 

@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 import httpx
 from replicate.client import Client
 
+from chalicelib.domain import correlation
 from chalicelib.domain.errors import BadCredentials, OutcomeUnknown, ProviderDown, ProviderError, ProviderRefused
 from chalicelib.domain.redaction import redact
 
@@ -99,6 +100,9 @@ class Courier(httpx.AsyncBaseTransport):
             "connect": CONNECT_SECONDS, "pool": CONNECT_SECONDS, "read": self._seconds, "write": self._seconds,
         }  # fmt: skip
         request.extensions["trace"] = self._watch
+        if correlation.correlation_id():
+            # For whoever has to ask Replicate what became of a request of ours.
+            request.headers[correlation.HEADER] = str(correlation.correlation_id())
         try:
             response = await self._inner.handle_async_request(request)
             body = await response.aread()

@@ -11,12 +11,14 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import secrets
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from chalice.app import Chalice, Request, Response
 
+from chalicelib.domain import correlation
 from chalicelib.domain.callers import Caller, Scope
 from chalicelib.domain.errors import BadInput, CloudError, Malformed
 from chalicelib.services import Services
@@ -45,8 +47,21 @@ class CloudApp(Chalice):
     lambda_context = property(lambda self: _LAMBDA.get(), lambda self, context: _keep(_LAMBDA, context))
 
     def __call__(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
+        """The answer bears the id that its lines in the log bear: the caller's own, or else API Gateway's."""
         _APP.set(self)
-        return super().__call__(event, context)
+        known = _correlation_id(event)
+        facts = {"request_id": context.aws_request_id} if context else {}
+        with self.services.telemetry.invocation("request", correlation_id=known, **facts):
+            answer: dict[str, Any] = super().__call__(event, context)
+        answer.setdefault("headers", {})[correlation.HEADER] = known
+        return answer
+
+
+def _correlation_id(event: Mapping[str, Any]) -> str:
+    sent = event.get("headers") or {}
+    chosen = next((value for name, value in sent.items() if name.lower() == correlation.HEADER.lower()), None)
+    gateways = (event.get("requestContext") or {}).get("requestId")
+    return correlation.usable(chosen) or correlation.usable(gateways) or secrets.token_hex(16)
 
 
 def _keep(place: ContextVar[Any], value: Any) -> None:
@@ -161,18 +176,26 @@ def _answering(
     def answer(**_: Any) -> Response:
         app = _APP.get()
         request = app.current_request
-        try:
-            result = view(Call(app.services, request, enter(app.services, request.headers)))
-            return result if isinstance(result, Response) else reply(result)
-        except CloudError as error:
-            if error.status >= 500:
-                log.warning("%s: %s", error.code, error, extra={"method": request.method, "path": request.path})
-            return refuse(error)
-        except Exception:
-            log.exception("unplanned error", extra={"method": request.method, "path": request.path})
-            return refuse(CloudError("Something went wrong on our side. It was written to the server's log."))
+        # Not the path itself: some of ours hold a signature.
+        asked = {"method": request.method, "path": request.context.get("resourcePath")}
+        with correlation.about(**_job_of(request)), app.services.telemetry.span(view.__name__):
+            try:
+                result = view(Call(app.services, request, enter(app.services, request.headers)))
+                return result if isinstance(result, Response) else reply(result)
+            except CloudError as error:
+                if error.status >= 500:
+                    log.warning("%s: %s", error.code, error, extra=asked)
+                return refuse(error)
+            except Exception:
+                log.exception("unplanned error", extra=asked)
+                return refuse(CloudError("Something went wrong on our side. It was written to the server's log."))
 
     return answer
+
+
+def _job_of(request: Request) -> dict[str, str]:
+    job_id = (request.uri_params or {}).get("job_id")
+    return {"job": job_id[:64]} if job_id else {}
 
 
 def reply(body: Any, status: int = 200) -> Response:
@@ -195,6 +218,8 @@ def problem(error: CloudError) -> Response:
         "message": error.detail,
     }
     body |= {name: value for name, value in error.fields.items() if name not in body}
+    if correlation.correlation_id():
+        body["correlation_id"] = correlation.correlation_id()
     headers: dict[str, str | list[str]] = {"Content-Type": "application/problem+json", "Cache-Control": "no-store"}
     if error.fields.get("retry_after"):
         headers["Retry-After"] = str(int(error.fields["retry_after"]))

@@ -37,10 +37,15 @@ _COUNT_LIMIT = 10_000
 """How far the jobs after a filtered page are counted. Beyond it a count would cost more than the page it decorates."""
 
 
+Written = Callable[[Job | None, Job, list[Event]], None]
+"""Told of each write, once it stands: the job before it (None: it is new), the job since, and its lines of history."""
+
+
 class JobTable:
-    def __init__(self, table: Table, now: Callable[[], datetime]) -> None:
+    def __init__(self, table: Table, now: Callable[[], datetime], written: Written = lambda *_: None) -> None:
         self._table = table
         self._now = now
+        self._written = written
 
     def create(
         self,
@@ -79,6 +84,7 @@ class JobTable:
                     upload_id=upload.id,
                 ) from None
             raise
+        self._written(None, job, events)
         return job, True
 
     def once(self, tenant: str, once: OnceKey) -> Job | None:
@@ -164,6 +170,7 @@ class JobTable:
             self._table.transact(writes)
         except TransactionRefused:
             raise Stale(after.id) from None
+        self._written(before, after, events)
 
     def delete(self, job: Job) -> None:
         """The job and all rows under it. The job's own row goes first, so that nothing is seen half; what a crash

@@ -162,4 +162,5 @@ def _due(item: Item) -> DueWork:
         tenant=str(item["tenant"]),
         id=str(item["id"]),
         intent=IntentKind(str(kind)) if kind else None,
+        since=from_text(str(item["due_sk"]).partition("#")[0]),
     )

@@ -11,6 +11,7 @@ import pytest
 
 REPO = Path(__file__).parent.parent.parent
 NOT_NEEDED = ["boto3", "s3transfer", "pydantic", "replicate", "httpx", "huggingface_hub", "asyncio", "starlette"]
+NOT_NEEDED += ["aws_lambda_powertools", "aws_xray_sdk"]
 CODE = """
 import sys, app
 

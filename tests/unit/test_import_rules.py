@@ -35,7 +35,7 @@ class Rule:
 
 AWS = ("boto3", "botocore", "mypy_boto3_dynamodb", "mypy_boto3_s3", "mypy_boto3_secretsmanager")
 DOMAIN = "chalicelib.domain"
-ADAPTERS = ("chalicelib.stores", "chalicelib.storage", "chalicelib.providers")
+ADAPTERS = ("chalicelib.stores", "chalicelib.storage", "chalicelib.providers", "chalicelib.observe")
 
 RULES = {
     "chalicelib": Rule(),
@@ -48,6 +48,7 @@ RULES = {
     "chalicelib.routes": Rule(
         ours=(DOMAIN, "chalicelib.actions", "chalicelib.services.Services"), libraries=("chalice", "pydantic")
     ),
+    "chalicelib.observe": Rule(ours=(DOMAIN,), libraries=("aws_lambda_powertools",)),
     "chalicelib.settings": Rule(ours=(DOMAIN,)),
     "chalicelib.services": Rule(ours=(DOMAIN, "chalicelib.settings", "chalicelib.actions", *ADAPTERS), libraries=AWS),
     "app": Rule(ours=("chalicelib",), libraries=("chalice",)),

@@ -22,6 +22,8 @@ PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIabc\ndef\n-----END RSA PRIVATE KEY---
         ("key AKIAIOSFODNN7EXAMPLE", "AKIAIOSFODNN7EXAMPLE"),
         ("ghp_0123456789abcdefghij0123", "ghp_0123456789abcdefghij0123"),
         ("sk-proj-0123456789abcdefghij", "sk-proj-0123456789abcdefghij"),
+        ("with st_k7Qm2xVd9fB0k7Qm2xVd9fB0k7Qm2xVd", "st_k7Qm2xVd9fB0k7Qm2xVd9fB0k7Qm2xVd"),
+        (f"GET /api/cloud/data/default.u-1.1800000000.{'m' * 43}/dataset.zip", f"1800000000.{'m' * 43}"),
         ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
         ("https://b/k?X-Amz-Date=1&X-Amz-Signature=0a1b2c3d&x=1", "0a1b2c3d"),
         (f"before {PEM} after", "MIIabc"),
