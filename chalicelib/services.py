@@ -34,7 +34,7 @@ from chalicelib.actions.submit import Submit
 from chalicelib.actions.sweep import Sweep, Swept
 from chalicelib.actions.upload import Uploading
 from chalicelib.domain.callers import LOCAL, Caller
-from chalicelib.domain.errors import Unauthenticated
+from chalicelib.domain.errors import BadCredentials, Unauthenticated
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.links import LinkMaker
 from chalicelib.domain.ports import Clock, DeliveryKeys, Jobs, Objects, Telemetry, Trainers
@@ -196,7 +196,7 @@ def assemble(
             {
                 "database": lambda: chosen.check(),
                 "storage": lambda: _ask(objects),
-                "replicate": lambda: None if settings.replicate_token else "REPLICATE_API_TOKEN is not set.",
+                "replicate": lambda: _token(settings),
                 **checks,
             },
             needed=frozenset({"database"}),
@@ -288,6 +288,11 @@ def _traces(settings: Settings) -> Traces | None:
 def _replicate(settings: Settings, clock: Clock) -> ReplicateTrainer:
     signing = [settings.webhook_secret] if settings.webhook_secret else []
     return ReplicateTrainer(settings.replicate_token, settings.replicate_base_url, signing_secrets=signing, clock=clock)
+
+
+def _token(settings: Settings) -> None:
+    if not settings.replicate_token:
+        raise BadCredentials("REPLICATE_API_TOKEN is not set where this server runs, so no job can be launched.")
 
 
 def _ask(objects: Objects) -> None:

@@ -11,7 +11,7 @@ import anyio
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chalicelib.domain.errors import CloudError, MethodNotAllowed, NotFound, TooLarge
+from chalicelib.domain.errors import CloudError, NotFound, TooLarge
 from chalicelib.routes.http import CloudApp, problem
 
 MAX_BODY = 10 * 1024 * 1024
@@ -99,9 +99,6 @@ def _response(answer: dict[str, object]) -> Response:
     if isinstance(headers, dict):
         for name, value in headers.items():
             response.headers[name] = str(value)
-    # Chalice says this in a shape of its own.
-    if response.status_code == 405 and "problem" not in response.headers.get("content-type", ""):
-        return _refused(MethodNotAllowed("This address does not take that method."))
     return response
 
 

@@ -80,6 +80,10 @@ class MethodNotAllowed(CloudError):
     status, code, title = 405, "method_not_allowed", "Not a method of this address"
 
 
+class UnsupportedMedia(CloudError):
+    status, code, title = 415, "unsupported_media_type", "The body is of a kind that is not read here"
+
+
 class Conflict(CloudError):
     status, code, title = 409, "conflict", "The present state does not allow this"
 

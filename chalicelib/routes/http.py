@@ -20,7 +20,7 @@ from chalice.app import Chalice, Request, Response
 
 from chalicelib.domain import correlation
 from chalicelib.domain.callers import Caller, Scope
-from chalicelib.domain.errors import BadInput, CloudError, Malformed
+from chalicelib.domain.errors import BadInput, CloudError, Malformed, MethodNotAllowed, UnsupportedMedia
 from chalicelib.services import Services
 
 if TYPE_CHECKING:
@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 log = logging.getLogger("simpletuner_cloud")
 
 Body = TypeVar("Body", bound="BaseModel")
+
+_CHALICE_REFUSES = {
+    405: MethodNotAllowed("This address does not take that method."),
+    415: UnsupportedMedia("The body must be JSON: send it with 'Content-Type: application/json'."),
+}
 
 _REQUEST: ContextVar[Request | None] = ContextVar("request", default=None)
 _LAMBDA: ContextVar[Any] = ContextVar("lambda_context", default=None)
@@ -52,9 +57,20 @@ class CloudApp(Chalice):
         known = _correlation_id(event)
         facts = {"request_id": context.aws_request_id} if context else {}
         with self.services.telemetry.invocation("request", correlation_id=known, **facts):
-            answer: dict[str, Any] = super().__call__(event, context)
+            answer: dict[str, Any] = _in_our_words(super().__call__(event, context))
         answer.setdefault("headers", {})[correlation.HEADER] = known
         return answer
+
+
+def _in_our_words(answer: dict[str, Any]) -> dict[str, Any]:
+    """Chalice refuses unknown methods and content types by itself, in a shape that no client of ours reads."""
+    error = _CHALICE_REFUSES.get(answer["statusCode"])
+    headers = answer.get("headers") or {}
+    if error is None or "problem" in str(headers.get("Content-Type", "")):
+        return answer
+    refusal = problem(error).to_dict()
+    refusal["headers"] |= {name: value for name, value in headers.items() if name.lower() == "allow"}
+    return refusal
 
 
 def _correlation_id(event: Mapping[str, Any]) -> str:

@@ -23,11 +23,16 @@ def newest(call: Call) -> Any:
     status = call.query("status") or None
     if status is not None and status not in set(CloudJobStatus):
         raise BadInput(f"There is no status '{status[:40]}'. Use one of: {', '.join(CloudJobStatus)}.")
+    kind = call.query("job_type") or "cloud"
+    if kind not in ("cloud", "local"):
+        raise BadInput(f"There is no job type '{kind[:40]}'. Jobs here are 'cloud'; 'local' ones run in SimpleTuner.")
     limit = call.whole("limit", 50, 1, 500)
     offset = call.whole("offset", 0, 0, 1_000_000)
     caller = call.caller
     owner = None if caller.may(Scope.JOB_VIEW_ALL) else caller.owner
     provider = call.query("provider") or None
+    if kind == "local":
+        return {"jobs": [], "total": 0, "limit": limit, "offset": offset}
     listing = call.services.jobs.newest(caller.tenant, owner, status, provider, limit, offset)
     now = call.services.clock()
     return {

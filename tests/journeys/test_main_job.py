@@ -189,6 +189,18 @@ def test_bad_input_gets_a_clear_error_and_starts_nothing(world: World, body: byt
     assert world.get("/api/cloud/jobs")["total"] == 0
 
 
+def test_a_method_or_a_content_type_that_is_not_taken_is_refused_in_the_same_shape(world: World) -> None:
+    url = f"{world.address}/api/cloud/jobs"
+    for answer, status in (
+        (httpx.patch(url), 405),
+        (httpx.post(url, content=b"{}", headers={"Content-Type": "text/plain"}), 415),
+        (httpx.get(url, params={"job_type": "other"}), 400),
+    ):
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+        assert answer.json()["detail"]
+    assert httpx.get(url, params={"job_type": "local"}).json()["jobs"] == []
+
+
 def test_other_hosts_and_other_sites_are_refused(world: World) -> None:
     url = f"{world.address}/api/cloud/jobs"
     assert httpx.get(url, headers={"Host": "evil.example"}).status_code == 421
