@@ -54,9 +54,12 @@ class Offering:
         if name not in known:
             raise NotFound(f"There is no provider '{name[:60]}'. There are: {', '.join([*known, *coming])}.")
         try:
-            return Credentials(True, wait_for(self._trainers.get(name).validate_credentials()))
+            account = wait_for(self._trainers.get(name).validate_credentials())
         except BadCredentials as error:
             return Credentials(False, problem=error.detail)
+        if not account:
+            return Credentials(False, problem=f"'{name}' did not tell whose the credentials are.")
+        return Credentials(True, account)
 
 
 def _card(trainer: Trainer) -> Card:
