@@ -185,6 +185,7 @@ class JobTable:
             self._table.transact(writes)
         except TransactionRefused:
             return False
+        self._written(None, job, events)
         return True
 
     def delete(self, job: Job) -> None:
