@@ -28,10 +28,12 @@ from chalicelib.actions.finish import Finish
 from chalicelib.actions.follow import Follow
 from chalicelib.actions.hand_over import HandOver
 from chalicelib.actions.hear_webhook import HearWebhook
+from chalicelib.actions.offering import Offering
 from chalicelib.actions.reconcile import Reconcile
 from chalicelib.actions.steer import Steer
 from chalicelib.actions.submit import Submit
 from chalicelib.actions.sweep import Sweep, Swept
+from chalicelib.actions.sync import Sync
 from chalicelib.actions.upload import Uploading
 from chalicelib.domain.callers import LOCAL, Caller
 from chalicelib.domain.errors import BadCredentials, Unauthenticated
@@ -116,6 +118,8 @@ class Services:
     hand_over: HandOver
     hear_webhook: HearWebhook
     sweep: Sweep
+    sync: Sync
+    offering: Offering
     examine: Examine
     telemetry: Telemetry
 
@@ -151,7 +155,7 @@ def assemble(
     telemetry = telemetry or Recorder(SpokenMetrics())
     jobs, outbox, uploads = JobTable(table, clock, Moves(telemetry)), OutboxTable(table), UploadTable(table)
     chosen, journal = SettingsTable(table), JournalTable(table, clock)
-    registry = trainers or Registry({"replicate": lambda: _replicate(settings, clock)})
+    registry = trainers or providers(settings, clock)
     trainers = WatchedTrainers(registry, telemetry)
     access = Access(ApiKeyTable(table), clock)
     follow = Follow(FollowTable(table), settings.secrets)
@@ -192,6 +196,8 @@ def assemble(
         hand_over=hand_over,
         hear_webhook=HearWebhook(jobs, journal, reconcile, carry_out, trainers, telemetry, clock),
         sweep=Sweep(jobs, outbox, carry_out, reconcile, uploading, telemetry, clock),
+        sync=Sync(jobs, trainers, reconcile, carry_out, clock, new_id),
+        offering=Offering(trainers),
         examine=Examine(
             {
                 "database": lambda: chosen.check(),
@@ -283,6 +289,11 @@ def _traces(settings: Settings) -> Traces | None:
         raise BadSetting(
             "STCLOUD_TRACING is true, but aws-xray-sdk is not in the package. docs/operations.md tells how to add it."
         ) from missing
+
+
+def providers(settings: Settings, clock: Clock = utc_now) -> Registry:
+    """Every provider that we have. A new one is a line here; ``tests/contract`` asks for its harness."""
+    return Registry({"replicate": lambda: _replicate(settings, clock)})
 
 
 def _replicate(settings: Settings, clock: Clock) -> ReplicateTrainer:

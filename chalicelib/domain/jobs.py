@@ -99,6 +99,7 @@ class Job:
     """``launch_key`` names the run at the provider; ``run_id`` is the provider's own name for it, once known.
 
     Money: ``cost_micros`` is None until the provider's measure is known; ``price_micros_per_second`` covers all GPUs.
+    ``adopted``: the run was started elsewhere, so its data and results are not in our store.
     """
 
     id: str
@@ -112,6 +113,7 @@ class Job:
     updated_at: datetime
     phase: Phase = Phase.QUEUED
     version: int = 1
+    adopted: bool = False
     config_name: str | None = None
     run_name: str | None = None
     upload_id: str | None = None
