@@ -45,7 +45,8 @@ class Synced:
     def message(self) -> str:
         told = [f"Imported {_runs(len(self.imported))}, updated {_jobs(len(self.updated))}."]
         if self.left_alone:
-            told.append(f"Left alone {_runs(self.left_alone)} that were deleted here or belong to another attempt.")
+            why = "deleted here, of another attempt, or on hardware without a price"
+            told.append(f"Left alone {_runs(self.left_alone)}: {why}.")
         if self.withheld:
             told.append(f"Not imported: {_runs(self.withheld)}, because this key may not see everybody's jobs.")
         told += [f"{provider} could not be asked: {why}" for provider, why in self.problems.items()]
