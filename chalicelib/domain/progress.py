@@ -90,7 +90,7 @@ def downsample(points: Sequence[Point], limit: int = 600) -> list[Point]:
     """At most ``limit`` points with the shape of all: first, last, and each stretch's lowest and highest loss.
 
     Stretches are ranges of steps whose width is a power of two, so a series that is thinned out again and again as it
-    grows keeps the points that it would have if it were thinned out once, at its end.
+    grows keeps at least what it would keep if it were thinned out once, at its end.
     """
     if len(points) <= limit:
         return list(points)

@@ -155,8 +155,8 @@ def test_thinning_out_while_growing_keeps_what_thinning_out_at_the_end_keeps(los
     for start in range(0, len(points), piece):
         grown = downsample([*grown, *points[start : start + piece]], limit)
     whole = downsample(points, limit)
-    # Equal losses may be represented by another of their steps; the curve is the same.
-    assert len(grown) <= limit and {point.loss for point in whole} == {point.loss for point in grown}
+    # Equal losses may be represented by another of their steps, and what still fits is kept as well.
+    assert len(grown) <= limit and {point.loss for point in whole} <= {point.loss for point in grown}
 
 
 @pytest.mark.parametrize("limit", [0, 1, 2, 3, 4, 7])
