@@ -29,33 +29,39 @@ from chalicelib.actions.follow import Follow
 from chalicelib.actions.hand_over import HandOver
 from chalicelib.actions.hear_webhook import HearWebhook
 from chalicelib.actions.offering import Offering
+from chalicelib.actions.orphans import StopOrphans
 from chalicelib.actions.reconcile import Reconcile
 from chalicelib.actions.steer import Steer
 from chalicelib.actions.submit import Submit
 from chalicelib.actions.sweep import Sweep, Swept
 from chalicelib.actions.sync import Sync
 from chalicelib.actions.upload import Uploading
+from chalicelib.actions.vouch import Vouch
 from chalicelib.domain.callers import LOCAL, Caller
-from chalicelib.domain.errors import BadCredentials, Unauthenticated
+from chalicelib.domain.errors import BadCredentials, InvalidConfig, Unauthenticated
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.links import LinkMaker
-from chalicelib.domain.ports import Clock, DeliveryKeys, Jobs, Objects, Telemetry, Trainers
+from chalicelib.domain.ports import Breaker, Clock, DeliveryKeys, Jobs, Objects, Telemetry, Trainers
 from chalicelib.observe import logs
 from chalicelib.observe.metrics import EmbeddedMetrics, SpokenMetrics
 from chalicelib.observe.moves import Moves
 from chalicelib.observe.recorder import Recorder, Traces
 from chalicelib.observe.scrub import Scrub
 from chalicelib.observe.watched import WatchedTrainers
+from chalicelib.providers import replicate_prices
 from chalicelib.providers.registry import Registry
 from chalicelib.providers.replicate import ReplicateTrainer
+from chalicelib.providers.road import Road
 from chalicelib.settings import BadSetting, Settings
 from chalicelib.stores.api_keys import ApiKeyTable
+from chalicelib.stores.breakers import BreakerTable
 from chalicelib.stores.follow import FollowTable
 from chalicelib.stores.jobs import JobTable
 from chalicelib.stores.journal import JournalTable
 from chalicelib.stores.outbox import OutboxTable
 from chalicelib.stores.settings import SettingsTable
 from chalicelib.stores.table import Table
+from chalicelib.stores.turns import TurnTable
 from chalicelib.stores.uploads import UploadTable
 
 if TYPE_CHECKING:
@@ -120,13 +126,18 @@ class Services:
     sweep: Sweep
     sync: Sync
     offering: Offering
+    orphans: StopOrphans
     examine: Examine
     telemetry: Telemetry
 
     def tick(self, correlation_id: str | None = None) -> Swept:
         """What a schedule calls."""
         with self.telemetry.invocation("tick", correlation_id=correlation_id or new_id()):
-            return self.sweep()
+            swept = self.sweep()
+            if not swept.left:
+                # What is left takes all the time there is, and is more urgent.
+                self.orphans.when_due()
+            return swept
 
 
 def utc_now() -> datetime:
@@ -151,12 +162,19 @@ def assemble(
 ) -> Services:
     """Without a ``door`` callers need an API key; without ``trainers`` there are all that we have; without ``links``
     vendors get presigned addresses; without ``telemetry`` measurements go to the log. ``checks`` are further parts for
-    the health page, beside those of every home."""
+    the health page, beside those of every home. Raises ``BadSetting`` for prices of what is not on sale."""
+    try:
+        replicate_prices.offers(settings.prices)
+    except InvalidConfig as error:
+        raise BadSetting(f"REPLICATE_PRICES: {error.detail}") from None
     telemetry = telemetry or Recorder(SpokenMetrics())
     jobs, outbox, uploads = JobTable(table, clock, Moves(telemetry)), OutboxTable(table), UploadTable(table)
     chosen, journal = SettingsTable(table), JournalTable(table, clock)
-    registry = trainers or providers(settings, clock)
+    turns = TurnTable(table)
+    breaker = BreakerTable(table, "replicate", clock)
+    registry = trainers or providers(settings, clock, breaker)
     trainers = WatchedTrainers(registry, telemetry)
+    vouch = Vouch(trainers, "replicate", breaker.remark)
     access = Access(ApiKeyTable(table), clock)
     follow = Follow(FollowTable(table), settings.secrets)
     poll_every = timedelta(seconds=settings.poll_seconds)
@@ -187,7 +205,7 @@ def assemble(
         jobs=jobs,
         settings=chosen,
         trainers=trainers,
-        submit=Submit(jobs, uploads, objects, trainers, carry_out, bool(settings.hf_token), clock, new_id),
+        submit=Submit(jobs, uploads, objects, trainers, carry_out, bool(settings.hf_token), clock, new_id, turns.mark),
         steer=steer,
         follow=follow,
         deliver=Deliver(objects),
@@ -198,11 +216,21 @@ def assemble(
         sweep=Sweep(jobs, outbox, carry_out, reconcile, uploading, telemetry, clock),
         sync=Sync(jobs, trainers, reconcile, carry_out, clock, new_id),
         offering=Offering(trainers),
+        orphans=StopOrphans(
+            jobs,
+            trainers,
+            reconcile,
+            carry_out,
+            turns,
+            telemetry,
+            clock,
+            timedelta(seconds=settings.survey_seconds) if settings.replicate_token else None,
+        ),
         examine=Examine(
             {
                 "database": lambda: chosen.check(),
                 "storage": lambda: _ask(objects),
-                "replicate": lambda: _token(settings),
+                "replicate": lambda: _vendor(settings, vouch),
                 **checks,
             },
             needed=frozenset({"database"}),
@@ -291,19 +319,34 @@ def _traces(settings: Settings) -> Traces | None:
         ) from missing
 
 
-def providers(settings: Settings, clock: Clock = utc_now) -> Registry:
+def providers(settings: Settings, clock: Clock = utc_now, breaker: Breaker | None = None) -> Registry:
     """Every provider that we have. A new one is a line here; ``tests/contract`` asks for its harness."""
-    return Registry({"replicate": lambda: _replicate(settings, clock)})
+    return Registry({"replicate": lambda: _replicate(settings, clock, breaker)})
 
 
-def _replicate(settings: Settings, clock: Clock) -> ReplicateTrainer:
-    signing = [settings.webhook_secret] if settings.webhook_secret else []
-    return ReplicateTrainer(settings.replicate_token, settings.replicate_base_url, signing_secrets=signing, clock=clock)
+def _replicate(settings: Settings, clock: Clock, breaker: Breaker | None) -> ReplicateTrainer:
+    road = Road(
+        float(settings.provider_seconds),
+        float(settings.provider_connect_seconds),
+        settings.provider_proxy,
+        settings.provider_ca,
+    )
+    return ReplicateTrainer(
+        settings.replicate_token,
+        settings.replicate_base_url,
+        road=road,
+        breaker=breaker,
+        run_cap=timedelta(minutes=settings.run_cap_minutes) or None,
+        signing_secrets=settings.webhook_secrets,
+        prices=settings.prices,
+        clock=clock,
+    )
 
 
-def _token(settings: Settings) -> None:
+def _vendor(settings: Settings, vouch: Vouch) -> str | None:
     if not settings.replicate_token:
         raise BadCredentials("REPLICATE_API_TOKEN is not set where this server runs, so no job can be launched.")
+    return vouch()
 
 
 def _ask(objects: Objects) -> None:

@@ -6,8 +6,10 @@ the secret that ``STCLOUD_SECRETS`` names.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -25,7 +27,8 @@ class Settings:
     """``public_url`` is where a provider on the internet reaches this system: a domain, or a tunnel to this machine.
 
     ``aws_endpoint`` stands for S3 when it is not Amazon's own. ``delivery_role`` and the rest are the cloud's:
-    ``storage/delivery.py`` tells what they are for.
+    ``storage/delivery.py`` tells what they are for. ``prices`` are the user's own, in micro-dollars per second of a
+    whole machine. ``run_cap_minutes`` is 0 when runs may take as long as they like.
     """
 
     host: str
@@ -44,6 +47,13 @@ class Settings:
     log_level: str = "info"
     tracing: bool = False
     metrics_namespace: str = "simpletuner-cloud"
+    prices: Mapping[str, int] = field(default_factory=dict, hash=False)
+    run_cap_minutes: int = 30
+    survey_seconds: int = 600
+    provider_seconds: int = 25
+    provider_connect_seconds: int = 5
+    provider_proxy: str | None = field(default=None, repr=False)
+    provider_ca: str | None = None
     aws_endpoint: str | None = None
     delivery_role: str | None = None
     delivery_seconds: int = ONE_HOUR
@@ -59,7 +69,13 @@ class Settings:
     def secrets(self) -> tuple[str, ...]:
         """The values that nobody may see: of every field that has no place in a repr."""
         hidden = (getattr(self, one.name) for one in fields(self) if not one.repr)
-        return tuple(value for value in hidden if value)
+        several = self.webhook_secrets if len(self.webhook_secrets) > 1 else ()
+        return (*(value for value in hidden if value), *several)
+
+    @property
+    def webhook_secrets(self) -> tuple[str, ...]:
+        """More than one while one takes over from another."""
+        return tuple(secret.strip() for secret in (self.webhook_secret or "").split(",") if secret.strip())
 
     @property
     def own_url(self) -> str:
@@ -88,6 +104,13 @@ def read(environment: Mapping[str, str]) -> Settings:
         log_level=_choice(given, "STCLOUD_LOG_LEVEL", LEVELS, "info"),
         tracing=_choice(given, "STCLOUD_TRACING", ("true", "false"), "false") == "true",
         metrics_namespace=given.get("STCLOUD_METRICS_NAMESPACE", "simpletuner-cloud"),
+        prices=_prices(given, "REPLICATE_PRICES"),
+        run_cap_minutes=_whole(given, "REPLICATE_RUN_CAP_MINUTES", 30, 0, 7 * 24 * 60),
+        survey_seconds=_whole(given, "STCLOUD_SURVEY_SECONDS", 600, 5, 24 * ONE_HOUR),
+        provider_seconds=_whole(given, "STCLOUD_PROVIDER_SECONDS", 25, 2, 25),
+        provider_connect_seconds=_whole(given, "STCLOUD_PROVIDER_CONNECT_SECONDS", 5, 1, 25),
+        provider_proxy=_address(given, "STCLOUD_PROVIDER_PROXY"),
+        provider_ca=_certificates(given, "STCLOUD_PROVIDER_CA"),
         aws_endpoint=_address(given, "AWS_ENDPOINT_URL_S3") or _address(given, "AWS_ENDPOINT_URL"),
         delivery_role=given.get("STCLOUD_DELIVERY_ROLE"),
         delivery_seconds=_whole(given, "STCLOUD_DELIVERY_SECONDS", ONE_HOUR, 900, 12 * ONE_HOUR),
@@ -115,6 +138,36 @@ def _choice(given: Mapping[str, str], name: str, choices: tuple[str, ...], other
     if text not in choices:
         raise BadSetting(f"{name} must be one of {', '.join(choices)}, not '{text[:40]}'.")
     return text
+
+
+def _prices(given: Mapping[str, str], name: str) -> dict[str, int]:
+    """Dollars per second, as price pages print them, in micro-dollars."""
+    try:
+        told = json.loads(given.get(name, "{}"), parse_float=Decimal, parse_int=Decimal)
+        if not isinstance(told, dict):
+            raise TypeError
+        prices = {hardware: Decimal(price) * 1_000_000 for hardware, price in told.items()}
+        if not all(0 < price <= 1_000_000 and price == int(price) for price in prices.values()):
+            raise ValueError
+    except (ValueError, TypeError, ArithmeticError):
+        raise BadSetting(
+            f"{name} must be a JSON object of dollars per second of a whole machine, to the micro-dollar, "
+            'such as {"h100": 0.001525, "h100-x8": 0.0122}.'
+        ) from None
+    return {hardware: int(price) for hardware, price in prices.items()}
+
+
+def _certificates(given: Mapping[str, str], name: str) -> str | None:
+    path = given.get(name)
+    if path is None:
+        return None
+    import ssl
+
+    try:
+        ssl.create_default_context(cafile=path)
+    except (OSError, ValueError):
+        raise BadSetting(f"{name} must be a readable file of certificates (PEM), and '{path[:200]}' is not.") from None
+    return path
 
 
 def _folder(given: Mapping[str, str], name: str, otherwise: str) -> Path:

@@ -14,9 +14,9 @@ from chalicelib.domain.correlation import about
 from chalicelib.domain.errors import BadInput, CloudError
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.measures import Metric
-from chalicelib.domain.ports import Clock, Jobs, Journal, Listens, Telemetry, Trainers
+from chalicelib.domain.ports import Clock, Jobs, Journal, Listens, Rotates, Telemetry, Trainers
 from chalicelib.domain.runs import CloudJobInfo
-from chalicelib.domain.signatures import verify
+from chalicelib.domain.signatures import UnknownSigner, verify
 
 log = logging.getLogger(__name__)
 
@@ -72,8 +72,7 @@ class HearWebhook:
         trainer = self._trainers.get(provider)
         if not isinstance(trainer, Listens):
             raise BadInput(f"'{provider}' does not send webhooks here.")
-        secrets = wait_for(trainer.webhook_secrets())
-        message_id = verify(headers, body, secrets, int(self._clock().timestamp()))
+        message_id = self._verified(trainer, headers, body)
         if self._journal.heard(provider, message_id):
             return Heard("duplicate")
         info = trainer.read_webhook(_parse(body))
@@ -86,6 +85,17 @@ class HearWebhook:
                 heard = self._tell(job, info)
         self._journal.remember(provider, message_id)
         return heard
+
+    def _verified(self, trainer: Listens, headers: Mapping[str, str], body: bytes) -> str:
+        now = int(self._clock().timestamp())
+        try:
+            return verify(headers, body, wait_for(trainer.webhook_secrets()), now)
+        except UnknownSigner:
+            # The secret may have been changed since it was asked for.
+            renewed = wait_for(trainer.renewed_webhook_secrets()) if isinstance(trainer, Rotates) else None
+            if renewed is None:
+                raise
+        return verify(headers, body, renewed, now)
 
     def _tell(self, job: Job, info: CloudJobInfo) -> Heard:
         if job.run_id != info.job_id and (job.run_id or job.is_terminal):

@@ -171,6 +171,8 @@ class Launch:
             hub_model_id=job.hub_model_id,
             hf_token=self._hf_token,
             webhook_url=self._webhook_url(job),
+            version=job.model_version,
+            deadline=timedelta(minutes=job.max_run_minutes) if job.max_run_minutes else None,
         )
 
     def _record(self, job: Job, info: CloudJobInfo) -> None:

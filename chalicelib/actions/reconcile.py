@@ -90,7 +90,8 @@ class Reconcile:
     def _written_down(self, job: Job, stray: CloudJobInfo | None) -> Change:
         now = self._clock()
         billed = (stray.billed_micros, stray.billing_is_final) if stray else (0, True)
-        settles = job.is_terminal and job.run_id is None and job.cost_micros is None and billed[1]
+        its_own = job.run_id is None or (stray is not None and job.run_id == stray.job_id)
+        settles = job.is_terminal and its_own and job.cost_micros is None and billed[1]
         events = []
         if stray:
             cost = "and its cost is not known" if billed[0] is None else f"and cost {display(billed[0])}"

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from chalicelib.domain.callers import Caller
 from chalicelib.domain.configs import fingerprint, hub_target, normalise, plan_dataset
-from chalicelib.domain.errors import InvalidConfig, NotFound, UploadNotReady, no_such_upload
+from chalicelib.domain.errors import BadInput, InvalidConfig, NotFound, UploadNotReady, no_such_upload
 from chalicelib.domain.jobs import Event, EventKind, Job, Phase
 from chalicelib.domain.last_step import publishing_last_weights
+from chalicelib.domain.limits import may_run_out
 from chalicelib.domain.outbox import Intent, IntentKind
-from chalicelib.domain.ports import Clock, Jobs, NewId, Objects, OnceKey, Order, Trainers, Uploads
+from chalicelib.domain.ports import (
+    Clock,
+    Jobs,
+    Limits,
+    NewId,
+    Objects,
+    OnceKey,
+    Order,
+    Pins,
+    Trainer,
+    Trainers,
+    Uploads,
+)
 from chalicelib.domain.redaction import strip_secrets
 from chalicelib.domain.uploads import Upload, UploadState
 
@@ -28,6 +42,8 @@ class Submission:
     hardware: str | None = None
     run_name: str | None = None
     once: str | None = None
+    version: str | None = None
+    max_run_minutes: int | None = None
 
 
 class Submit:
@@ -41,7 +57,9 @@ class Submit:
         can_push: bool,
         clock: Clock,
         new_id: NewId,
+        mark: Callable[[], str],
     ) -> None:
+        """``mark`` tells runs of this installation from those of others that share the provider's account."""
         self._jobs = jobs
         self._uploads = uploads
         self._objects = objects
@@ -50,6 +68,7 @@ class Submit:
         self._can_push = can_push
         self._clock = clock
         self._new_id = new_id
+        self._mark = mark
 
     def __call__(self, wanted: Submission, by: Caller) -> tuple[Job, bool]:
         """The job, and whether this call made it.
@@ -72,7 +91,9 @@ class Submit:
         return self._jobs.get(job.tenant, job.id), True
 
     def _plan(self, wanted: Submission, by: Caller) -> tuple[Job, Order, Upload | None]:
-        offer = self._trainers.get(wanted.provider).offer(wanted.hardware)
+        trainer = self._trainers.get(wanted.provider)
+        offer = trainer.offer(wanted.hardware)
+        version = _pinned(trainer, wanted.version, offer.hardware)
         bare, removed = strip_secrets(wanted.config)
         prepared = normalise(bare)
         hub = self._hub(prepared.config)
@@ -90,7 +111,7 @@ class Submit:
             provider=wanted.provider,
             hardware=offer.hardware,
             price_micros_per_second=offer.micros_per_second,
-            launch_key=job_id,
+            launch_key=f"{job_id}-{self._mark()}",
             created_at=now,
             updated_at=now,
             phase=Phase.QUEUED,
@@ -98,7 +119,15 @@ class Submit:
             run_name=wanted.run_name,
             upload_id=upload.id if upload else None,
             hub_model_id=hub,
-            warnings=(*prepared.warnings, *changes, *plan.warnings, *_left_out(removed)),
+            warnings=(
+                *prepared.warnings,
+                *changes,
+                *plan.warnings,
+                *_left_out(removed),
+                *_may_run_out(trainer, options, wanted.max_run_minutes),
+            ),
+            model_version=version,
+            max_run_minutes=wanted.max_run_minutes,
         )
         config = {**options, "--output_dir": f"output/{job.launch_key}"}
         return job, Order(config, plan.dataloader, wanted.lycoris), upload
@@ -139,7 +168,9 @@ class Submit:
             return None
         if len(wanted.once) > 200:
             raise InvalidConfig("The idempotency key is longer than 200 characters. Use a UUID.")
-        told = (wanted.config, wanted.provider, wanted.dataloader, wanted.lycoris, wanted.hardware)
+        told: tuple[object, ...] = (wanted.config, wanted.provider, wanted.dataloader, wanted.lycoris, wanted.hardware)
+        if wanted.version or wanted.max_run_minutes:
+            told = (*told, wanted.version, wanted.max_run_minutes)
         sent = self._data_sent(wanted, by)
         return OnceKey(by.owner, wanted.once, fingerprint(*told, sent, wanted.config_name, wanted.run_name))
 
@@ -151,6 +182,22 @@ class Submit:
             return self._uploads.get(by.tenant, wanted.upload_id).root
         except NotFound:
             return wanted.upload_id
+
+
+def _pinned(trainer: Trainer, version: str | None, hardware: str) -> str | None:
+    if version is None:
+        return None
+    if not isinstance(trainer, Pins):
+        raise BadInput(f"'{trainer.provider_name}' has one version of its trainer. Leave 'version' out.")
+    return trainer.pinned(version, hardware)
+
+
+def _may_run_out(trainer: Trainer, options: dict[str, Any], minutes: int | None) -> list[str]:
+    if not isinstance(trainer, Limits):
+        if minutes:
+            raise BadInput(f"'{trainer.provider_name}' does not stop runs by itself. Leave 'max_run_minutes' out.")
+        return []
+    return may_run_out(trainer.provider_name, options, trainer.run_cap, timedelta(minutes=minutes) if minutes else None)
 
 
 def _left_out(removed: list[str]) -> tuple[str, ...]:

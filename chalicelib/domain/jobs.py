@@ -98,6 +98,7 @@ class IllegalMove(CloudError):
 class Job:
     """``launch_key`` names the run at the provider; ``run_id`` is the provider's own name for it, once known.
 
+    ``model_version`` is the trainer's: the one that was asked for, and the one that runs once there is a run.
     Money: ``cost_micros`` is None until the provider's measure is known; ``price_micros_per_second`` covers all GPUs.
     ``adopted``: the run was started elsewhere, so its data and results are not in our store.
     """
@@ -130,6 +131,8 @@ class Job:
     output_url: str | None = None
     cost_micros: int | None = None
     cost_is_final: bool = False
+    model_version: str | None = None
+    max_run_minutes: int | None = None
 
     @property
     def status(self) -> CloudJobStatus:

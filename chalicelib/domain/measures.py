@@ -24,6 +24,8 @@ class Metric(StrEnum):
     """By ``provider`` and ``operation``, whether it went well or not."""
     PROVIDER_ERRORS = "ProviderErrors"
     """By ``provider`` and ``operation``."""
+    STRAY_RUNS = "StrayRuns"
+    """By ``provider``: runs that nobody waited for, stopped or to be stopped."""
     WEBHOOKS = "Webhooks"
     """By ``result``: received, duplicate, ignored, refused or failed."""
     TICK_AGE = "TickAge"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol, runtime_checkable
 
 from chalicelib.domain.api_keys import ApiKey
@@ -63,6 +63,70 @@ class Listens(Protocol):
     async def webhook_secrets(self) -> list[str]:
         """Every secret that a genuine webhook may be signed with at present. Cheap when asked often."""
         ...
+
+
+@runtime_checkable
+class Rotates(Protocol):
+    """A provider whose webhook secret may change while we run."""
+
+    async def renewed_webhook_secrets(self) -> list[str] | None:
+        """The secrets, freshly asked for; None when they were asked for a moment ago or are not for us to ask."""
+        ...
+
+
+@runtime_checkable
+class Pins(Protocol):
+    """A provider that can run an older version of its trainer."""
+
+    def pinned(self, version: str, hardware: str) -> str:
+        """The version as the provider takes it in an order. ``InvalidConfig`` when it does not fit the hardware."""
+        ...
+
+
+@runtime_checkable
+class Limits(Protocol):
+    """A provider that stops a run at the deadline of its order, and after ``run_cap`` of work in any case."""
+
+    @property
+    def run_cap(self) -> timedelta | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Runs that bear a launch key, ours or somebody's, newest first; not ``complete`` when there were too many."""
+
+    runs: list[CloudJobInfo]
+    complete: bool
+
+
+@runtime_checkable
+class Surveys(Protocol):
+    """A provider that tells every run of the account, also those that we know nothing of."""
+
+    async def survey(self, since: datetime) -> Survey: ...
+
+
+class Turns(Protocol):
+    """Who does slow work that one process is enough for, and by what mark its runs are ours."""
+
+    def take(self, name: str, now: datetime, every: timedelta) -> bool:
+        """True for one caller in each span of ``every``."""
+        ...
+
+    def mark(self) -> str:
+        """The same for all who share the table, and for nobody else."""
+        ...
+
+
+class Breaker(Protocol):
+    """Keeps calls from a provider that fails again and again. Never fails itself."""
+
+    def allow(self) -> None:
+        """Raises ``ProviderDown`` while the provider is left alone."""
+        ...
+
+    def worked(self) -> None: ...
+    def failed(self) -> None: ...
 
 
 class Trainers(Protocol):

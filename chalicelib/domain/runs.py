@@ -6,7 +6,7 @@ A *job* is ours and lives as long as its row. A *run* is the vendor's: one predi
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -47,6 +47,9 @@ class CloudJobInfo:
     billing_is_final: bool = False
     launch_key: str | None = None
     hardware: str | None = None
+    model_version: str | None = None
+    ran_out_of_time: bool = False
+    """The vendor stopped it, by its own limit or by the deadline that it was given."""
     links: dict[str, str] = field(default_factory=dict)
 
 
@@ -72,6 +75,8 @@ class LaunchOrder:
 
     ``launch_key`` names the run: ``[A-Za-z0-9_-]{1,64}``, and the provider makes the run findable by it. ``config``
     holds trainer options with their ``--``; ``dataloader`` is None when ``images_url`` alone describes the dataset.
+    ``version`` is the trainer's, in the vendor's words; None is the newest. ``deadline`` counts from the launch, so
+    waiting for a machine is part of it.
     """
 
     launch_key: str
@@ -84,6 +89,8 @@ class LaunchOrder:
     hub_model_id: str | None = None
     hf_token: str | None = field(default=None, repr=False)
     webhook_url: str | None = None
+    version: str | None = None
+    deadline: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)

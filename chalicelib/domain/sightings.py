@@ -42,6 +42,7 @@ def hear(job: Job, info: CloudJobInfo, at: datetime, log_tail: str = "") -> Chan
         "run_id": job.run_id or info.job_id,
         "links": job.links or info.links or None,
         "started_at": job.started_at or info.started_at,
+        "model_version": info.model_version or job.model_version,
     }
     to = _PHASE[info.status]
     if to in (Phase.FAILED, Phase.CANCELLED, Phase.DELIVERING):
@@ -57,7 +58,7 @@ def hear(job: Job, info: CloudJobInfo, at: datetime, log_tail: str = "") -> Chan
         facts["completed_at"] = info.completed_at or at
     moved = job.advance(to, at, **facts)
     if moved is job:
-        moved = job.noted(at, **{name: facts[name] for name in ("run_id", "links", "started_at")})
+        moved = job.noted(at, **{name: facts[name] for name in ("run_id", "links", "started_at", "model_version")})
     if moved is job:
         return Change(job)
     events = []
@@ -93,6 +94,8 @@ def has_ended(info: CloudJobInfo) -> bool:
 
 
 def _failure(info: CloudJobInfo, log_tail: str) -> Reason:
+    if info.ran_out_of_time:
+        return Reason.DEADLINE
     told = why_failed(log_tail, info.error or "")
     return Reason(told) if told in set(Reason) else Reason.TRAINER_FAILED
 
@@ -100,7 +103,7 @@ def _failure(info: CloudJobInfo, log_tail: str) -> Reason:
 def _stop(job: Job, info: CloudJobInfo) -> Reason:
     if job.cancel_requested_at:
         return Reason.CANCELLED_BY_USER
-    return Reason.DEADLINE if info.vendor_status == "aborted" else Reason.CANCELLED_AT_PROVIDER
+    return Reason.DEADLINE if info.ran_out_of_time else Reason.CANCELLED_AT_PROVIDER
 
 
 def _sentence(job: Job) -> str:

@@ -27,6 +27,10 @@ class BadSignature(CloudError):
     status, code, title = 401, "bad_signature", "The webhook's signature is not valid"
 
 
+class UnknownSigner(BadSignature):
+    """All is well but the secret. It may be a new one."""
+
+
 def verify(headers: Mapping[str, str], body: bytes, secrets: Iterable[str], now: int, tolerance: int = 300) -> str:
     """The message id, for the caller to spend once; ``BadSignature`` for anything else, however malformed.
 
@@ -49,7 +53,7 @@ def verify(headers: Mapping[str, str], body: bytes, secrets: Iterable[str], now:
         for signature in offered:
             matched |= hmac.compare_digest(wanted, signature)
     if not matched:
-        raise BadSignature("No signature of the webhook was made with a secret that this server knows.")
+        raise UnknownSigner("No signature of the webhook was made with a secret that this server knows.")
     return message_id
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import time
-from collections.abc import Coroutine
-from datetime import datetime
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine
+from types import SimpleNamespace
+from typing import Any, cast
 
 from chalicelib.domain.measures import Metric
-from chalicelib.domain.ports import Listens, Telemetry, Trainer, Trainers
+from chalicelib.domain.ports import Telemetry, Trainer, Trainers
 from chalicelib.domain.powers import Announced
-from chalicelib.domain.runs import CloudJobInfo, LaunchOrder, Offer
 
-Answer = TypeVar("Answer")
+UNWATCHED = {"webhook_secrets"}
+"""Nearly always it is known already, and a metric of zeros tells nothing."""
 
 
 class WatchedTrainers:
@@ -21,10 +23,7 @@ class WatchedTrainers:
         self._telemetry = telemetry
 
     def get(self, provider: str) -> Trainer:
-        trainer = self._trainers.get(provider)
-        if isinstance(trainer, Listens):
-            return WatchedListener(trainer, trainer, self._telemetry)
-        return WatchedTrainer(trainer, self._telemetry)
+        return watched(self._trainers.get(provider), self._telemetry)
 
     def names(self) -> list[str]:
         return self._trainers.names()
@@ -33,89 +32,35 @@ class WatchedTrainers:
         return self._trainers.announced()
 
 
-class WatchedTrainer:
-    def __init__(self, trainer: Trainer, telemetry: Telemetry) -> None:
-        self._trainer = trainer
-        self._telemetry = telemetry
+def watched(trainer: Trainer, telemetry: Telemetry) -> Trainer:
+    """A twin with every public member of ``trainer`` and no other, so that whoever asks whether it has a further power
+    (``isinstance(trainer, Listens)``) is told the truth. Its questions are watched."""
+    twin = SimpleNamespace()
+    for name in dir(trainer):
+        if name.startswith("_"):
+            continue
+        member = getattr(trainer, name)
+        if inspect.iscoroutinefunction(member) and name not in UNWATCHED:
+            member = _watch(trainer.provider_name, name, member, telemetry)
+        setattr(twin, name, member)
+    return cast("Trainer", twin)
 
-    @property
-    def provider_name(self) -> str:
-        return self._trainer.provider_name
 
-    @property
-    def supports_cost_tracking(self) -> bool:
-        return self._trainer.supports_cost_tracking
+def _watch(
+    provider: str, operation: str, ask: Callable[..., Coroutine[Any, Any, Any]], telemetry: Telemetry
+) -> Callable[..., Coroutine[Any, Any, Any]]:
+    of = {"provider": provider, "operation": operation}
 
-    @property
-    def supports_live_logs(self) -> bool:
-        return self._trainer.supports_live_logs
-
-    @property
-    def description(self) -> str:
-        return self._trainer.description
-
-    @property
-    def display_name(self) -> str:
-        return self._trainer.display_name
-
-    @property
-    def is_configured(self) -> bool:
-        return self._trainer.is_configured
-
-    @property
-    def can_train(self) -> bool:
-        return self._trainer.can_train
-
-    def offers(self) -> list[Offer]:
-        return self._trainer.offers()
-
-    def offer(self, hardware: str | None) -> Offer:
-        return self._trainer.offer(hardware)
-
-    async def validate_credentials(self) -> dict[str, Any]:
-        return await self._watch("validate_credentials", self._trainer.validate_credentials())
-
-    async def list_jobs(self, limit: int = 50) -> list[CloudJobInfo]:
-        return await self._watch("list_jobs", self._trainer.list_jobs(limit))
-
-    async def run_job(self, order: LaunchOrder) -> CloudJobInfo:
-        return await self._watch("run_job", self._trainer.run_job(order))
-
-    async def find_run(self, launch_key: str, since: datetime) -> CloudJobInfo | None:
-        return await self._watch("find_run", self._trainer.find_run(launch_key, since))
-
-    async def cancel_job(self, job_id: str) -> CloudJobInfo:
-        return await self._watch("cancel_job", self._trainer.cancel_job(job_id))
-
-    async def get_job_logs(self, job_id: str) -> str:
-        return await self._watch("get_job_logs", self._trainer.get_job_logs(job_id))
-
-    async def get_job_status(self, job_id: str) -> CloudJobInfo:
-        return await self._watch("get_job_status", self._trainer.get_job_status(job_id))
-
-    async def _watch(self, operation: str, asking: Coroutine[Any, Any, Answer]) -> Answer:
-        of = {"provider": self.provider_name, "operation": operation}
+    @functools.wraps(ask)
+    async def asking(*given: Any, **named: Any) -> Any:
         began = time.monotonic()
         try:
-            with self._telemetry.span(f"{self.provider_name} {operation}", **of):
-                return await asking
+            with telemetry.span(f"{provider} {operation}", **of):
+                return await ask(*given, **named)
         except Exception:
-            self._telemetry.measure(Metric.PROVIDER_ERRORS, **of)
+            telemetry.measure(Metric.PROVIDER_ERRORS, **of)
             raise
         finally:
-            self._telemetry.measure(Metric.PROVIDER_LATENCY, round(1000 * (time.monotonic() - began)), **of)
+            telemetry.measure(Metric.PROVIDER_LATENCY, round(1000 * (time.monotonic() - began)), **of)
 
-
-class WatchedListener(WatchedTrainer):
-    """Kept apart, because whoever asks ``isinstance(trainer, Listens)`` must be told the truth."""
-
-    def __init__(self, trainer: Trainer, listens: Listens, telemetry: Telemetry) -> None:
-        super().__init__(trainer, telemetry)
-        self._listens = listens
-
-    def read_webhook(self, body: dict[str, Any]) -> CloudJobInfo:
-        return self._listens.read_webhook(body)
-
-    async def webhook_secrets(self) -> list[str]:
-        """Not watched: nearly always it is known already, and a metric of zeros tells nothing."""
-        return await self._listens.webhook_secrets()
+    return asking

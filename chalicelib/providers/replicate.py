@@ -7,18 +7,28 @@ ends: copy what is needed before.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from chalicelib.domain.errors import BadCredentials, BadInput, OutcomeUnknown, ProviderDown, ProviderRefused
-from chalicelib.domain.ports import Clock
+from chalicelib.domain.errors import (
+    BadCredentials,
+    BadInput,
+    InvalidConfig,
+    OutcomeUnknown,
+    ProviderDown,
+    ProviderRefused,
+)
+from chalicelib.domain.ports import Breaker, Clock, Survey
 from chalicelib.domain.runs import CloudJobInfo, LaunchOrder, Offer
 from chalicelib.providers import replicate_prices as prices_data
 from chalicelib.providers.base import CloudTrainerService, ProviderStatusUnknown
 from chalicelib.providers.replicate_order import body_for, launch_key_of
 from chalicelib.providers.replicate_run import Unreadable, created_at, is_run_id, read_run
+from chalicelib.providers.road import Road
 
 if TYPE_CHECKING:
     from chalicelib.providers.replicate_wire import Wire
@@ -30,12 +40,27 @@ CLOCK_MARGIN = timedelta(minutes=5)
 
 SECRET_LIFETIME = timedelta(minutes=5)
 
+SECRET_PAUSE = timedelta(seconds=10)
+"""Anybody can send a bad signature: the secret is not asked for anew more often than this."""
+
+RUN_CAP = timedelta(minutes=30)
+"""How long Replicate lets a run work, unless it has raised the limit for the owner of the model."""
+
+SURVEYED = 2000
+"""How many of the account's newest predictions a survey reads, all of them pages of a hundred."""
+
+CHECK_SECONDS = 6.0
+"""Who asks whether the token is good is a person who waits."""
+
+_VERSION = re.compile(r"[0-9a-f]{64}")
+
 
 class ReplicateTrainer(CloudTrainerService):
     """``base_url`` has no ``/v1`` (one is tolerated); None means the real Replicate.
 
-    ``timeout_seconds`` limits each method as a whole. ``signing_secrets`` spares the question for the account's
-    webhook secret. ``prices`` replaces prices by hardware, in micro-dollars per second, valid as of ``as_of``.
+    ``timeout_seconds`` limits each method as a whole, and stands for a ``road`` without anything else.
+    ``signing_secrets`` spares the question for the account's webhook secret. ``prices`` replaces prices by hardware, in
+    micro-dollars per second, valid as of ``as_of``. ``run_cap`` is how long a run may work; None: as long as it likes.
     """
 
     provider_name = "replicate"
@@ -50,6 +75,9 @@ class ReplicateTrainer(CloudTrainerService):
         base_url: str | None = None,
         *,
         timeout_seconds: float = 25,
+        road: Road | None = None,
+        breaker: Breaker | None = None,
+        run_cap: timedelta | None = RUN_CAP,
         signing_secrets: Iterable[str] = (),
         prices: Mapping[str, int] | None = None,
         as_of: str = prices_data.AS_OF,
@@ -57,11 +85,14 @@ class ReplicateTrainer(CloudTrainerService):
     ) -> None:
         self._api_token = (api_token or "").strip()
         self._base_url = (base_url or DEFAULT_URL).strip().rstrip("/").removesuffix("/v1")
-        self._timeout_seconds = timeout_seconds
+        self._road = road or Road(seconds=timeout_seconds)
+        self._breaker = breaker
+        self.run_cap = run_cap
         self._signing_secrets = [secret for secret in signing_secrets if secret]
         self._offers = prices_data.offers(prices, as_of)
         self._clock = clock
-        self._fetched_secret: tuple[datetime, str] | None = None
+        # The newest first; replaced whole, because webhooks are heard by several threads.
+        self._fetched: list[tuple[datetime, str]] = []
 
     @property
     def is_configured(self) -> bool:
@@ -74,7 +105,7 @@ class ReplicateTrainer(CloudTrainerService):
         return prices_data.find(hardware, self._offers)
 
     async def validate_credentials(self) -> dict[str, Any]:
-        async with self._wire() as wire:
+        async with self._wire(seconds=CHECK_SECONDS) as wire:
             account = await wire.ask("tell whose token this is", lambda client: client.accounts.async_current())
         if not isinstance(account, dict) or not isinstance(account.get("username"), str):
             raise ProviderDown("Replicate did not tell whose token this is. Try again.")
@@ -105,18 +136,42 @@ class ReplicateTrainer(CloudTrainerService):
             if earlier:
                 return earlier
             model = f"{prices_data.OWNER}/{prices_data.MODEL_PREFIX}{offer.hardware}"
-            version = await self._newest_version(wire, model)
+            version = version_for(order.version, model) or await self._newest_version(wire, model)
             answer = await wire.ask(
                 "start the run",
                 lambda client: client.predictions.async_create(version=f"{model}:{version}", **body),
                 starts_a_run=True,
+                headers=_deadline(order),
             )
         try:
-            return read_run(answer, self._clock(), self._price_of)
+            return self._told(answer)
         except (Unreadable, ProviderStatusUnknown) as reason:
             raise OutcomeUnknown(
                 "Replicate accepted the run but its answer cannot be read: look for the run before asking again."
             ) from reason
+
+    def pinned(self, version: str, hardware: str) -> str:
+        model = f"{prices_data.OWNER}/{prices_data.MODEL_PREFIX}{self.offer(hardware).hardware}"
+        return version_for(version, model) or version
+
+    async def survey(self, since: datetime) -> Survey:
+        runs: list[CloudJobInfo] = []
+        read = 0
+        async with self._wire() as wire:
+            async for prediction in self._newest_first(wire):
+                created = created_at(prediction)
+                if created is not None and created < since - CLOCK_MARGIN:
+                    break
+                read += 1
+                if read > SURVEYED:
+                    return Survey(runs, complete=False)
+                if launch_key_of(prediction) is None or prices_data.hardware_of_model(prediction.get("model")) is None:
+                    continue
+                try:
+                    runs.append(self._read(prediction))
+                except ProviderStatusUnknown:
+                    continue  # logged where it was read
+        return Survey(runs, complete=True)
 
     async def find_run(self, launch_key: str, since: datetime) -> CloudJobInfo | None:
         async with self._wire() as wire:
@@ -147,7 +202,7 @@ class ReplicateTrainer(CloudTrainerService):
 
     def read_webhook(self, body: dict[str, Any]) -> CloudJobInfo:
         try:
-            return read_run(body, self._clock(), self._price_of)
+            return self._told(body)
         except Unreadable as reason:
             raise BadInput(f"The webhook's body is not a Replicate prediction: {reason}.") from reason
 
@@ -155,8 +210,19 @@ class ReplicateTrainer(CloudTrainerService):
         if self._signing_secrets:
             return list(self._signing_secrets)
         now = self._clock()
-        if self._fetched_secret and now - self._fetched_secret[0] < SECRET_LIFETIME:
-            return [self._fetched_secret[1]]
+        if not self._fetched or now - self._fetched[0][0] >= SECRET_LIFETIME:
+            await self._fetch_secret(now)
+        return [secret for _, secret in self._fetched]
+
+    async def renewed_webhook_secrets(self) -> list[str] | None:
+        now = self._clock()
+        if self._signing_secrets or (self._fetched and now - self._fetched[0][0] < SECRET_PAUSE):
+            return None
+        await self._fetch_secret(now)
+        return [secret for _, secret in self._fetched]
+
+    async def _fetch_secret(self, now: datetime) -> None:
+        """The secret before it stays good for as long as a webhook that was signed with it may be on its way."""
         async with self._wire() as wire:
             answer = await wire.ask(
                 "tell the webhook signing secret", lambda client: client.webhooks.default.async_secret()
@@ -164,10 +230,10 @@ class ReplicateTrainer(CloudTrainerService):
         key = answer.get("key") if isinstance(answer, dict) else None
         if not isinstance(key, str) or not key:
             raise ProviderDown("Replicate did not tell the webhook signing secret. Try again.")
-        self._fetched_secret = (now, key)
-        return [key]
+        before = [(at, old) for at, old in self._fetched if old != key and now - at < 3 * SECRET_LIFETIME]
+        self._fetched = [(now, key), *before[:1]]
 
-    def _wire(self, secrets: Iterable[str] = ()) -> Wire:
+    def _wire(self, secrets: Iterable[str] = (), seconds: float | None = None) -> Wire:
         token = self._api_token
         if not token:
             raise BadCredentials(
@@ -178,7 +244,8 @@ class ReplicateTrainer(CloudTrainerService):
             raise BadCredentials("The Replicate API token holds characters that no token has. Paste it again.")
         from chalicelib.providers.replicate_wire import Wire
 
-        return Wire(token, self._base_url, self._timeout_seconds, secrets)
+        road = replace(self._road, seconds=min(seconds, self._road.seconds)) if seconds else self._road
+        return Wire(token, self._base_url, road, self._breaker, secrets)
 
     async def _among_the_newest(self, wire: Wire, launch_key: str) -> CloudJobInfo | None:
         """The run with this key on the first page, for a launch that is repeated soon. ``find_run`` reads all pages."""
@@ -207,12 +274,37 @@ class ReplicateTrainer(CloudTrainerService):
 
     def _read(self, answer: object) -> CloudJobInfo:
         try:
-            return read_run(answer, self._clock(), self._price_of)
+            return self._told(answer)
         except Unreadable as reason:
             raise ProviderDown(f"Replicate's answer is not a prediction: {reason}. Try again.") from reason
 
+    def _told(self, answer: object) -> CloudJobInfo:
+        return read_run(answer, self._clock(), self._price_of, self.run_cap)
+
     def _price_of(self, hardware: str) -> int | None:
         return next((offer.micros_per_second for offer in self._offers if offer.hardware == hardware), None)
+
+
+def version_for(wanted: str | None, model: str) -> str | None:
+    """The hash of ``wanted``, which is one or ``owner/name:<hash>``; None for None.
+
+    ``InvalidConfig`` when it is neither, or belongs to another model: the model is the machine, chosen and priced.
+    """
+    if wanted is None:
+        return None
+    named, _, version = wanted.strip().rpartition(":")
+    if not _VERSION.fullmatch(version):
+        raise InvalidConfig(
+            "A model version is 64 hexadecimal digits, with or without 'owner/name:' before them. "
+            "Leave it out for the newest.",
+        )
+    if named not in ("", model):
+        raise InvalidConfig(f"The version belongs to '{named[:80]}', and the chosen hardware runs '{model}'.")
+    return version
+
+
+def _deadline(order: LaunchOrder) -> dict[str, str]:
+    return {} if order.deadline is None else {"Cancel-After": f"{max(5, int(order.deadline.total_seconds()))}s"}
 
 
 def _checked(job_id: str) -> str:

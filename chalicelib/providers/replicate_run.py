@@ -35,6 +35,8 @@ _log = logging.getLogger(__name__)
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MAX_SECONDS = 10 * 366 * 86_400
 _MAX_ERROR = 2000
+_NEARLY = timedelta(seconds=20)
+"""A run that is stopped at a limit ends a little before or after it, by its own clock."""
 
 
 class Unreadable(ValueError):
@@ -45,7 +47,7 @@ def is_run_id(text: object) -> bool:
     return isinstance(text, str) and _ID.fullmatch(text) is not None
 
 
-def read_run(body: object, now: datetime, price_of: PriceOf) -> CloudJobInfo:
+def read_run(body: object, now: datetime, price_of: PriceOf, cap: timedelta | None = None) -> CloudJobInfo:
     """The run that ``body`` tells of. Raises ``Unreadable``, or ``ProviderStatusUnknown`` for an unknown word."""
     if not isinstance(body, Mapping):
         raise Unreadable("not an object")
@@ -78,6 +80,8 @@ def read_run(body: object, now: datetime, price_of: PriceOf) -> CloudJobInfo:
         billing_is_final=final,
         launch_key=launch_key_of(body),
         hardware=hardware_of_model(body.get("model")),
+        model_version=version if isinstance(version := body.get("version"), str) and is_run_id(version) else None,
+        ran_out_of_time=_out_of_time(body, word, started, completed, cap),
         links=_links(body.get("urls")),
     )
 
@@ -112,6 +116,24 @@ def _bill(
     if seconds is None and word == "canceled" and started is None:
         seconds = Decimal(0)
     return (micros_for(seconds, price), True) if seconds is not None else (None, False)
+
+
+def _out_of_time(
+    body: Mapping[str, Any],
+    word: str,
+    started: datetime | None,
+    completed: datetime | None,
+    cap: timedelta | None,
+) -> bool:
+    """Replicate does not say which words it uses for this, so the times tell."""
+    if word == "aborted":
+        return True
+    deadline = _moment(body.get("deadline"))
+    if completed is None:
+        return False
+    if word == "canceled":
+        return deadline is not None and completed >= deadline - timedelta(seconds=2)
+    return word == "failed" and bool(started and cap and completed - started >= cap - min(_NEARLY, cap / 10))
 
 
 def _elapsed(start: datetime, end: datetime) -> Decimal:

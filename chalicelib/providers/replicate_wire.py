@@ -3,9 +3,12 @@
     ReplicateTrainer ─▶ Wire.ask(call) ─▶ replicate.Client ─▶ RetryTransport ─▶ Courier ─▶ httpx
 
 The official client makes the requests. The courier below it (its public ``transport`` argument) does what the client
-does not: every time limit is finite, nothing is ever sent twice, each failure gets the name that tells whether
-something reached the vendor, and the answer is kept as plain JSON, because the client's own models refuse answers that
-Replicate really gives (the status ``aborted``, a version without ``cog_version``).
+does not: every time limit is finite, each failure gets the name that tells whether something reached the vendor, and
+the answer is kept as plain JSON, because the client's own models refuse answers that Replicate really gives (the status
+``aborted``, a version without ``cog_version``).
+
+What did no harm is asked again, a few times, after a pause of random length or the one that the vendor asks for. A
+request that starts a run is repeated only when nothing can have come of it: it never left, or it was throttled.
 
 This file is the only one that loads ``replicate`` and ``httpx``; it is imported on the first call, not at start.
 """
@@ -14,9 +17,11 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
+import random
 import ssl
-from collections.abc import Awaitable, Callable, Iterable
-from types import TracebackType
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from types import MappingProxyType, TracebackType
 from typing import Any, NoReturn
 
 import httpx
@@ -24,9 +29,15 @@ from replicate.client import Client
 
 from chalicelib.domain import correlation
 from chalicelib.domain.errors import BadCredentials, OutcomeUnknown, ProviderDown, ProviderError, ProviderRefused
+from chalicelib.domain.ports import Breaker
 from chalicelib.domain.redaction import redact
+from chalicelib.providers.road import Road
 
-CONNECT_SECONDS = 5.0
+ATTEMPTS = 3
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 10.0
+"""A caller waits for this answer; a vendor that wants more is asked later, by the outbox or the next poll."""
+
 _MAX_DETAIL = 500
 _MAX_RETRY_AFTER = 3600
 
@@ -39,40 +50,89 @@ _NEXT_STEP = {
 class Wire:
     """Calls that share one time limit. Used once, in one event loop: connections belong to a loop."""
 
-    def __init__(self, api_token: str, base_url: str, timeout_seconds: float, secrets: Iterable[str] = ()) -> None:
+    def __init__(
+        self, api_token: str, base_url: str, road: Road, breaker: Breaker | None = None, secrets: Iterable[str] = ()
+    ) -> None:
         self._secrets = [api_token, *secrets]
-        self._courier = Courier(self._secrets)
+        self._courier = Courier(self._secrets, road)
         self._client = Client(
-            api_token, base_url=base_url, timeout=httpx.Timeout(timeout_seconds), transport=self._courier
+            api_token, base_url=base_url, timeout=httpx.Timeout(road.seconds), transport=self._courier
         )
-        self._timeout_seconds = timeout_seconds
-        self._deadline = asyncio.get_running_loop().time() + timeout_seconds
+        self._breaker = breaker
+        self._seconds = road.seconds
+        self._deadline = asyncio.get_running_loop().time() + road.seconds
 
     async def __aenter__(self) -> Wire:
+        if self._breaker:
+            self._breaker.allow()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._courier.aclose()
+        if self._breaker is None:
+            return
+        if isinstance(error, ProviderDown | OutcomeUnknown) and error.fields.get("provider_status") != 429:
+            self._breaker.failed()
+        elif self._courier.has_answered:
+            self._breaker.worked()
 
-    async def ask(self, doing: str, call: Callable[[Client], Awaitable[object]], starts_a_run: bool = False) -> Any:
+    async def ask(
+        self,
+        doing: str,
+        call: Callable[[Client], Awaitable[object]],
+        starts_a_run: bool = False,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> Any:
         """The JSON that Replicate answered to ``call``.
 
         ``doing`` completes "Replicate refused to …". Raises the kinds of ``ProviderError``; once a request that
-        ``starts_a_run`` may have left, every failure without a clear answer is ``OutcomeUnknown``.
+        ``starts_a_run`` may have left, every failure without a clear answer is ``OutcomeUnknown``. ``headers`` are for
+        what the official client has no argument for.
         """
-        left = self._deadline - asyncio.get_running_loop().time()
+        for attempt in itertools.count(1):
+            try:
+                return await self._once(doing, call, starts_a_run, headers)
+            except ProviderDown as error:
+                pause = self._pause(error, attempt, starts_a_run)
+                if pause is None:
+                    raise
+                await asyncio.sleep(pause)
+
+    def _pause(self, error: ProviderDown, attempt: int, starts_a_run: bool) -> float | None:
+        """How long to wait before the next attempt; None when there is to be none."""
+        if attempt >= ATTEMPTS or not self._courier.is_passing:
+            return None
+        # Random from nothing up, so that those who failed together do not come back together.
+        pause = max(
+            random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (attempt - 1))),  # noqa: S311
+            float(error.fields.get("retry_after") or 0),
+        )
+        # A start that has too little time for its answer leaves us in doubt for nothing.
+        needed = self._seconds / 2 if starts_a_run else 1.0
+        return pause if pause <= _LONGEST_PAUSE and pause + needed <= self._left() else None
+
+    def _left(self) -> float:
+        return self._deadline - asyncio.get_running_loop().time()
+
+    async def _once(
+        self,
+        doing: str,
+        call: Callable[[Client], Awaitable[object]],
+        starts_a_run: bool,
+        headers: Mapping[str, str],
+    ) -> Any:
+        courier, left = self._courier, self._left()
+        courier.begin(doing, max(left, 0.0), starts_a_run, headers)
         if left <= 0:
-            raise ProviderDown(f"Replicate took more than {self._timeout_seconds:g} s to {doing}. Try again.")
-        courier = self._courier
-        courier.begin(doing, left, starts_a_run)
+            raise ProviderDown(f"Replicate took more than {self._seconds:g} s to {doing}. Try again.")
         try:
             await asyncio.wait_for(call(self._client), left)
         except ProviderError:
             raise
         except TimeoutError:
-            courier.unanswered(f"gave no answer in {self._timeout_seconds:g} s", courier.has_sent)
+            courier.unanswered(f"gave no answer in {self._seconds:g} s", courier.has_sent)
         except httpx.InvalidURL:
             courier.unanswered("could not be asked: its base address is not a URL", sent=False)
         except (ValueError, TypeError, KeyError, AttributeError) as refusal:
@@ -82,22 +142,29 @@ class Wire:
 
 
 class Courier(httpx.AsyncBaseTransport):
-    """Carries one request at a time, once."""
+    """Carries one request at a time, once.
 
-    def __init__(self, secrets: list[str]) -> None:
-        self._inner = httpx.AsyncHTTPTransport(verify=_trusted())
+    ``has_sent``: some of it may have reached the vendor. ``is_passing``: it failed in a way that may be over soon.
+    """
+
+    def __init__(self, secrets: list[str], road: Road) -> None:
+        self._inner = httpx.AsyncHTTPTransport(verify=_trusted(road.authorities), proxy=road.proxy)
+        self._connect_seconds = road.connect_seconds
         self._secrets = secrets
-        self.begin("ask", 0.0, False)
+        self.has_answered = False
+        self.begin("ask", 0.0, False, {})
 
-    def begin(self, doing: str, seconds: float, starts_a_run: bool) -> None:
-        self._doing, self._seconds, self._starts_a_run = doing, seconds, starts_a_run
-        self.has_sent = False
+    def begin(self, doing: str, seconds: float, starts_a_run: bool, headers: Mapping[str, str]) -> None:
+        self._doing, self._seconds, self._starts_a_run, self._headers = doing, seconds, starts_a_run, headers
+        self.has_sent = self.is_passing = False
         self.answer: Any = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        request.headers.update(self._headers)
+        connect = min(self._connect_seconds, self._seconds)
         # The official client takes the time limit away when it creates a prediction; put one back.
         request.extensions["timeout"] = {
-            "connect": CONNECT_SECONDS, "pool": CONNECT_SECONDS, "read": self._seconds, "write": self._seconds,
+            "connect": connect, "pool": connect, "read": self._seconds, "write": self._seconds,
         }  # fmt: skip
         request.extensions["trace"] = self._watch
         if correlation.correlation_id():
@@ -107,7 +174,9 @@ class Courier(httpx.AsyncBaseTransport):
             response = await self._inner.handle_async_request(request)
             body = await response.aread()
         except httpx.TransportError as failure:
+            self.is_passing = True
             self.unanswered(f"could not be reached ({type(failure).__name__})", self.has_sent)
+        self.has_answered = response.status_code < 500
         if not response.is_success:
             self._refused(response)
         try:
@@ -129,6 +198,7 @@ class Courier(httpx.AsyncBaseTransport):
 
     def _refused(self, response: httpx.Response) -> NoReturn:
         status, problem = response.status_code, _problem(response)
+        self.is_passing = status >= 500 or status in (408, 429)
         detail = redact(str(problem.get("detail") or problem.get("title") or "no reason given"), self._secrets)
         detail = detail.strip()[:_MAX_DETAIL]
         if status == 429:
@@ -148,15 +218,19 @@ class Courier(httpx.AsyncBaseTransport):
             f"Replicate refused to {self._doing}: {detail}{_NEXT_STEP.get(status, '')}", provider_status=status
         )
 
-    async def _watch(self, event: str, _: Any) -> None:
-        if event.endswith("send_request_headers.started"):
+    async def _watch(self, event: str, told: Any) -> None:
+        # What asks a proxy for a tunnel is for the proxy alone.
+        if event.endswith("send_request_headers.started") and told["request"].method != b"CONNECT":
             self.has_sent = True
 
 
 @functools.cache
-def _trusted() -> ssl.SSLContext:
+def _trusted(authorities: str | None) -> ssl.SSLContext:
     """Loading the certificates takes longer than most calls, so it is done once."""
-    return httpx.create_ssl_context()
+    context = httpx.create_ssl_context()
+    if authorities:
+        context.load_verify_locations(authorities)
+    return context
 
 
 def _plain(headers: httpx.Headers) -> list[tuple[str, str]]:

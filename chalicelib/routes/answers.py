@@ -51,6 +51,8 @@ def job(job: Job, now: datetime) -> dict[str, Any]:
             "warnings": list(job.warnings),
             "links": job.links or {},
             "imported": job.adopted,
+            "model_version": job.model_version,
+            "max_run_minutes": job.max_run_minutes,
         },
         "is_terminal": job.is_terminal,
         "is_active": not job.is_terminal,

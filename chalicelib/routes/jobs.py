@@ -195,6 +195,8 @@ def _submit(call: Call) -> tuple[Job, bool]:
             upload_id=body.upload_id,
             hardware=body.hardware_profile,
             run_name=body.tracker_run_name,
+            version=call.query("version") or body.version or None,
+            max_run_minutes=body.max_run_minutes,
             once=call.headers.get("idempotency-key") or body.idempotency_key,
         ),
         by=call.caller,

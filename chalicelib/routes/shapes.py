@@ -64,6 +64,8 @@ class SubmitBody(BaseModel):
     hardware_profile: str | None = Field(None, max_length=60)
     tracker_run_name: str | None = Field(None, max_length=200)
     idempotency_key: str | None = None
+    version: str | None = Field(None, max_length=200)
+    max_run_minutes: int | None = Field(None, ge=1, le=7 * 24 * 60, strict=True)
 
 
 class SyncBody(BaseModel):

@@ -316,6 +316,8 @@ def job_item(job: Job) -> Item:
         "adopted": job.adopted,
         "cost": job.cost_micros,
         "cost_is_final": job.cost_is_final,
+        "model_version": job.model_version,
+        "max_run_minutes": job.max_run_minutes,
     }
     if job.next_look_at and job.phase not in TERMINAL:
         item |= keys.due(job.id, job.next_look_at)
@@ -353,6 +355,8 @@ def _job(item: Item) -> Job:
         adopted=read.get("adopted", False),
         cost_micros=read["cost"],
         cost_is_final=read["cost_is_final"],
+        model_version=read.get("model_version"),
+        max_run_minutes=read.get("max_run_minutes"),
     )
 
 

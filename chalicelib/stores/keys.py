@@ -17,6 +17,9 @@ RUN#<provider>#<run>              RUN                   which job a vendor's run
 LAUNCH#<launch key>               LAUNCH                which job a launch key belongs to
 WEBHOOK#<provider>#<message>      WEBHOOK               a webhook that was heard; TTL
 ACCESSKEY#<access key>            ACCESSKEY             the prefix that a storage key reaches; TTL after the job
+TURN#<name>                       TURN                  when slow work that one process does is due
+INSTALLATION                      INSTALLATION          the mark that our launch keys end with
+BREAKER#<provider>                BREAKER               whether a provider is left alone; TTL
 APIKEY#<id>                       APIKEY                an API key's hash, owner and scopes; index: by_tenant; TTL
 """
 
@@ -98,6 +101,18 @@ def launch_row(launch_key: str) -> Key:
 
 def webhook_row(provider: str, message_id: str) -> Key:
     return Key(f"WEBHOOK#{provider}#{message_id}", "WEBHOOK")
+
+
+def turn_row(name: str) -> Key:
+    return Key(f"TURN#{name}", "TURN")
+
+
+def installation_row() -> Key:
+    return Key("INSTALLATION", "INSTALLATION")
+
+
+def breaker_row(provider: str) -> Key:
+    return Key(f"BREAKER#{provider}", "BREAKER")
 
 
 def access_key_row(access_key: str) -> Key:

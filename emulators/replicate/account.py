@@ -9,11 +9,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from emulators.replicate import catalogue, pages, problems
+from emulators.replicate.signing import WebhookSecret
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    webhook_secret: str
+    webhook_secret: WebhookSecret
 
     def routes(self) -> list[Route]:
         return [
@@ -35,7 +36,7 @@ class Account:
         return JSONResponse([{"name": sku.name, "sku": sku.sku} for sku in catalogue.HARDWARE.values()])
 
     async def secret(self, _: Request) -> Response:
-        return JSONResponse({"key": self.webhook_secret})
+        return JSONResponse({"key": self.webhook_secret.value})
 
     async def models(self, request: Request) -> Response:
         found = list(catalogue.MODELS.values())

@@ -29,7 +29,8 @@ _JOURNAL_LENGTH = 5000
 def build(settings: Settings, clock: moments.Clock = moments.now) -> ASGIApp:
     """The whole server as one ASGI app; its lifespan takes up, and on the way out ends, the runs."""
     store = Store(settings.state)
-    secret = settings.webhook_secret or store.setting("webhook_secret", signing.new_secret())
+    kept = settings.webhook_secret or store.setting("webhook_secret", signing.new_secret())
+    secret = signing.WebhookSecret(kept)
     postman = Postman(secret, settings.speed, _notes(store))
     runs = Runs(store, settings, postman, clock)
     book = FaultBook(settings.faults)
@@ -48,7 +49,7 @@ def build(settings: Settings, clock: moments.Clock = moments.now) -> ASGIApp:
             *Account(secret).routes(),
             *Predictions(store, runs, settings, clock).routes(),
             *Uploads(store, store.setting("files_secret", signing.new_secret()), clock).routes(),
-            *Control(store, runs, postman, book, entries).routes(),
+            *Control(store, runs, postman, book, entries, secret).routes(),
         ],
         exception_handlers={Problem: gateway.problem, HTTPException: gateway.unknown_route},
         lifespan=lifespan,

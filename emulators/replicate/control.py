@@ -14,6 +14,7 @@ from starlette.routing import Route
 from emulators.replicate import bill, problems
 from emulators.replicate.faults import KINDS, FaultBook, Unreadable
 from emulators.replicate.runs import Runs
+from emulators.replicate.signing import WebhookSecret
 from emulators.replicate.store import Store
 from emulators.replicate.webhooks import Postman
 
@@ -27,6 +28,7 @@ class Control:
     postman: Postman
     book: FaultBook
     entries: deque[dict[str, Any]]
+    secret: WebhookSecret
 
     def routes(self) -> list[Route]:
         return [
@@ -37,6 +39,7 @@ class Control:
             Route("/_emu/predictions", self.predictions, methods=["GET"]),
             Route("/_emu/predictions/{id}/remove-data", self.remove_data, methods=["POST"]),
             Route("/_emu/bill", self.bill, methods=["GET"]),
+            Route("/_emu/webhook-secret", self.rotate, methods=["POST"]),
             Route("/_emu/reset", self.reset, methods=["POST"]),
         ]
 
@@ -91,6 +94,10 @@ class Control:
 
     async def bill(self, _: Request) -> Response:
         return JSONResponse(bill.invoice(self.store.page(limit=_ALL)))
+
+    async def rotate(self, _: Request) -> Response:
+        """A new secret for the account, until the server ends: whoever knows the old one must ask again."""
+        return JSONResponse({"key": self.secret.rotate()}, 201)
 
     async def reset(self, request: Request) -> Response:
         """Ends every run and forgets everything but the webhook secret."""

@@ -6,6 +6,18 @@ import base64
 import hashlib
 import hmac
 import secrets
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class WebhookSecret:
+    """The account's one secret, which may be changed while the server runs."""
+
+    value: str
+
+    def rotate(self) -> str:
+        self.value = new_secret()
+        return self.value
 
 
 def new_secret() -> str:

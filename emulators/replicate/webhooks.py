@@ -48,7 +48,7 @@ class _Line:
 class Postman:
     """``on_terminal`` hears the prediction's id when its terminal news was delivered or given up."""
 
-    def __init__(self, secret: str, speed: float, on_terminal: Callable[[str], None]) -> None:
+    def __init__(self, secret: signing.WebhookSecret, speed: float, on_terminal: Callable[[str], None]) -> None:
         self._secret = secret
         self._speed = speed
         self._on_terminal = on_terminal
@@ -124,7 +124,7 @@ class Postman:
         faults = news.prediction.faults
         body = json.dumps(shown.prediction(news.prediction), ensure_ascii=False, separators=(",", ":")).encode()
         timestamp = int(time.time()) - int(faults.get("old_timestamp", 0))
-        secret = signing.new_secret() if "bad_signature" in faults else self._secret
+        secret = signing.new_secret() if "bad_signature" in faults else self._secret.value
         signatures = [signing.sign(secret, news.message_id, timestamp, body)]
         if "two_signatures" in faults:
             signatures.insert(0, signing.sign(signing.new_secret(), news.message_id, timestamp, body))

@@ -128,7 +128,7 @@ def test_a_start_that_never_arrived_has_no_run(emulator, trainer, bucket):
     assert run(trainer.find_run(asked.launch_key, AN_HOUR_AGO)) is None
 
 
-@pytest.mark.parametrize(("fault", "error"), [("throttle=3", ProviderDown), ("insufficient_credit", ProviderRefused)])
+@pytest.mark.parametrize(("fault", "error"), [("throttle=60", ProviderDown), ("insufficient_credit", ProviderRefused)])
 def test_a_refused_start_has_its_name(emulator, trainer, bucket, fault, error):
     asked = order(bucket)
     emulator.fault(fault, contains=asked.launch_key)

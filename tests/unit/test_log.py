@@ -24,6 +24,7 @@ GIVEN = {
     "REPLICATE_API_TOKEN": "plain-vendor-value",
     "REPLICATE_WEBHOOK_SECRET": 'signing "value" + more',
     "HF_TOKEN": "plain-hub-value",
+    "STCLOUD_PROVIDER_PROXY": "http://me:plain-proxy-value@proxy.example",
     "STCLOUD_LINK_SECRET": "plain-link-value",
     "STCLOUD_ISSUER_ACCESS_KEY": "plain-issuer-name",
     "STCLOUD_ISSUER_SECRET_KEY": "plain-issuer-value",

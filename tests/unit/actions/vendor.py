@@ -14,6 +14,7 @@ from standardwebhooks import Webhook
 from chalicelib.domain.errors import BadCredentials, OutcomeUnknown, ProviderDown, ProviderRefused
 from chalicelib.domain.moments import from_text, maybe_from_text, maybe_to_text, to_text
 from chalicelib.domain.money import as_decimal, micros_for
+from chalicelib.domain.ports import Survey
 from chalicelib.domain.runs import CloudJobInfo, CloudJobStatus, LaunchOrder, Offer
 from tests.unit.actions.bytes_in_memory import BytesInMemory
 
@@ -122,6 +123,10 @@ class PretendVendor:
         self._answer()
         listed = [run for run in self.runs if run.created_at + self.moods.lists_late <= self._clock()]
         return next((self.seen(run) for run in reversed(listed) if run.key == launch_key), None)
+
+    async def survey(self, since: datetime) -> Survey:
+        self._answer()
+        return Survey([self.seen(run) for run in reversed(self.runs) if run.created_at >= since], complete=True)
 
     async def cancel_job(self, job_id: str) -> CloudJobInfo:
         self._answer()
