@@ -34,10 +34,11 @@ from chalicelib.actions.submit import Submit
 from chalicelib.actions.sweep import Sweep, Swept
 from chalicelib.actions.upload import Uploading
 from chalicelib.domain.callers import LOCAL, Caller
+from chalicelib.domain.dataset_delivery import Mode
 from chalicelib.domain.errors import BadCredentials, Unauthenticated
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.links import LinkMaker
-from chalicelib.domain.ports import Clock, DeliveryKeys, Jobs, Objects, Telemetry, Trainers
+from chalicelib.domain.ports import Clock, DeliveryKeys, Jobs, LendsDatasets, Objects, Telemetry, Trainers
 from chalicelib.observe import logs
 from chalicelib.observe.metrics import EmbeddedMetrics, SpokenMetrics
 from chalicelib.observe.moves import Moves
@@ -115,6 +116,7 @@ class Services:
     uploading: Uploading
     hand_over: HandOver
     hear_webhook: HearWebhook
+    deliveries: tuple[Mode, ...]
     sweep: Sweep
     examine: Examine
     telemetry: Telemetry
@@ -173,6 +175,7 @@ def assemble(
         hf_token=settings.hf_token,
         clock=clock,
     )
+    lends = isinstance(keys, LendsDatasets) and keys.can_lend
     uploading = Uploading(uploads, objects, chosen, clock, new_id)
     steer = Steer(jobs, outbox, carry_out, clock)
     return Services(
@@ -183,7 +186,7 @@ def assemble(
         jobs=jobs,
         settings=chosen,
         trainers=trainers,
-        submit=Submit(jobs, uploads, objects, trainers, carry_out, bool(settings.hf_token), clock, new_id),
+        submit=Submit(jobs, uploads, objects, trainers, carry_out, bool(settings.hf_token), lends, clock, new_id),
         steer=steer,
         follow=follow,
         deliver=Deliver(objects),
@@ -192,6 +195,7 @@ def assemble(
         hand_over=hand_over,
         hear_webhook=HearWebhook(jobs, journal, reconcile, carry_out, trainers, telemetry, clock),
         sweep=Sweep(jobs, outbox, carry_out, reconcile, uploading, telemetry, clock),
+        deliveries=(Mode.ARCHIVE, Mode.REMOTE) if lends else (Mode.ARCHIVE,),
         examine=Examine(
             {
                 "database": lambda: chosen.check(),

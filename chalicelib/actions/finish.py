@@ -66,6 +66,8 @@ class Finish:
             upload = self._uploads.get(job.tenant, str(job.upload_id))
         except NotFound:
             return Event(now, EventKind.DATA_DELETED, job.phase, "The uploaded data was deleted before.")
+        for cache in self._objects.list("datasets", upload.caches):
+            self._objects.delete("datasets", cache.key)
         self._objects.delete("datasets", upload.key)
         if self._objects.head("datasets", upload.key) is not None:
             raise ProviderDown("The object store still has the uploaded data after it was deleted; trying again.")

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.domain.callers import Caller
-from chalicelib.domain.configs import fingerprint, hub_target, normalise, plan_dataset
+from chalicelib.domain.configs import fingerprint, hub_target, normalise
+from chalicelib.domain.dataset_delivery import Mode, plan_dataset
 from chalicelib.domain.errors import InvalidConfig, NotFound, UploadNotReady, no_such_upload
 from chalicelib.domain.jobs import Event, EventKind, Job, Phase
 from chalicelib.domain.last_step import publishing_last_weights
@@ -27,6 +28,7 @@ class Submission:
     upload_id: str | None = None
     hardware: str | None = None
     run_name: str | None = None
+    delivery: Mode = Mode.AUTO
     once: str | None = None
 
 
@@ -39,6 +41,7 @@ class Submit:
         trainers: Trainers,
         carry_out: Callable[[Intent], None],
         can_push: bool,
+        can_lend: bool,
         clock: Clock,
         new_id: NewId,
     ) -> None:
@@ -48,6 +51,7 @@ class Submit:
         self._trainers = trainers
         self._carry_out = carry_out
         self._can_push = can_push
+        self._can_lend = can_lend
         self._clock = clock
         self._new_id = new_id
 
@@ -79,7 +83,7 @@ class Submit:
         options, changes = publishing_last_weights(prepared.config)
         dataloader = [strip_secrets(entry)[0] for entry in wanted.dataloader]
         upload = self._upload(wanted, by)
-        plan = plan_dataset(dataloader, upload is not None)
+        plan = plan_dataset(dataloader, upload is not None, wanted.delivery, self._can_lend)
         self._objects.check_reach()
         now = self._clock()
         job_id = f"j-{self._new_id()}"
@@ -98,10 +102,12 @@ class Submit:
             run_name=wanted.run_name,
             upload_id=upload.id if upload else None,
             hub_model_id=hub,
+            delivery=plan.mode,
+            delivery_why=plan.why,
             warnings=(*prepared.warnings, *changes, *plan.warnings, *_left_out(removed)),
         )
         config = {**options, "--output_dir": f"output/{job.launch_key}"}
-        return job, Order(config, plan.dataloader, wanted.lycoris), upload
+        return job, Order(config, plan.dataloader, wanted.lycoris, list(plan.folders) or None), upload
 
     def _hub(self, config: dict[str, Any]) -> str | None:
         target = hub_target(config)
@@ -139,7 +145,7 @@ class Submit:
             return None
         if len(wanted.once) > 200:
             raise InvalidConfig("The idempotency key is longer than 200 characters. Use a UUID.")
-        told = (wanted.config, wanted.provider, wanted.dataloader, wanted.lycoris, wanted.hardware)
+        told = (wanted.config, wanted.provider, wanted.dataloader, wanted.lycoris, wanted.hardware, wanted.delivery)
         sent = self._data_sent(wanted, by)
         return OnceKey(by.owner, wanted.once, fingerprint(*told, sent, wanted.config_name, wanted.run_name))
 

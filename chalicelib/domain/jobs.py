@@ -98,6 +98,7 @@ class IllegalMove(CloudError):
 class Job:
     """``launch_key`` names the run at the provider; ``run_id`` is the provider's own name for it, once known.
 
+    ``delivery``: how the datasets reach the trainer, in a word (``dataset_delivery.Mode``) and a sentence.
     Money: ``cost_micros`` is None until the provider's measure is known; ``price_micros_per_second`` covers all GPUs.
     """
 
@@ -116,6 +117,8 @@ class Job:
     run_name: str | None = None
     upload_id: str | None = None
     hub_model_id: str | None = None
+    delivery: str | None = None
+    delivery_why: str | None = None
     run_id: str | None = None
     links: dict[str, str] | None = None
     warnings: tuple[str, ...] = ()

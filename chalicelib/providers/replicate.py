@@ -94,6 +94,7 @@ class ReplicateTrainer(CloudTrainerService):
         secrets = [order.hf_token or ""]
         if order.delivery:
             secrets += [order.delivery.secret_key, order.delivery.session_token or ""]
+        secrets += [str(entry.get("aws_secret_access_key") or "") for entry in order.dataloader or ()]
         async with self._wire(secrets) as wire:
             model = f"{prices_data.OWNER}/{prices_data.MODEL_PREFIX}{offer.hardware}"
             version = await self._newest_version(wire, model)
