@@ -38,6 +38,7 @@ from chalicelib.domain.dataset_delivery import Mode
 from chalicelib.domain.errors import BadCredentials, Unauthenticated
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.links import LinkMaker
+from chalicelib.domain.senders import Senders, senders
 from chalicelib.domain.ports import Clock, DeliveryKeys, Jobs, LendsDatasets, Objects, Telemetry, Trainers
 from chalicelib.observe import logs
 from chalicelib.observe.metrics import EmbeddedMetrics, SpokenMetrics
@@ -116,6 +117,7 @@ class Services:
     uploading: Uploading
     hand_over: HandOver
     hear_webhook: HearWebhook
+    senders: Senders
     deliveries: tuple[Mode, ...]
     sweep: Sweep
     examine: Examine
@@ -173,9 +175,22 @@ def assemble(
         finish=finish,
         webhook_url=webhook_urls(settings),
         hf_token=settings.hf_token,
+        gated=settings.gated_models,
         clock=clock,
     )
     lends = isinstance(keys, LendsDatasets) and keys.can_lend
+    submit = Submit(
+        jobs=jobs,
+        uploads=uploads,
+        objects=objects,
+        trainers=trainers,
+        carry_out=carry_out,
+        has_token=bool(settings.hf_token),
+        gated=settings.gated_models,
+        can_lend=lends,
+        clock=clock,
+        new_id=new_id,
+    )
     uploading = Uploading(uploads, objects, chosen, clock, new_id)
     steer = Steer(jobs, outbox, carry_out, clock)
     return Services(
@@ -186,7 +201,7 @@ def assemble(
         jobs=jobs,
         settings=chosen,
         trainers=trainers,
-        submit=Submit(jobs, uploads, objects, trainers, carry_out, bool(settings.hf_token), lends, clock, new_id),
+        submit=submit,
         steer=steer,
         follow=follow,
         deliver=Deliver(objects),
@@ -195,6 +210,7 @@ def assemble(
         hand_over=hand_over,
         hear_webhook=HearWebhook(jobs, journal, reconcile, carry_out, trainers, telemetry, clock),
         sweep=Sweep(jobs, outbox, carry_out, reconcile, uploading, telemetry, clock),
+        senders=senders(settings.webhook_allow, settings.trusted_proxies),
         deliveries=(Mode.ARCHIVE, Mode.REMOTE) if lends else (Mode.ARCHIVE,),
         examine=Examine(
             {

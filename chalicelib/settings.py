@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from chalicelib.domain.senders import network
+
 ONE_HOUR = 3600
 SECRETS = "STCLOUD_SECRETS"
 LEVELS = ("debug", "info", "warning", "error")
@@ -44,6 +46,9 @@ class Settings:
     log_level: str = "info"
     tracing: bool = False
     metrics_namespace: str = "simpletuner-cloud"
+    webhook_allow: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
+    gated_models: tuple[str, ...] = ()
     aws_endpoint: str | None = None
     delivery_role: str | None = None
     delivery_seconds: int = ONE_HOUR
@@ -88,6 +93,9 @@ def read(environment: Mapping[str, str]) -> Settings:
         log_level=_choice(given, "STCLOUD_LOG_LEVEL", LEVELS, "info"),
         tracing=_choice(given, "STCLOUD_TRACING", ("true", "false"), "false") == "true",
         metrics_namespace=given.get("STCLOUD_METRICS_NAMESPACE", "simpletuner-cloud"),
+        webhook_allow=_networks(given, "STCLOUD_WEBHOOK_ALLOW"),
+        trusted_proxies=_networks(given, "STCLOUD_TRUSTED_PROXIES"),
+        gated_models=_words(given, "STCLOUD_GATED_MODELS"),
         aws_endpoint=_address(given, "AWS_ENDPOINT_URL_S3") or _address(given, "AWS_ENDPOINT_URL"),
         delivery_role=given.get("STCLOUD_DELIVERY_ROLE"),
         delivery_seconds=_whole(given, "STCLOUD_DELIVERY_SECONDS", ONE_HOUR, 900, 12 * ONE_HOUR),
@@ -115,6 +123,19 @@ def _choice(given: Mapping[str, str], name: str, choices: tuple[str, ...], other
     if text not in choices:
         raise BadSetting(f"{name} must be one of {', '.join(choices)}, not '{text[:40]}'.")
     return text
+
+
+def _words(given: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(given.get(name, "").replace(",", " ").split())
+
+
+def _networks(given: Mapping[str, str], name: str) -> tuple[str, ...]:
+    for word in _words(given, name):
+        try:
+            network(word)
+        except ValueError:
+            raise BadSetting(f"{name} takes addresses and ranges such as 203.0.113.0/24, not '{word[:60]}'.") from None
+    return _words(given, name)
 
 
 def _folder(given: Mapping[str, str], name: str, otherwise: str) -> Path:

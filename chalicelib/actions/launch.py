@@ -14,7 +14,7 @@ turns up is stopped and its bill written down. Only then is the cost settled: wh
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -30,9 +30,10 @@ from chalicelib.domain.errors import (
     ProviderDown,
     ProviderRefused,
 )
+from chalicelib.domain.gating import needs_token
 from chalicelib.domain.jobs import Job, Phase, Reason
 from chalicelib.domain.outbox import GIVE_UP_AFTER, WATCH_FOR, Intent
-from chalicelib.domain.ports import Clock, DeliveryKeys, Jobs, LendsDatasets, Outbox, Trainers, Uploads
+from chalicelib.domain.ports import Clock, DeliveryKeys, Jobs, LendsDatasets, Order, Outbox, Trainers, Uploads
 from chalicelib.domain.runs import CloudJobInfo, LaunchOrder
 from chalicelib.domain.sightings import Change, ending, has_ended
 from chalicelib.domain.uploads import Upload
@@ -67,6 +68,7 @@ class Launch:
         follow_up: Callable[[Change | None], None],
         webhook_url: Callable[[Job], str | None],
         hf_token: str | None,
+        gated: Sequence[str],
         clock: Clock,
     ) -> None:
         self._jobs = jobs
@@ -79,6 +81,7 @@ class Launch:
         self._follow_up = follow_up
         self._webhook_url = webhook_url
         self._hf_token = hf_token
+        self._gated = gated
         self._clock = clock
 
     def __call__(self, job: Job, intent: Intent) -> None:
@@ -175,7 +178,7 @@ class Launch:
             images_url=images_url,
             delivery=self._keys.issue(job.tenant, job.id),
             hub_model_id=job.hub_model_id,
-            hf_token=self._hf_token,
+            hf_token=self._hf_token if self._needs_token(job, order) else None,
             webhook_url=self._webhook_url(job),
         )
 
@@ -194,6 +197,9 @@ class Launch:
         }
         buckets = {bucket_of(number) for number in range(len(folders))}
         return [entry | access if entry.get("aws_bucket_name") in buckets else entry for entry in dataloader]
+
+    def _needs_token(self, job: Job, order: Order) -> bool:
+        return needs_token(order.config, order.dataloader, job.hub_model_id, self._gated)
 
     def _record(self, job: Job, info: CloudJobInfo) -> None:
         """The run belongs to the job from now on, unless a webhook has brought another one first."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ from chalicelib.domain.callers import Caller
 from chalicelib.domain.configs import fingerprint, hub_target, normalise
 from chalicelib.domain.dataset_delivery import Mode, plan_dataset
 from chalicelib.domain.errors import InvalidConfig, NotFound, UploadNotReady, no_such_upload
+from chalicelib.domain.gating import gated_models
 from chalicelib.domain.jobs import Event, EventKind, Job, Phase
 from chalicelib.domain.last_step import publishing_last_weights
 from chalicelib.domain.outbox import Intent, IntentKind
@@ -40,7 +41,8 @@ class Submit:
         objects: Objects,
         trainers: Trainers,
         carry_out: Callable[[Intent], None],
-        can_push: bool,
+        has_token: bool,
+        gated: Sequence[str],
         can_lend: bool,
         clock: Clock,
         new_id: NewId,
@@ -50,7 +52,8 @@ class Submit:
         self._objects = objects
         self._trainers = trainers
         self._carry_out = carry_out
-        self._can_push = can_push
+        self._has_token = has_token
+        self._gated = gated
         self._can_lend = can_lend
         self._clock = clock
         self._new_id = new_id
@@ -104,19 +107,28 @@ class Submit:
             hub_model_id=hub,
             delivery=plan.mode,
             delivery_why=plan.why,
-            warnings=(*prepared.warnings, *changes, *plan.warnings, *_left_out(removed)),
+            warnings=(*prepared.warnings, *changes, *plan.warnings, *_left_out(removed), *self._locked(options)),
         )
         config = {**options, "--output_dir": f"output/{job.launch_key}"}
         return job, Order(config, plan.dataloader, wanted.lycoris, list(plan.folders) or None), upload
 
     def _hub(self, config: dict[str, Any]) -> str | None:
         target = hub_target(config)
-        if target and not self._can_push:
+        if target and not self._has_token:
             raise InvalidConfig(
                 f"The config pushes to '{target}', and no Hugging Face token is set here. "
                 "Set HF_TOKEN where this server runs, or take 'push_to_hub' out of the config."
             )
         return target
+
+    def _locked(self, config: dict[str, Any]) -> tuple[str, ...]:
+        """Told, not refused: the list of gated models is ours, and licences change."""
+        locked = [] if self._has_token else gated_models(config, self._gated)
+        return tuple(
+            f"'{model}' is gated: Hugging Face gives it only to people who have accepted its licence, and no token is "
+            "set here, so the run will probably fail. Set HF_TOKEN where this server runs."
+            for model in locked
+        )
 
     def _upload(self, wanted: Submission, by: Caller) -> Upload | None:
         """An unknown upload beside a dataloader is SimpleTuner's progress key: its UI names what it never sends."""

@@ -77,6 +77,7 @@ def read_run(body: object, now: datetime, price_of: PriceOf) -> CloudJobInfo:
         billed_micros=billed,
         billing_is_final=final,
         launch_key=launch_key_of(body),
+        purged=body.get("data_removed") is True,
         links=_links(body.get("urls")),
     )
 

@@ -12,6 +12,7 @@ webhooks = Blueprint(__name__)
 
 
 def replicate(call: Call) -> Any:
+    call.services.senders.check(call.peer, call.headers.get("x-forwarded-for", ""))
     heard = call.services.hear_webhook("replicate", call.headers, call.raw_body)
     body: dict[str, Any] = {"status": heard.status}
     if heard.job_id:

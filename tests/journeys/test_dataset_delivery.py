@@ -98,3 +98,26 @@ def test_one_folder_of_images_goes_as_an_archive_unless_told_otherwise(
     assert other["metadata"]["delivery"]["mode"] == "remote"
     for job in (plain, other):
         assert world.until(job["job_id"], "completed", "failed")["status"] == "completed"
+
+
+TOKEN = "hf_" + "Ab1" * 11
+
+
+@pytest.mark.parametrize(("base", "sent"), [("black-forest-labs/FLUX.1-dev", True), ("someone/open-model", False)])
+def test_the_hugging_face_token_goes_to_gated_bases_only_and_is_shown_nowhere(
+    tmp_path: Path, images: Path, config: Path, base: str, sent: bool
+) -> None:
+    world = World(tmp_path, more={"HF_TOKEN": TOKEN})
+    config.write_text(json.dumps({"--pretrained_model_name_or_path": base, "--max_train_steps": 10}))
+    try:
+        world.start_vendor()
+        world.start_server()
+        job_id = submit(world, config, "--data", str(images))["job"]["job_id"]
+        assert ("hf_token" in world.predictions()[0]["input"]) is sent
+        world.until(job_id, "completed", "failed")
+        for path in ("", "/events", "/logs"):
+            assert TOKEN not in json.dumps(world.get(f"/api/cloud/jobs/{job_id}{path}"))
+    finally:
+        world.stop()
+    stored = b"".join(path.read_bytes() for path in (tmp_path / "state").glob("cloud.db*"))
+    assert job_id.encode() in stored and TOKEN.encode() not in stored
