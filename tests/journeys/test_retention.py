@@ -40,10 +40,13 @@ def test_log_losses_and_files_stay_when_the_vendor_has_deleted_them(world: World
 
 
 def test_a_server_that_slept_too_long_says_that_the_log_is_not_whole(world: World, config: Path, images: Path) -> None:
+    silent = {"match": {"all": True}, "faults": ["lose_webhooks", "step_seconds=0.1"]}
+    httpx.post(f"{world.vendor}/_emu/faults", json=silent).raise_for_status()
     job_id = _submit(world, config, images)
-    world.until(job_id, "running")
-    world.kill_server()
     deadline = time.monotonic() + 90
+    while "Steps:" not in world.get(f"/api/cloud/jobs/{job_id}/logs")["logs"] and time.monotonic() < deadline:
+        time.sleep(0.2)
+    world.kill_server()
     while world.predictions()[0]["completed_at"] is None and time.monotonic() < deadline:
         time.sleep(0.2)
     run = world.predictions()[0]["id"]
@@ -53,7 +56,9 @@ def test_a_server_that_slept_too_long_says_that_the_log_is_not_whole(world: Worl
     log = world.get(f"/api/cloud/jobs/{job_id}/logs")
     assert log["complete"] and "Steps: 100%" not in log["logs"]
     messages = [event["message"] for event in world.get(f"/api/cloud/jobs/{job_id}/events")["events"]]
-    assert [message for message in messages if "in time" in message and "replicate has deleted its log" in message]
+    assert [message for message in messages if "in time" in message and "replicate has deleted its log" in message], (
+        messages
+    )
 
 
 def test_webhooks_come_from_allowed_addresses_whatever_a_header_says(tmp_path: Path) -> None:
