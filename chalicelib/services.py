@@ -27,6 +27,7 @@ from chalicelib.actions.examine import Examine
 from chalicelib.actions.finish import Finish
 from chalicelib.actions.follow import Follow
 from chalicelib.actions.hand_over import HandOver
+from chalicelib.actions.hear_trainer import HearTrainer, event_address
 from chalicelib.actions.hear_webhook import HearWebhook
 from chalicelib.actions.reconcile import Reconcile
 from chalicelib.actions.steer import Steer
@@ -117,6 +118,7 @@ class Services:
     uploading: Uploading
     hand_over: HandOver
     hear_webhook: HearWebhook
+    hear_trainer: HearTrainer
     senders: Senders
     deliveries: tuple[Mode, ...]
     sweep: Sweep
@@ -174,6 +176,7 @@ def assemble(
         reconcile=reconcile,
         finish=finish,
         webhook_url=webhook_urls(settings),
+        events_url=functools.partial(event_address, links),
         hf_token=settings.hf_token,
         gated=settings.gated_models,
         clock=clock,
@@ -210,6 +213,7 @@ def assemble(
         hand_over=hand_over,
         hear_webhook=HearWebhook(jobs, journal, reconcile, carry_out, trainers, telemetry, clock),
         sweep=Sweep(jobs, outbox, carry_out, reconcile, uploading, telemetry, clock),
+        hear_trainer=HearTrainer(jobs, reconcile, carry_out, trainers, links, clock),
         senders=senders(settings.webhook_allow, settings.trusted_proxies),
         deliveries=(Mode.ARCHIVE, Mode.REMOTE) if lends else (Mode.ARCHIVE,),
         examine=Examine(

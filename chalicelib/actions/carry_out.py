@@ -45,6 +45,7 @@ class CarryOut:
         reconcile: Reconcile,
         finish: Finish,
         webhook_url: Callable[[Job], str | None],
+        events_url: Callable[[Job], str | None],
         hf_token: str | None,
         gated: Sequence[str],
         clock: Clock,
@@ -56,7 +57,19 @@ class CarryOut:
         self._finish = finish
         self._clock = clock
         self._launch = Launch(
-            jobs, outbox, uploads, hand_over, keys, trainers, reconcile, self.all, webhook_url, hf_token, gated, clock
+            jobs,
+            outbox,
+            uploads,
+            hand_over,
+            keys,
+            trainers,
+            reconcile,
+            self.all,
+            webhook_url,
+            events_url,
+            hf_token,
+            gated,
+            clock,
         )
         self._effects: dict[IntentKind, Callable[[Job, Intent], None]] = {
             IntentKind.LAUNCH: self._launch_and_steer,

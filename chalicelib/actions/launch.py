@@ -67,6 +67,7 @@ class Launch:
         reconcile: Reconcile,
         follow_up: Callable[[Change | None], None],
         webhook_url: Callable[[Job], str | None],
+        events_url: Callable[[Job], str | None],
         hf_token: str | None,
         gated: Sequence[str],
         clock: Clock,
@@ -80,6 +81,7 @@ class Launch:
         self._reconcile = reconcile
         self._follow_up = follow_up
         self._webhook_url = webhook_url
+        self._events_url = events_url
         self._hf_token = hf_token
         self._gated = gated
         self._clock = clock
@@ -180,6 +182,7 @@ class Launch:
             hub_model_id=job.hub_model_id,
             hf_token=self._hf_token if self._needs_token(job, order) else None,
             webhook_url=self._webhook_url(job),
+            events_url=self._events_url(job),
         )
 
     def _lent(

@@ -72,6 +72,7 @@ class LaunchOrder:
 
     ``launch_key`` names the run: ``[A-Za-z0-9_-]{1,64}``, and the provider makes the run findable by it. ``config``
     holds trainer options with their ``--``; ``dataloader`` is None when ``images_url`` alone describes the dataset.
+    ``events_url`` takes the trainer's own raw webhooks, where a provider leaves those alone; it is its own login.
     """
 
     launch_key: str
@@ -84,6 +85,7 @@ class LaunchOrder:
     hub_model_id: str | None = None
     hf_token: str | None = field(default=None, repr=False)
     webhook_url: str | None = None
+    events_url: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
