@@ -39,8 +39,8 @@ from chalicelib.domain.dataset_delivery import Mode
 from chalicelib.domain.errors import BadCredentials, Unauthenticated
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.links import LinkMaker
-from chalicelib.domain.senders import Senders, senders
 from chalicelib.domain.ports import Clock, DeliveryKeys, Jobs, LendsDatasets, Objects, Telemetry, Trainers
+from chalicelib.domain.senders import Senders, senders
 from chalicelib.observe import logs
 from chalicelib.observe.metrics import EmbeddedMetrics, SpokenMetrics
 from chalicelib.observe.moves import Moves
