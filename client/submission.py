@@ -47,6 +47,10 @@ class Submission:
         }
         return {name: value for name, value in wanted.items() if value is not None}
 
+    def what_delivery_costs(self, wanted: Mode, can_lend: bool) -> tuple[str, ...]:
+        """Raises ``BadInput`` for what the server would refuse. ``can_lend``: it has the way ``remote``."""
+        return plan_dataset(self.dataloader or [], bool(self.sources), wanted, can_lend).warnings
+
     def _without_folders(self, shared: Mapping[str, str]) -> list[dict[str, Any]] | None:
         if self.dataloader is None:
             return None
@@ -69,8 +73,6 @@ def read_submission(
     dataloader_file: Path | None = None,
     lycoris_file: Path | None = None,
     name: str | None = None,
-    delivery: Mode = Mode.AUTO,
-    can_lend: bool = False,
 ) -> Submission:
     """All that a job needs from this disk but the data itself.
 
@@ -81,7 +83,6 @@ def read_submission(
     warnings = normalise(config).warnings
     dataloader, sources = _datasets(config, config_file, folder, dataloader_file)
     lycoris, config = _lycoris(config, config_file, lycoris_file)
-    warnings += plan_dataset(dataloader or [], bool(sources), delivery, can_lend).warnings
     default = config_file.stem if config_file.stem.lower() != "config" else config_file.resolve().parent.name
     return Submission(config, name or default or "config", sources, dataloader, lycoris, warnings)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 from typing import Any
 
 from chalicelib.domain.archives import Archive
@@ -38,9 +39,10 @@ def run(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:
         dataloader_file=given.dataloader,
         lycoris_file=given.lycoris,
         name=given.name,
-        delivery=Mode(given.delivery),
-        can_lend=Mode.REMOTE in cloud.deliveries(),
     )
+    delivery = Mode(given.delivery)
+    lost = submission.what_delivery_costs(delivery, Mode.REMOTE in cloud.deliveries())
+    submission = replace(submission, warnings=submission.warnings + lost)
     consent = cloud.consent()
     hardware = _hardware(cloud, given.provider, given.hardware)
     _check_provider(cloud, screen, given.provider)
@@ -52,7 +54,7 @@ def run(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:
     for warning in submission.warnings:
         screen.warn(warning)
     packed = _pack(cloud, screen, given, submission, consent, hardware)
-    order = submission.order(hardware["id"], packed.manifest.shared if packed else {}, Mode(given.delivery))
+    order = submission.order(hardware["id"], packed.manifest.shared if packed else {}, delivery)
     root = packed.manifest.root if packed else None
     told = fingerprint(cloud.connection.base_url, given.provider, given.idempotency_key, order, root)
     with note_of(told, state_folder() / "orders") as note:
