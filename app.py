@@ -15,6 +15,7 @@ from chalicelib.routes.health import health
 from chalicelib.routes.http import CloudApp
 from chalicelib.routes.jobs import jobs
 from chalicelib.routes.keys import keys
+from chalicelib.routes.providers import providers
 from chalicelib.routes.storage import storage
 from chalicelib.routes.uploads import uploads
 from chalicelib.routes.webhooks import webhooks
@@ -26,6 +27,7 @@ app.register_blueprint(jobs, url_prefix="/api/cloud")
 app.register_blueprint(uploads, url_prefix="/api/cloud")
 app.register_blueprint(storage, url_prefix="/api/cloud")
 app.register_blueprint(keys, url_prefix="/api/auth")
+app.register_blueprint(providers, url_prefix="/api/cloud")
 app.register_blueprint(health)
 app.register_blueprint(webhooks)
 

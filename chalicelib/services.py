@@ -29,10 +29,12 @@ from chalicelib.actions.follow import Follow
 from chalicelib.actions.hand_over import HandOver
 from chalicelib.actions.hear_trainer import HearTrainer, event_address
 from chalicelib.actions.hear_webhook import HearWebhook
+from chalicelib.actions.offering import Offering
 from chalicelib.actions.reconcile import Reconcile
 from chalicelib.actions.steer import Steer
 from chalicelib.actions.submit import Submit
 from chalicelib.actions.sweep import Sweep, Swept
+from chalicelib.actions.sync import Sync
 from chalicelib.actions.upload import Uploading
 from chalicelib.domain.callers import LOCAL, Caller
 from chalicelib.domain.dataset_delivery import Mode
@@ -122,6 +124,8 @@ class Services:
     senders: Senders
     deliveries: tuple[Mode, ...]
     sweep: Sweep
+    sync: Sync
+    offering: Offering
     examine: Examine
     telemetry: Telemetry
 
@@ -157,7 +161,7 @@ def assemble(
     telemetry = telemetry or Recorder(SpokenMetrics())
     jobs, outbox, uploads = JobTable(table, clock, Moves(telemetry)), OutboxTable(table), UploadTable(table)
     chosen, journal = SettingsTable(table), JournalTable(table, clock)
-    registry = trainers or Registry({"replicate": lambda: _replicate(settings, clock)})
+    registry = trainers or providers(settings, clock)
     trainers = WatchedTrainers(registry, telemetry)
     access = Access(ApiKeyTable(table), clock)
     follow = Follow(FollowTable(table), settings.secrets)
@@ -216,6 +220,8 @@ def assemble(
         hear_trainer=HearTrainer(jobs, reconcile, carry_out, trainers, links, clock),
         senders=senders(settings.webhook_allow, settings.trusted_proxies),
         deliveries=(Mode.ARCHIVE, Mode.REMOTE) if lends else (Mode.ARCHIVE,),
+        sync=Sync(jobs, trainers, reconcile, carry_out, clock, new_id),
+        offering=Offering(trainers),
         examine=Examine(
             {
                 "database": lambda: chosen.check(),
@@ -307,6 +313,11 @@ def _traces(settings: Settings) -> Traces | None:
         raise BadSetting(
             "STCLOUD_TRACING is true, but aws-xray-sdk is not in the package. docs/operations.md tells how to add it."
         ) from missing
+
+
+def providers(settings: Settings, clock: Clock = utc_now) -> Registry:
+    """Every provider that we have. A new one is a line here; ``tests/contract`` asks for its harness."""
+    return Registry({"replicate": lambda: _replicate(settings, clock)})
 
 
 def _replicate(settings: Settings, clock: Clock) -> ReplicateTrainer:

@@ -20,8 +20,11 @@ from client.shapes import (
     MadeKey,
     PartLink,
     Progress,
+    Provider,
     Submitted,
+    Synced,
     UploadSession,
+    Validated,
 )
 from client.transport import Transport
 
@@ -185,7 +188,18 @@ class CloudClient:
     def revoke_key(self, key_id: str) -> dict[str, Any]:
         return self._transport.send("DELETE", f"/api/auth/api-keys/{quote(key_id, safe='')}", repeatable=True)
 
-    # Hardware and health
+    # Providers, hardware and health
+
+    def providers(self) -> list[Provider]:
+        return cast(list[Provider], _field(self._get("/api/cloud/providers"), "providers"))
+
+    def validate(self, provider: str) -> Validated:
+        """Asks the provider itself whether the credentials that the server has are good."""
+        return cast(Validated, self._get(f"/api/cloud/providers/{quote(provider, safe='')}/validate"))
+
+    def sync(self, provider: str | None = None) -> Synced:
+        body = {"provider": provider} if provider else {}
+        return cast(Synced, self._transport.send("POST", "/api/cloud/jobs/sync", body=body, repeatable=True))
 
     def hardware(self, provider: str | None = None) -> HardwareOptions:
         params: dict[str, str | int] = {"provider": provider} if provider else {}

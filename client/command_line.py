@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from chalicelib.domain.errors import CloudError
 from client.api import CloudClient
-from client.commands import download, jobs, keys, service, submit
+from client.commands import download, jobs, keys, providers, service, submit
 from client.errors import ApiError, ClientError, ConsentWithheld, Unreachable, UsageError
 from client.screen import Screen
 from client.settings import Connection
@@ -141,6 +141,10 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument("--all", action="store_true", help="every file, checkpoints and logs too")
     which.add_argument("--model", action="store_true", help="only trained models (the default)")
     _add_job(add("delete", jobs.delete, "forget a job that has ended; trained files stay"))
+    listing = add("providers", providers.list_providers, "list who rents out GPUs, for how much")
+    listing.add_argument("--check", action="store_true", help="ask each whether the server's credentials work")
+    syncing = add("sync", providers.sync, "ask the providers now, and import runs of the trainer that have no job here")
+    syncing.add_argument("--provider", metavar="NAME", help="only this one (default: all that have credentials)")
     consent = add("consent", service.consent, "show or set whether data may leave this machine")
     consent.add_argument("setting", nargs="?", choices=["ask", "allow", "deny"])
     add("health", service.health, "ask the server how it is")

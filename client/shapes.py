@@ -114,6 +114,34 @@ class HardwareOptions(TypedDict):
     default_hardware: str
 
 
+class Provider(TypedDict):
+    id: str
+    name: str
+    description: str
+    configured: bool
+    coming_soon: bool
+    available: bool
+    detail: str | None
+    supports: list[str]
+    hardware_profile: str | None
+    hardware_profiles: list[Hardware]
+
+
+class Validated(TypedDict):
+    valid: bool
+    username: str | None
+    error: str | None
+
+
+class Synced(TypedDict):
+    synced: int
+    new: int
+    updated: int
+    imported: list[str]
+    problems: dict[str, str]
+    message: str
+
+
 class ApiKey(TypedDict):
     id: str
     name: str

@@ -34,11 +34,12 @@ class Finish:
         self._clock = clock
 
     def collect(self, job: Job, intent: Intent) -> None:
-        """Completes the job if trained weights are in the store (or went to the Hub), and fails it if nothing is."""
+        """Completes the job if trained weights are in the store (or went elsewhere, as for a push to the Hub and for a
+        run that was started elsewhere), and fails it if nothing is."""
         files = self._objects.list("outputs", f"{job.id}/")
         weights = [file for file in files if is_weights(file.key)]
         now = self._clock()
-        if weights or job.hub_model_id:
+        if weights or job.hub_model_id or job.adopted:
             moved = job.advance(Phase.COMPLETED, now)
         else:
             moved = job.advance(

@@ -2,8 +2,9 @@
 
 CloudError
 ├── BadInput (400)          ├── Forbidden (403)         ├── Conflict (409)
-│   └── InvalidConfig       │   └── ConsentDenied       │   ├── InvalidJobState
-├── Malformed (422)         ├── NotFound (404)          │   ├── KeyReused
+│   ├── InvalidConfig       │   └── ConsentDenied       │   ├── InvalidJobState
+│   └── ComingSoon          │                           │   ├── KeyReused
+├── Malformed (422)         ├── NotFound (404)          │   │
 ├── Unauthenticated (401)   │   └── JobNotFound         │   └── UploadNotReady
 │                           ├── TooLarge (413)          ├── ConsentRequired (428)
 └── ProviderError (502)
@@ -37,6 +38,10 @@ class BadInput(CloudError):
 
 class InvalidConfig(BadInput):
     code, title = "invalid_config", "The training config cannot be used"
+
+
+class ComingSoon(BadInput):
+    code, title = "provider_coming_soon", "The provider cannot be used yet"
 
 
 class Malformed(CloudError):

@@ -100,6 +100,7 @@ class Job:
 
     ``delivery``: how the datasets reach the trainer, in a word (``dataset_delivery.Mode``) and a sentence.
     Money: ``cost_micros`` is None until the provider's measure is known; ``price_micros_per_second`` covers all GPUs.
+    ``adopted``: the run was started elsewhere, so its data and results are not in our store.
     """
 
     id: str
@@ -113,6 +114,7 @@ class Job:
     updated_at: datetime
     phase: Phase = Phase.QUEUED
     version: int = 1
+    adopted: bool = False
     config_name: str | None = None
     run_name: str | None = None
     upload_id: str | None = None

@@ -30,7 +30,7 @@ class CloudJobInfo:
     ``job_id`` is the vendor's id of the run. ``logs`` is the whole text so far, or None when the vendor did not
     send it. ``billed_micros`` is what the run has cost so far by the vendor's rules, in micro-dollars, or None when
     it cannot be known yet; ``billing_is_final`` says that it will not change any more. ``purged``: the vendor has
-    deleted what the run left there, its log among it.
+    deleted what the run left there, its log among it. ``hardware`` names the offer.
     """
 
     job_id: str
@@ -47,6 +47,7 @@ class CloudJobInfo:
     billing_is_final: bool = False
     launch_key: str | None = None
     purged: bool = False
+    hardware: str | None = None
     links: dict[str, str] = field(default_factory=dict)
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from chalicelib.domain.measures import Metric
 from chalicelib.domain.ports import Listens, Telemetry, Trainer, Trainers
+from chalicelib.domain.powers import Announced
 from chalicelib.domain.runs import CloudJobInfo, LaunchOrder, Offer
 
 Answer = TypeVar("Answer")
@@ -24,6 +25,12 @@ class WatchedTrainers:
         if isinstance(trainer, Listens):
             return WatchedListener(trainer, trainer, self._telemetry)
         return WatchedTrainer(trainer, self._telemetry)
+
+    def names(self) -> list[str]:
+        return self._trainers.names()
+
+    def announced(self) -> list[Announced]:
+        return self._trainers.announced()
 
 
 class WatchedTrainer:
@@ -42,6 +49,22 @@ class WatchedTrainer:
     @property
     def supports_live_logs(self) -> bool:
         return self._trainer.supports_live_logs
+
+    @property
+    def description(self) -> str:
+        return self._trainer.description
+
+    @property
+    def display_name(self) -> str:
+        return self._trainer.display_name
+
+    @property
+    def is_configured(self) -> bool:
+        return self._trainer.is_configured
+
+    @property
+    def can_train(self) -> bool:
+        return self._trainer.can_train
 
     def offers(self) -> list[Offer]:
         return self._trainer.offers()

@@ -78,6 +78,7 @@ def read_run(body: object, now: datetime, price_of: PriceOf) -> CloudJobInfo:
         billing_is_final=final,
         launch_key=launch_key_of(body),
         purged=body.get("data_removed") is True,
+        hardware=hardware_of_model(body.get("model")),
         links=_links(body.get("urls")),
     )
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib.actions.deliver import Artifact
+from chalicelib.actions.offering import Card
 from chalicelib.actions.upload import Session
 from chalicelib.domain.api_keys import PREFIX, ApiKey
 from chalicelib.domain.jobs import Event, Job, Phase
@@ -50,6 +51,7 @@ def job(job: Job, now: datetime) -> dict[str, Any]:
             "delivery": {"mode": job.delivery, "why": job.delivery_why} if job.delivery else None,
             "warnings": list(job.warnings),
             "links": job.links or {},
+            "imported": job.adopted,
         },
         "is_terminal": job.is_terminal,
         "is_active": not job.is_terminal,
@@ -144,6 +146,25 @@ def offer(offer: Offer) -> dict[str, Any]:
         "micros_per_second": offer.micros_per_second,
         "as_of": offer.as_of,
         "available": True,
+    }
+
+
+def provider(card: Card) -> dict[str, Any]:
+    """SimpleTuner's fields (``hardware`` and ``cost_per_hour`` are those of the default machine), and ours."""
+    default = next((offer for offer in card.offers if offer.hardware == card.default_hardware), None)
+    return {
+        "id": card.name,
+        "name": card.display_name,
+        "description": card.description,
+        "hardware": default.label if default else None,
+        "cost_per_hour": usd(default.micros_per_second * 3600) if default else None,
+        "configured": card.configured,
+        "coming_soon": card.coming_soon,
+        "available": card.configured and not card.coming_soon,
+        "detail": card.detail,
+        "supports": [power.value for power in card.powers],
+        "hardware_profile": card.default_hardware,
+        "hardware_profiles": [{**offer(one), "label": one.label, "hardware_type": one.hardware} for one in card.offers],
     }
 
 

@@ -137,6 +137,13 @@ class Call:
             raise BadInput(f"'{name}' must be between {low} and {high}, not {number}.")
         return number
 
+    def yes(self, name: str) -> bool:
+        """A switch in the query string; not there means no."""
+        text = (self.query(name) or "false").lower()
+        if text not in ("true", "false", "1", "0"):
+            raise BadInput(f"'{name}' must be true or false, not '{text[:40]}'.")
+        return text in ("true", "1")
+
     def json(self) -> Any:
         try:
             return json.loads(self.raw_body or b"null")

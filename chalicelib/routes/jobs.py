@@ -7,6 +7,7 @@ from typing import Any
 from chalice.app import Blueprint, Response
 
 from chalicelib.actions.submit import Submission
+from chalicelib.actions.sync import NEWEST
 from chalicelib.domain.callers import Scope
 from chalicelib.domain.dataset_delivery import Mode
 from chalicelib.domain.errors import BadInput, CloudError, Malformed
@@ -34,9 +35,15 @@ def newest(call: Call) -> Any:
     provider = call.query("provider") or None
     if kind == "local":
         return {"jobs": [], "total": 0, "limit": limit, "offset": offset}
+    synced = {}
+    if call.yes("sync_active"):
+        active = call.services.jobs.newest(caller.tenant, owner, None, provider, NEWEST, 0).jobs
+        found = call.services.sync.active(active)
+        synced = {"synced": {"updated": len(found.updated), "unchanged": found.unchanged, "problems": found.problems}}
     listing = call.services.jobs.newest(caller.tenant, owner, status, provider, limit, offset)
     now = call.services.clock()
     return {
+        **synced,
         "jobs": [answers.job(job, now) for job in listing.jobs],
         "total": listing.total,
         "limit": limit,
@@ -67,6 +74,24 @@ def submit(call: Call) -> Any:
     if job.phase is Phase.FAILED and fresh:
         return _outcome(job, CloudError(job.error or "The provider refused the job."))
     return _outcome(job, idempotent_hit=not fresh)
+
+
+@jobs.route("/jobs/sync", methods=["POST"])
+@endpoint(Scope.JOB_VIEW_OWN)
+def sync(call: Call) -> Any:
+    from chalicelib.routes.shapes import SyncBody
+
+    body = call.body(SyncBody) if call.raw_body.strip() else SyncBody(provider=None)
+    found = call.services.sync(call.caller, body.provider or call.query("provider"))
+    return {
+        "synced": len(found.imported) + len(found.updated),
+        "new": len(found.imported),
+        "updated": len(found.updated),
+        "left_alone": found.left_alone + found.withheld,
+        "imported": found.imported,
+        "problems": found.problems,
+        "message": found.message,
+    }
 
 
 @jobs.route("/jobs/{job_id}", methods=["GET"])

@@ -67,6 +67,10 @@ class SubmitBody(BaseModel):
     idempotency_key: str | None = None
 
 
+class SyncBody(BaseModel):
+    provider: str | None = Field(None, max_length=60)
+
+
 class MintBody(BaseModel):
     name: str = Field(min_length=1, max_length=100)
     expires_days: int | None = None

@@ -33,6 +33,7 @@ from chalicelib.stores.table import (
 )
 
 ONCE_SECONDS = 24 * 3600
+REMEMBER_DELETED_SECONDS = 366 * 24 * 3600
 _COUNT_LIMIT = 10_000
 """How far the jobs after a filtered page are counted. Beyond it a count would cost more than the page it decorates."""
 
@@ -172,12 +173,24 @@ class JobTable:
             raise Stale(after.id) from None
         self._written(before, after, events)
 
+    def adopt(self, job: Job, events: list[Event]) -> bool:
+        writes: list[Write] = [
+            Put(job_item(job), Absent()),
+            Put(_pointer(job, keys.launch_row(job.launch_key)), Absent()),
+            Put(_pointer(job, keys.run_row(job.provider, str(job.run_id))), Absent()),
+            *(Put(_event_item(job, event, place)) for place, event in enumerate(events)),
+            _counted(job, 1),
+        ]
+        try:
+            self._table.transact(writes)
+        except TransactionRefused:
+            return False
+        self._written(None, job, events)
+        return True
+
     def delete(self, job: Job) -> None:
         """The job and all rows under it. The job's own row goes first, so that nothing is seen half; what a crash
         leaves is due, and ``purge`` goes on with it."""
-        pointers = [keys.launch_row(job.launch_key)]
-        if job.run_id:
-            pointers.append(keys.run_row(job.provider, job.run_id))
         row = keys.gone_row(job.tenant, job.id)
         gone: Item = {
             "pk": row.pk,
@@ -185,12 +198,17 @@ class JobTable:
             "what": "gone",
             "tenant": job.tenant,
             "id": job.id,
-            "pointers": [list(pointer) for pointer in pointers],
+            "pointers": [list(keys.launch_row(job.launch_key))],
             **keys.due(job.id, self._now()),
         }
         own = keys.job_row(job.tenant, job.id)
+        writes: list[Write] = [Delete(own, Equals("version", job.version)), Put(gone), _counted(job, -1)]
+        if job.run_id:
+            # The run's own row stays a while: the vendor still lists the run, and ``adopt`` must not bring it back.
+            ends = int(self._now().timestamp()) + REMEMBER_DELETED_SECONDS
+            writes.append(Put({**_pointer(job, keys.run_row(job.provider, job.run_id)), "ttl": ends}))
         try:
-            self._table.transact([Delete(own, Equals("version", job.version)), Put(gone), _counted(job, -1)])
+            self._table.transact(writes)
         except TransactionRefused:
             raise Stale(job.id) from None
         self.purge(job.tenant, job.id)
@@ -297,6 +315,7 @@ def job_item(job: Job) -> Item:
         "reason": job.reason and job.reason.value,
         "error": job.error,
         "output_url": job.output_url,
+        "adopted": job.adopted,
         "cost": job.cost_micros,
         "cost_is_final": job.cost_is_final,
     }
@@ -335,6 +354,7 @@ def _job(item: Item) -> Job:
         reason=Reason(read["reason"]) if read["reason"] else None,
         error=read["error"],
         output_url=read["output_url"],
+        adopted=read.get("adopted", False),
         cost_micros=read["cost"],
         cost_is_final=read["cost_is_final"],
     )

@@ -14,7 +14,7 @@ import pytest
 from chalicelib.domain.errors import JobNotFound, KeyReused, UploadNotReady
 from chalicelib.domain.jobs import Event, EventKind, Job, Phase, Reason
 from chalicelib.domain.outbox import Intent, IntentKind
-from chalicelib.domain.ports import OnceKey, Order, Stale
+from chalicelib.domain.ports import Listing, OnceKey, Order, Stale
 from chalicelib.domain.uploads import Upload, UploadState
 from chalicelib.stores.jobs import JobTable
 from chalicelib.stores.outbox import OutboxTable
@@ -223,7 +223,7 @@ def test_the_newest_come_first_and_filters_count_what_matches(bench: Bench) -> N
     assert jobs.newest("default", "local", None, None, 5, 0).total == 7
 
 
-def test_a_deleted_job_leaves_no_row(bench: Bench) -> None:
+def test_a_deleted_job_leaves_no_row_but_the_mark_that_its_run_stays_out(bench: Bench) -> None:
     jobs, _, _ = stores(bench)
     first, _ = create(jobs, job())
     moved = first.advance(Phase.LAUNCHING, NOW, run_id="r-1")
@@ -234,8 +234,11 @@ def test_a_deleted_job_leaves_no_row(bench: Bench) -> None:
         jobs.delete(first)
     jobs.delete(moved)
     assert bench.table.query("T#default#JOB#j-1").items == []
-    for pointer in (Key("RUN#replicate#r-1", "RUN"), Key("LAUNCH#j-1", "LAUNCH")):
-        assert bench.table.get(pointer) is None
+    assert bench.table.get(Key("LAUNCH#j-1", "LAUNCH")) is None
+    # The vendor goes on listing the run, and it must not come back.
+    assert bench.table.get(Key("RUN#replicate#r-1", "RUN"))["ttl"] > NOW.timestamp()
+    assert jobs.by_run("replicate", "r-1") is None
+    assert not jobs.adopt(replace(job("j-2"), run_id="r-1", adopted=True), [])
     assert jobs.newest("default", None, None, None, 50, 0).total == 0
 
 
@@ -261,3 +264,15 @@ def _together(bench: Bench, work: Callable[[JobTable, int], T]) -> list[T]:
 
     with ThreadPoolExecutor(THREADS) as pool:
         return list(pool.map(run, range(THREADS)))
+
+
+def test_a_run_is_adopted_once_however_many_try(bench: Bench) -> None:
+    jobs, _, _ = stores(bench)
+    found = [replace(job(f"j-{n}"), run_id="r-1", adopted=True, phase=Phase.STARTING) for n in range(THREADS)]
+    with ThreadPoolExecutor(THREADS) as pool:
+        won = list(pool.map(lambda one: jobs.adopt(one, [submitted(one)]), found))
+    assert won.count(True) == 1
+    kept = jobs.by_run("replicate", "r-1")
+    assert kept == found[won.index(True)]
+    assert jobs.newest("default", None, None, None, 10, 0) == Listing([kept], 1)
+    assert [event.kind for event in jobs.events(kept)] == [EventKind.SUBMITTED]

@@ -53,6 +53,7 @@ def vendor_fixture():
         vendor.answers[VERSIONS] = Answer(
             body={"next": None, "results": [{"id": "b" * 64, "cog_version": None}, {"id": "a" * 64}]}
         )
+        vendor.answers[LIST] = Answer(body={"next": None, "results": []})
         vendor.answers[CREATE] = Answer(201, prediction(status="starting", started_at=None, logs=""))
         yield vendor
 

@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -39,6 +39,7 @@ class Vendor:
 
     def __init__(self) -> None:
         self.answers: dict[str, Answer | list[Answer]] = {}
+        self.default = Answer(404, {"detail": "The requested resource could not be found."})
         self.asked: list[Asked] = []
         self.url = ""
 
@@ -46,7 +47,7 @@ class Vendor:
         return sum(1 for asked in self.asked if asked.method == method)
 
     def next_answer(self, line: str) -> Answer:
-        found = self.answers.get(line, Answer(404, {"detail": "The requested resource could not be found."}))
+        found = self.answers.get(line, self.default)
         return found if isinstance(found, Answer) else found.pop(0)
 
 
@@ -78,8 +79,9 @@ def serving() -> Iterator[Vendor]:
             if answer.goes_away:
                 self.send_header("connection", "close")
             self.send_header("content-length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+            with suppress(BrokenPipeError, ConnectionResetError):  # who was kept waiting has gone
+                self.end_headers()
+                self.wfile.write(content)
 
         do_GET = do_POST = _speak  # noqa: N815
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,7 +14,7 @@ import pytest
 from tests.contract.faulty_proxy import FaultyProxy
 from tests.engines import Engine
 from tests.journeys.cloud import ROOT_KEYS, TOKEN, CloudWorld
-from tests.journeys.conftest import SECRET
+from tests.journeys.conftest import SECRET, World
 from tests.journeys.test_cloud_composition import REMOTE, MakeWorld, aws, dynamo, make_world
 
 __all__ = ["aws", "dynamo", "make_world"]
@@ -116,3 +117,22 @@ def test_a_failure_on_our_side_names_the_request_in_the_log_and_in_the_answer(
     (line,) = _lines(world)
     assert (line["level"], line["correlation_id"]) == ("WARNING", answer.json()["correlation_id"])
     assert (line["job"], line["path"]) == ("j-1", "/api/cloud/jobs/{job_id}")
+
+
+@pytest.mark.parametrize(("level", "shown"), [("debug", True), ("warning", False)])
+def test_on_one_machine_a_person_reads_the_same_on_stderr(tmp_path: Path, level: str, shown: bool) -> None:
+    world = World(tmp_path, more={"STCLOUD_LOG_LEVEL": level, "STCLOUD_API_TOKEN": TOKEN})
+    try:
+        world.start_vendor()
+        world.start_server()
+        headers = {"X-API-Key": TOKEN, "X-Correlation-Id": CHOSEN}
+        answer = httpx.post(f"{world.address}/api/cloud/jobs", json=REMOTE, headers=headers, timeout=60)
+        assert (answer.status_code, answer.headers["x-correlation-id"]) == (201, CHOSEN)
+    finally:
+        world.stop()
+    log = (tmp_path / "server.log").read_text()
+    submitted = f"a job was submitted (correlation_id={CHOSEN}, job={answer.json()['job']['job_id']}"
+    assert (submitted in log) is shown
+    assert ("measured ProviderLatency: " in log) is shown
+    assert not [secret for secret in (world.token, TOKEN, SECRET) if secret in log]
+    assert "POST /api" not in log, "an access log would print presigned signatures"

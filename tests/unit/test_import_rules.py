@@ -57,9 +57,12 @@ RULES = {
     "worker": Rule(),
     "emulators": Rule(libraries=None),
     "infra": Rule(libraries=None),
+    # What an engineer copies from may use what a provider may use.
+    "examples": Rule(ours=(DOMAIN, "chalicelib.providers.base"), libraries=None),
     "bench": Rule(ours=("app", "chalicelib", "local", "client", "emulators", "worker", "tests"), libraries=None),
     "tests": Rule(
-        ours=("app", "chalicelib", "local", "client", "emulators", "worker", "bench", "infra"), libraries=None
+        ours=("app", "chalicelib", "local", "client", "emulators", "worker", "bench", "infra", "examples"),
+        libraries=None,
     ),
 }
 

@@ -74,7 +74,9 @@ class Moods:
 
 
 class PretendVendor:
-    provider_name = "replicate"
+    provider_name = display_name = "replicate"
+    description = "Pretends."
+    is_configured = can_train = True
     supports_cost_tracking = True
     supports_live_logs = True
 
@@ -168,7 +170,8 @@ class PretendVendor:
             logs="".join(f"{line}\n" for line in self._log(run)),
             billed_micros=run.bill(self._clock()),
             billing_is_final=run.is_over,
-            launch_key=run.key,
+            launch_key=run.key or None,
+            hardware="l40s",
         )
 
     def go_on(self) -> None:
