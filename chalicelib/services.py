@@ -27,6 +27,7 @@ from chalicelib.actions.examine import Examine
 from chalicelib.actions.finish import Finish
 from chalicelib.actions.follow import Follow
 from chalicelib.actions.hand_over import HandOver
+from chalicelib.actions.hear_trainer import HearTrainer, event_address
 from chalicelib.actions.hear_webhook import HearWebhook
 from chalicelib.actions.offering import Offering
 from chalicelib.actions.orphans import StopOrphans
@@ -38,10 +39,21 @@ from chalicelib.actions.sync import Sync
 from chalicelib.actions.upload import Uploading
 from chalicelib.actions.vouch import Vouch
 from chalicelib.domain.callers import LOCAL, Caller
+from chalicelib.domain.dataset_delivery import Mode
 from chalicelib.domain.errors import BadCredentials, InvalidConfig, Unauthenticated
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.links import LinkMaker
-from chalicelib.domain.ports import Breaker, Clock, DeliveryKeys, Jobs, Objects, Telemetry, Trainers
+from chalicelib.domain.ports import (
+    Breaker,
+    Clock,
+    DeliveryKeys,
+    Jobs,
+    LendsDatasets,
+    Objects,
+    Telemetry,
+    Trainers,
+)
+from chalicelib.domain.senders import Senders, senders
 from chalicelib.observe import logs
 from chalicelib.observe.metrics import EmbeddedMetrics, SpokenMetrics
 from chalicelib.observe.moves import Moves
@@ -123,6 +135,9 @@ class Services:
     uploading: Uploading
     hand_over: HandOver
     hear_webhook: HearWebhook
+    hear_trainer: HearTrainer
+    senders: Senders
+    deliveries: tuple[Mode, ...]
     sweep: Sweep
     sync: Sync
     offering: Offering
@@ -192,8 +207,24 @@ def assemble(
         reconcile=reconcile,
         finish=finish,
         webhook_url=webhook_urls(settings),
+        events_url=functools.partial(event_address, links),
         hf_token=settings.hf_token,
+        gated=settings.gated_models,
         clock=clock,
+    )
+    lends = isinstance(keys, LendsDatasets) and keys.can_lend
+    submit = Submit(
+        jobs=jobs,
+        uploads=uploads,
+        objects=objects,
+        trainers=trainers,
+        carry_out=carry_out,
+        has_token=bool(settings.hf_token),
+        gated=settings.gated_models,
+        can_lend=lends,
+        clock=clock,
+        new_id=new_id,
+        mark=turns.mark,
     )
     uploading = Uploading(uploads, objects, chosen, clock, new_id)
     steer = Steer(jobs, outbox, carry_out, clock)
@@ -205,7 +236,7 @@ def assemble(
         jobs=jobs,
         settings=chosen,
         trainers=trainers,
-        submit=Submit(jobs, uploads, objects, trainers, carry_out, bool(settings.hf_token), clock, new_id, turns.mark),
+        submit=submit,
         steer=steer,
         follow=follow,
         deliver=Deliver(objects),
@@ -214,6 +245,9 @@ def assemble(
         hand_over=hand_over,
         hear_webhook=HearWebhook(jobs, journal, reconcile, carry_out, trainers, telemetry, clock),
         sweep=Sweep(jobs, outbox, carry_out, reconcile, uploading, telemetry, clock),
+        hear_trainer=HearTrainer(jobs, reconcile, carry_out, trainers, links, clock),
+        senders=senders(settings.webhook_allow, settings.trusted_proxies),
+        deliveries=(Mode.ARCHIVE, Mode.REMOTE) if lends else (Mode.ARCHIVE,),
         sync=Sync(jobs, trainers, reconcile, carry_out, clock, new_id),
         offering=Offering(trainers),
         orphans=StopOrphans(

@@ -13,6 +13,8 @@ from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from chalicelib.domain.senders import network
+
 ONE_HOUR = 3600
 SECRETS = "STCLOUD_SECRETS"
 LEVELS = ("debug", "info", "warning", "error")
@@ -54,6 +56,9 @@ class Settings:
     provider_connect_seconds: int = 5
     provider_proxy: str | None = field(default=None, repr=False)
     provider_ca: str | None = None
+    webhook_allow: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
+    gated_models: tuple[str, ...] = ()
     aws_endpoint: str | None = None
     delivery_role: str | None = None
     delivery_seconds: int = ONE_HOUR
@@ -111,6 +116,9 @@ def read(environment: Mapping[str, str]) -> Settings:
         provider_connect_seconds=_whole(given, "STCLOUD_PROVIDER_CONNECT_SECONDS", 5, 1, 25),
         provider_proxy=_address(given, "STCLOUD_PROVIDER_PROXY"),
         provider_ca=_certificates(given, "STCLOUD_PROVIDER_CA"),
+        webhook_allow=_networks(given, "STCLOUD_WEBHOOK_ALLOW"),
+        trusted_proxies=_networks(given, "STCLOUD_TRUSTED_PROXIES"),
+        gated_models=_words(given, "STCLOUD_GATED_MODELS"),
         aws_endpoint=_address(given, "AWS_ENDPOINT_URL_S3") or _address(given, "AWS_ENDPOINT_URL"),
         delivery_role=given.get("STCLOUD_DELIVERY_ROLE"),
         delivery_seconds=_whole(given, "STCLOUD_DELIVERY_SECONDS", ONE_HOUR, 900, 12 * ONE_HOUR),
@@ -168,6 +176,19 @@ def _certificates(given: Mapping[str, str], name: str) -> str | None:
     except (OSError, ValueError):
         raise BadSetting(f"{name} must be a readable file of certificates (PEM), and '{path[:200]}' is not.") from None
     return path
+
+
+def _words(given: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(given.get(name, "").replace(",", " ").split())
+
+
+def _networks(given: Mapping[str, str], name: str) -> tuple[str, ...]:
+    for word in _words(given, name):
+        try:
+            network(word)
+        except ValueError:
+            raise BadSetting(f"{name} takes addresses and ranges such as 203.0.113.0/24, not '{word[:60]}'.") from None
+    return _words(given, name)
 
 
 def _folder(given: Mapping[str, str], name: str, otherwise: str) -> Path:

@@ -166,6 +166,12 @@ def _add_submit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--lycoris", type=Path, metavar="FILE", help="the LyCORIS config (default: the one CONFIG names)"
     )
+    parser.add_argument(
+        "--delivery",
+        choices=["auto", "archive", "remote"],
+        default="auto",
+        help="one archive, or files that the trainer reads one by one (default: what loses nothing)",
+    )
     parser.add_argument("--provider", default="replicate", metavar="NAME", help="where to train (default: replicate)")
     parser.add_argument("--hardware", metavar="ID", help="l40s, l40s-x2, h100, h100-x8, … (default: the server's)")
     parser.add_argument("--name", metavar="NAME", help="how the job is called in lists (default: after CONFIG)")

@@ -12,7 +12,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from chalicelib.domain.configs import normalise, plan_dataset
+from chalicelib.domain.configs import normalise
+from chalicelib.domain.dataset_delivery import Mode, is_local_dataset, plan_dataset
 from chalicelib.domain.datasets import Source, local_sources, with_archive_names
 from client.errors import UsageError
 
@@ -31,16 +32,38 @@ class Submission:
     lycoris: dict[str, Any] | None
     warnings: tuple[str, ...]
 
-    def order(self, hardware: str | None) -> dict[str, Any]:
-        """The body of ``POST /api/cloud/jobs``, without the upload."""
+    def order(self, hardware: str | None, shared: Mapping[str, str], delivery: Mode) -> dict[str, Any]:
+        """The body of ``POST /api/cloud/jobs``, without the upload. ``shared`` is the manifest's.
+
+        Folders of this disk are named as they are called in the archive, so that no path leaves.
+        """
         wanted = {
             "config": self.config,
             "config_name": self.config_name,
-            "dataloader_config": self.dataloader,
+            "delivery": None if delivery is Mode.AUTO else delivery.value,
+            "dataloader_config": self._without_folders(shared),
             "lycoris_config": self.lycoris,
             "hardware_profile": hardware,
         }
         return {name: value for name, value in wanted.items() if value is not None}
+
+    def what_delivery_costs(self, wanted: Mode, can_lend: bool) -> tuple[str, ...]:
+        """Raises ``BadInput`` for what the server would refuse. ``can_lend``: it has the way ``remote``."""
+        return plan_dataset(self.dataloader or [], bool(self.sources), wanted, can_lend).warnings
+
+    def _without_folders(self, shared: Mapping[str, str]) -> list[dict[str, Any]] | None:
+        if self.dataloader is None:
+            return None
+        folders = iter([shared.get(source.id, source.id) for source in self.sources])
+        listed = []
+        for entry in self.dataloader:
+            off = entry.get("disabled") or entry.get("disable")
+            if is_local_dataset(entry) and not off:
+                entry = entry | {"instance_data_dir": next(folders)}
+            elif off:
+                entry = {name: value for name, value in entry.items() if name != "instance_data_dir"}
+            listed.append(entry)
+        return listed
 
 
 def read_submission(
@@ -60,7 +83,6 @@ def read_submission(
     warnings = normalise(config).warnings
     dataloader, sources = _datasets(config, config_file, folder, dataloader_file)
     lycoris, config = _lycoris(config, config_file, lycoris_file)
-    warnings += plan_dataset(dataloader or [], has_archive=bool(sources)).warnings
     default = config_file.stem if config_file.stem.lower() != "config" else config_file.resolve().parent.name
     return Submission(config, name or default or "config", sources, dataloader, lycoris, warnings)
 

@@ -78,6 +78,8 @@ def _site(settings: Settings) -> uvicorn.Server:
             # Its lines go where ours go, for a traceback of its own may hold what a request did.
             log_config=None,
             lifespan="on",
+            # Anybody may write X-Forwarded-For; whom to believe is decided in one place, domain/senders.py.
+            proxy_headers=False,
             timeout_graceful_shutdown=5,
         )
     )

@@ -7,7 +7,7 @@ lease ends and the next sweep claims it. ``launch.py`` tells how a launch that w
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from chalicelib.actions.finish import Finish
@@ -45,7 +45,9 @@ class CarryOut:
         reconcile: Reconcile,
         finish: Finish,
         webhook_url: Callable[[Job], str | None],
+        events_url: Callable[[Job], str | None],
         hf_token: str | None,
+        gated: Sequence[str],
         clock: Clock,
     ) -> None:
         self._jobs = jobs
@@ -55,7 +57,19 @@ class CarryOut:
         self._finish = finish
         self._clock = clock
         self._launch = Launch(
-            jobs, outbox, uploads, hand_over, keys, trainers, reconcile, self.all, webhook_url, hf_token, clock
+            jobs,
+            outbox,
+            uploads,
+            hand_over,
+            keys,
+            trainers,
+            reconcile,
+            self.all,
+            webhook_url,
+            events_url,
+            hf_token,
+            gated,
+            clock,
         )
         self._effects: dict[IntentKind, Callable[[Job, Intent], None]] = {
             IntentKind.LAUNCH: self._launch_and_steer,

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from chalicelib.domain.artifacts import is_weights
+from chalicelib.domain.dataset_delivery import Mode
 from chalicelib.domain.errors import NotFound, ProviderDown
 from chalicelib.domain.jobs import Event, EventKind, Job, Phase, Reason
 from chalicelib.domain.outbox import Intent, IntentKind
@@ -67,6 +68,9 @@ class Finish:
             upload = self._uploads.get(job.tenant, str(job.upload_id))
         except NotFound:
             return Event(now, EventKind.DATA_DELETED, job.phase, "The uploaded data was deleted before.")
+        if job.delivery == Mode.REMOTE:
+            for cache in self._objects.list("datasets", upload.caches):
+                self._objects.delete("datasets", cache.key)
         self._objects.delete("datasets", upload.key)
         if self._objects.head("datasets", upload.key) is not None:
             raise ProviderDown("The object store still has the uploaded data after it was deleted; trying again.")

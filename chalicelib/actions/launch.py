@@ -14,12 +14,14 @@ turns up is stopped and its bill written down. Only then is the cost settled: wh
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import Any
 
 from chalicelib.actions.hand_over import HandOver
 from chalicelib.actions.reconcile import Reconcile
 from chalicelib.actions.wait import wait_for
+from chalicelib.domain.dataset_delivery import bucket_of
 from chalicelib.domain.errors import (
     BadCredentials,
     BadInput,
@@ -28,11 +30,13 @@ from chalicelib.domain.errors import (
     ProviderDown,
     ProviderRefused,
 )
+from chalicelib.domain.gating import needs_token
 from chalicelib.domain.jobs import Job, Phase, Reason
 from chalicelib.domain.outbox import GIVE_UP_AFTER, WATCH_FOR, Intent
-from chalicelib.domain.ports import Clock, DeliveryKeys, Jobs, Outbox, Trainers, Uploads
+from chalicelib.domain.ports import Clock, DeliveryKeys, Jobs, LendsDatasets, Order, Outbox, Trainers, Uploads
 from chalicelib.domain.runs import CloudJobInfo, LaunchOrder
 from chalicelib.domain.sightings import Change, ending, has_ended
+from chalicelib.domain.uploads import Upload
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +67,9 @@ class Launch:
         reconcile: Reconcile,
         follow_up: Callable[[Change | None], None],
         webhook_url: Callable[[Job], str | None],
+        events_url: Callable[[Job], str | None],
         hf_token: str | None,
+        gated: Sequence[str],
         clock: Clock,
     ) -> None:
         self._jobs = jobs
@@ -75,7 +81,9 @@ class Launch:
         self._reconcile = reconcile
         self._follow_up = follow_up
         self._webhook_url = webhook_url
+        self._events_url = events_url
         self._hf_token = hf_token
+        self._gated = gated
         self._clock = clock
 
     def __call__(self, job: Job, intent: Intent) -> None:
@@ -156,24 +164,47 @@ class Launch:
 
     def _order(self, job: Job) -> LaunchOrder:
         order = self._jobs.order(job)
-        images_url = None
+        images_url, dataloader = None, order.dataloader
         if job.upload_id:
             upload = self._uploads.get(job.tenant, job.upload_id)
-            images_url = self._hand_over.address(upload)
+            if order.folders is None:
+                images_url = self._hand_over.address(upload)
+            else:
+                dataloader = self._lent(job, upload, order.dataloader or [], order.folders)
         return LaunchOrder(
             launch_key=job.launch_key,
             config=order.config,
-            dataloader=order.dataloader,
+            dataloader=dataloader,
             lycoris=order.lycoris,
             hardware=job.hardware,
             images_url=images_url,
             delivery=self._keys.issue(job.tenant, job.id),
             hub_model_id=job.hub_model_id,
-            hf_token=self._hf_token,
+            hf_token=self._hf_token if self._needs_token(job, order) else None,
             webhook_url=self._webhook_url(job),
             version=job.model_version,
             deadline=timedelta(minutes=job.max_run_minutes) if job.max_run_minutes else None,
+            events_url=self._events_url(job),
         )
+
+    def _lent(
+        self, job: Job, upload: Upload, dataloader: list[dict[str, Any]], folders: list[str]
+    ) -> list[dict[str, Any]]:
+        """The dataloader with a key for the datasets that are read from the upload."""
+        if not isinstance(self._keys, LendsDatasets):
+            raise BadInput("This system cannot let a trainer read an upload file by file. Submit the job again.")
+        key = self._keys.lend(job.tenant, job.id, upload.key, folders)
+        access = {
+            "aws_endpoint_url": key.endpoint_url,
+            "aws_region_name": key.region,
+            "aws_access_key_id": key.access_key,
+            "aws_secret_access_key": key.secret_key,
+        }
+        buckets = {bucket_of(number) for number in range(len(folders))}
+        return [entry | access if entry.get("aws_bucket_name") in buckets else entry for entry in dataloader]
+
+    def _needs_token(self, job: Job, order: Order) -> bool:
+        return needs_token(order.config, order.dataloader, job.hub_model_id, self._gated)
 
     def _record(self, job: Job, info: CloudJobInfo) -> None:
         """The run belongs to the job from now on, unless a webhook has brought another one first."""

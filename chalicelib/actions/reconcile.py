@@ -11,6 +11,7 @@ from chalicelib.actions.follow import Follow
 from chalicelib.actions.wait import wait_for
 from chalicelib.domain.errors import CloudError, ProviderDown, ProviderRefused
 from chalicelib.domain.jobs import Event, EventKind, Job, Phase, Reason
+from chalicelib.domain.moments import to_text
 from chalicelib.domain.money import display
 from chalicelib.domain.ports import Clock, Jobs, Stale, Trainers
 from chalicelib.domain.runs import CloudJobInfo
@@ -77,6 +78,9 @@ class Reconcile:
         change = hear(job, info, now, tail)
         if change.job is job:
             return change
+        if info.purged and is_over(change.job):
+            told = Event(now, EventKind.NOTE, change.job.phase, _purged(job, info))
+            change = replace(change, events=[*change.events, told])
         if not is_over(change.job):
             # A run that is seen is looked at again before long, also when its webhooks never come.
             change = replace(change, job=replace(change.job, next_look_at=now + self._poll_every))
@@ -133,3 +137,11 @@ class Reconcile:
 
 def _may_be_of(job: Job, info: CloudJobInfo) -> bool:
     return job.run_id in (None, info.job_id)
+
+
+def _purged(job: Job, info: CloudJobInfo) -> str:
+    ended = f" (it ended at {to_text(info.completed_at)})" if info.completed_at else ""
+    return (
+        f"Nobody here looked at the run in time{ended}: {job.provider} has deleted its log since. What is kept ends "
+        "where this server last saw it. Keep the server running until jobs have ended."
+    )

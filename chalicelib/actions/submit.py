@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from chalicelib.domain.callers import Caller
-from chalicelib.domain.configs import fingerprint, hub_target, normalise, plan_dataset
+from chalicelib.domain.configs import fingerprint, hub_target, normalise
+from chalicelib.domain.dataset_delivery import Mode, plan_dataset
 from chalicelib.domain.errors import BadInput, InvalidConfig, NotFound, UploadNotReady, no_such_upload
+from chalicelib.domain.gating import gated_models
 from chalicelib.domain.jobs import Event, EventKind, Job, Phase
 from chalicelib.domain.last_step import publishing_last_weights
 from chalicelib.domain.limits import may_run_out
@@ -41,6 +43,7 @@ class Submission:
     upload_id: str | None = None
     hardware: str | None = None
     run_name: str | None = None
+    delivery: Mode = Mode.AUTO
     once: str | None = None
     version: str | None = None
     max_run_minutes: int | None = None
@@ -54,7 +57,9 @@ class Submit:
         objects: Objects,
         trainers: Trainers,
         carry_out: Callable[[Intent], None],
-        can_push: bool,
+        has_token: bool,
+        gated: Sequence[str],
+        can_lend: bool,
         clock: Clock,
         new_id: NewId,
         mark: Callable[[], str],
@@ -65,7 +70,9 @@ class Submit:
         self._objects = objects
         self._trainers = trainers
         self._carry_out = carry_out
-        self._can_push = can_push
+        self._has_token = has_token
+        self._gated = gated
+        self._can_lend = can_lend
         self._clock = clock
         self._new_id = new_id
         self._mark = mark
@@ -100,7 +107,7 @@ class Submit:
         options, changes = publishing_last_weights(prepared.config)
         dataloader = [strip_secrets(entry)[0] for entry in wanted.dataloader]
         upload = self._upload(wanted, by)
-        plan = plan_dataset(dataloader, upload is not None)
+        plan = plan_dataset(dataloader, upload is not None, wanted.delivery, self._can_lend)
         self._objects.check_reach()
         now = self._clock()
         job_id = f"j-{self._new_id()}"
@@ -119,27 +126,39 @@ class Submit:
             run_name=wanted.run_name,
             upload_id=upload.id if upload else None,
             hub_model_id=hub,
+            delivery=plan.mode,
+            delivery_why=plan.why,
             warnings=(
                 *prepared.warnings,
                 *changes,
                 *plan.warnings,
                 *_left_out(removed),
+                *self._locked(options),
                 *_may_run_out(trainer, options, wanted.max_run_minutes),
             ),
             model_version=version,
             max_run_minutes=wanted.max_run_minutes,
         )
         config = {**options, "--output_dir": f"output/{job.launch_key}"}
-        return job, Order(config, plan.dataloader, wanted.lycoris), upload
+        return job, Order(config, plan.dataloader, wanted.lycoris, list(plan.folders) or None), upload
 
     def _hub(self, config: dict[str, Any]) -> str | None:
         target = hub_target(config)
-        if target and not self._can_push:
+        if target and not self._has_token:
             raise InvalidConfig(
                 f"The config pushes to '{target}', and no Hugging Face token is set here. "
                 "Set HF_TOKEN where this server runs, or take 'push_to_hub' out of the config."
             )
         return target
+
+    def _locked(self, config: dict[str, Any]) -> tuple[str, ...]:
+        """Told, not refused: the list of gated models is ours, and licences change."""
+        locked = [] if self._has_token else gated_models(config, self._gated)
+        return tuple(
+            f"'{model}' is gated: Hugging Face gives it only to people who have accepted its licence, and no token is "
+            "set here, so the run will probably fail. Set HF_TOKEN where this server runs."
+            for model in locked
+        )
 
     def _upload(self, wanted: Submission, by: Caller) -> Upload | None:
         """An unknown upload beside a dataloader is SimpleTuner's progress key: its UI names what it never sends."""
@@ -169,8 +188,7 @@ class Submit:
         if len(wanted.once) > 200:
             raise InvalidConfig("The idempotency key is longer than 200 characters. Use a UUID.")
         told: tuple[object, ...] = (wanted.config, wanted.provider, wanted.dataloader, wanted.lycoris, wanted.hardware)
-        if wanted.version or wanted.max_run_minutes:
-            told = (*told, wanted.version, wanted.max_run_minutes)
+        told = (*told, wanted.delivery, wanted.version, wanted.max_run_minutes)
         sent = self._data_sent(wanted, by)
         return OnceKey(by.owner, wanted.once, fingerprint(*told, sent, wanted.config_name, wanted.run_name))
 

@@ -1,4 +1,4 @@
-"""Training configs as SimpleTuner writes them: what is kept, what never travels, and how a dataset is delivered.
+"""Training configs as SimpleTuner writes them: what is kept, and what never travels.
 
 SimpleTuner accepts options with and without ``--``. Here they all have it, because the trainer gives the dashed form
 precedence over what its runner adds.
@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.domain.errors import BadInput, InvalidConfig
+from chalicelib.domain.errors import InvalidConfig
 
 MAX_CONFIG_BYTES = 256 * 1024
 """Config and dataloader travel in one request field and live in one table row: both have limits near this."""
@@ -39,8 +39,6 @@ _LOCAL_FILES = ("--user_prompt_library",)
 
 _ABSOLUTE = re.compile(r"^(/|~|[A-Za-z]:[\\/]|\\\\)")
 _MODEL_PATHS = ("pretrained", "model_path", "_model_name", "resume_from_checkpoint", "init_lora")
-_LOCAL_TYPES = (None, "", "local")
-_CACHE_ONLY = ("text_embeds", "image_embeds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,66 +115,3 @@ def fingerprint(*parts: Any) -> str:
     """The same for the same meaning, whatever the order of keys. 64 hex digits."""
     canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
     return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class DatasetPlan:
-    """How the trainer gets its data: the uploaded archive, or remote backends that it reads by itself."""
-
-    uses_archive: bool
-    dataloader: list[dict[str, Any]] | None
-    warnings: tuple[str, ...] = ()
-
-
-def is_local_dataset(entry: Mapping[str, Any]) -> bool:
-    """True for an entry whose files live on the submitter's machine (cache-only backends hold no data of their own)."""
-    return entry.get("type") in _LOCAL_TYPES and entry.get("dataset_type") not in _CACHE_ONLY
-
-
-def plan_dataset(entries: Iterable[Mapping[str, Any]], has_archive: bool) -> DatasetPlan:
-    """Decides between archive and remote backends; raises ``BadInput`` when neither gives the trainer any data.
-
-    The stock runner reads either ``images`` or ``dataloader_json``, never both, and makes one image dataset of all
-    that the archive holds.
-    """
-    listed = [dict(entry) for entry in entries]
-    active = [entry for entry in listed if not entry.get("disabled")]
-    local = [entry for entry in active if is_local_dataset(entry)]
-    remote = [entry for entry in active if entry.get("type") not in _LOCAL_TYPES]
-    if has_archive:
-        if remote:
-            raise BadInput(
-                "The dataloader mixes local and remote datasets, and the trainer reads one or the other: "
-                f"upload everything, or make {_names(local) or 'the upload'} remote (type 'aws' or 'huggingface')."
-            )
-        return DatasetPlan(True, None, _settings_lost(local))
-    if local:
-        raise BadInput(
-            f"The datasets {_names(local)} are folders on your machine and were not uploaded. "
-            "Submit with 'stcloud submit CONFIG', which packs and uploads them, or upload them first "
-            "(POST /api/cloud/uploads) and send the upload_id."
-        )
-    if not remote:
-        raise BadInput(
-            "There is nothing to train on: no upload and no dataset. Pass --data DIR to 'stcloud submit', "
-            "or a dataloader with a dataset that the GPU box can read."
-        )
-    return DatasetPlan(False, [entry for entry in active if entry.get("type") not in _LOCAL_TYPES])
-
-
-def _names(entries: Iterable[Mapping[str, Any]]) -> str:
-    return ", ".join(f"'{entry.get('id') or entry.get('instance_data_dir') or '?'}'" for entry in entries)
-
-
-def _settings_lost(local: list[dict[str, Any]]) -> tuple[str, ...]:
-    warnings = []
-    if len(local) > 1:
-        warnings.append(f"The {len(local)} datasets are trained as one: this trainer takes a single archive of images.")
-    for entry in local:
-        strategy = entry.get("caption_strategy", "filename")
-        if strategy != "filename":
-            warnings.append(
-                f"Dataset '{entry.get('id', '?')}': this trainer captions an archive from its file names; "
-                f"'caption_strategy: {strategy}' is not used."
-            )
-    return tuple(warnings)

@@ -99,6 +99,7 @@ class Job:
     """``launch_key`` names the run at the provider; ``run_id`` is the provider's own name for it, once known.
 
     ``model_version`` is the trainer's: the one that was asked for, and the one that runs once there is a run.
+    ``delivery``: how the datasets reach the trainer, in a word (``dataset_delivery.Mode``) and a sentence.
     Money: ``cost_micros`` is None until the provider's measure is known; ``price_micros_per_second`` covers all GPUs.
     ``adopted``: the run was started elsewhere, so its data and results are not in our store.
     """
@@ -119,6 +120,8 @@ class Job:
     run_name: str | None = None
     upload_id: str | None = None
     hub_model_id: str | None = None
+    delivery: str | None = None
+    delivery_why: str | None = None
     run_id: str | None = None
     links: dict[str, str] | None = None
     warnings: tuple[str, ...] = ()

@@ -179,7 +179,11 @@ class Objects(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StorageKey:
-    """An S3 access key that reaches one prefix of one bucket until it expires (None: it does not)."""
+    """An S3 access key that reaches one prefix of one bucket until it expires (None: it does not).
+
+    A key with an ``archive`` reaches no bucket: it reads the files in that archive, an object among the datasets, as
+    the buckets that ``dataset_delivery.bucket_of`` names, one for each of ``folders``.
+    """
 
     access_key: str
     secret_key: str = field(repr=False)
@@ -187,6 +191,8 @@ class StorageKey:
     prefix: str = ""
     job_id: str | None = None
     expires_at: datetime | None = None
+    archive: str | None = None
+    folders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,11 +206,15 @@ class OnceKey:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a job runs with, kept apart from its row because it is large. Holds no secret."""
+    """What a job runs with, kept apart from its row because it is large. Holds no secret.
+
+    ``folders`` are those of the uploaded archive that the trainer reads file by file, in the order of their buckets.
+    """
 
     config: dict[str, Any]
     dataloader: list[dict[str, Any]] | None = None
     lycoris: dict[str, Any] | None = None
+    folders: list[str] | None = None
 
 
 class Stale(Exception):
@@ -407,4 +417,16 @@ class DeliveryKeys(Protocol):
 
     def retire(self, tenant: str, job_id: str) -> None:
         """The key works a little longer, for the last files under way, and then no more; or it ends by itself soon."""
+        ...
+
+
+@runtime_checkable
+class LendsDatasets(Protocol):
+    """Delivery keys that can also let a trainer read an uploaded archive, file by file and until the job ends."""
+
+    @property
+    def can_lend(self) -> bool: ...
+    def lend(self, tenant: str, job_id: str, archive: str, folders: list[str]) -> Delivery:
+        """A key that reads the folders and keeps caches beside them; ``retire`` ends it at once. ``bucket`` and
+        ``prefix`` say nothing here."""
         ...

@@ -29,8 +29,8 @@ class CloudJobInfo:
 
     ``job_id`` is the vendor's id of the run. ``logs`` is the whole text so far, or None when the vendor did not
     send it. ``billed_micros`` is what the run has cost so far by the vendor's rules, in micro-dollars, or None when
-    it cannot be known yet; ``billing_is_final`` says that it will not change any more. ``hardware`` names the
-    offer.
+    it cannot be known yet; ``billing_is_final`` says that it will not change any more. ``purged``: the vendor has
+    deleted what the run left there, its log among it. ``hardware`` names the offer.
     """
 
     job_id: str
@@ -46,6 +46,7 @@ class CloudJobInfo:
     billed_micros: int | None = None
     billing_is_final: bool = False
     launch_key: str | None = None
+    purged: bool = False
     hardware: str | None = None
     model_version: str | None = None
     ran_out_of_time: bool = False
@@ -77,6 +78,7 @@ class LaunchOrder:
     holds trainer options with their ``--``; ``dataloader`` is None when ``images_url`` alone describes the dataset.
     ``version`` is the trainer's, in the vendor's words; None is the newest. ``deadline`` counts from the launch, so
     waiting for a machine is part of it.
+    ``events_url`` takes the trainer's own raw webhooks, where a provider leaves those alone; it is its own login.
     """
 
     launch_key: str
@@ -91,6 +93,7 @@ class LaunchOrder:
     webhook_url: str | None = None
     version: str | None = None
     deadline: timedelta | None = None
+    events_url: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

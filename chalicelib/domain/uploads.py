@@ -50,6 +50,11 @@ class Upload:
     version: int = 1
 
     @property
+    def caches(self) -> str:
+        """The prefix of what a trainer keeps beside the data while it reads it file by file."""
+        return f"{self.key.rpartition('/')[0]}/caches/"
+
+    @property
     def part_count(self) -> int:
         return -(-self.archive_bytes // self.part_bytes)
 

@@ -131,6 +131,7 @@ class ReplicateTrainer(CloudTrainerService):
         secrets = [order.hf_token or ""]
         if order.delivery:
             secrets += [order.delivery.secret_key, order.delivery.session_token or ""]
+        secrets += [str(entry.get("aws_secret_access_key") or "") for entry in order.dataloader or ()]
         async with self._wire(secrets) as wire:
             earlier = await self._among_the_newest(wire, order.launch_key)
             if earlier:

@@ -79,6 +79,7 @@ def read_run(body: object, now: datetime, price_of: PriceOf, cap: timedelta | No
         billed_micros=billed,
         billing_is_final=final,
         launch_key=launch_key_of(body),
+        purged=body.get("data_removed") is True,
         hardware=hardware_of_model(body.get("model")),
         model_version=version if isinstance(version := body.get("version"), str) and is_run_id(version) else None,
         ran_out_of_time=_out_of_time(body, word, started, completed, cap),

@@ -48,6 +48,7 @@ def job(job: Job, now: datetime) -> dict[str, Any]:
             "run_name": job.run_name,
             "upload_id": job.upload_id,
             "hardware_profile": job.hardware,
+            "delivery": {"mode": job.delivery, "why": job.delivery_why} if job.delivery else None,
             "warnings": list(job.warnings),
             "links": job.links or {},
             "imported": job.adopted,

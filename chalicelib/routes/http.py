@@ -103,6 +103,12 @@ class Call:
         return cast(Mapping[str, str], self._request.headers)
 
     @property
+    def peer(self) -> str:
+        """The machine at the other end of the connection, as the gateway saw it."""
+        identity = (self._request.context or {}).get("identity") or {}
+        return str(identity.get("sourceIp") or "")
+
+    @property
     def raw_body(self) -> bytes:
         return cast(bytes, self._request.raw_body) or b""
 

@@ -9,6 +9,7 @@ from chalice.app import Blueprint, Response
 from chalicelib.actions.submit import Submission
 from chalicelib.actions.sync import NEWEST
 from chalicelib.domain.callers import Scope
+from chalicelib.domain.dataset_delivery import Mode
 from chalicelib.domain.errors import BadInput, CloudError, Malformed
 from chalicelib.domain.jobs import Job, Phase
 from chalicelib.domain.runs import CloudJobStatus
@@ -197,10 +198,17 @@ def _submit(call: Call) -> tuple[Job, bool]:
             run_name=body.tracker_run_name,
             version=call.query("version") or body.version or None,
             max_run_minutes=body.max_run_minutes,
+            delivery=_delivery(body.delivery),
             once=call.headers.get("idempotency-key") or body.idempotency_key,
         ),
         by=call.caller,
     )
+
+
+def _delivery(wanted: str | None) -> Mode:
+    if wanted is not None and wanted not in set(Mode):
+        raise BadInput(f"'delivery' is one of: {', '.join(Mode)}; not '{wanted[:40]}'.")
+    return Mode(wanted or "auto")
 
 
 def _outcome(job: Job | None = None, error: CloudError | None = None, idempotent_hit: bool = False) -> dict[str, Any]:

@@ -63,6 +63,7 @@ class SubmitBody(BaseModel):
     upload_id: str | None = Field(None, max_length=100)
     hardware_profile: str | None = Field(None, max_length=60)
     tracker_run_name: str | None = Field(None, max_length=200)
+    delivery: str | None = None
     idempotency_key: str | None = None
     version: str | None = Field(None, max_length=200)
     max_run_minutes: int | None = Field(None, ge=1, le=7 * 24 * 60, strict=True)

@@ -8,7 +8,7 @@ from chalice.app import Blueprint, Response
 
 from chalicelib.actions.upload import PART_LINK_SECONDS, Wanted
 from chalicelib.domain.callers import Scope
-from chalicelib.domain.configs import is_local_dataset
+from chalicelib.domain.dataset_delivery import is_local_dataset
 from chalicelib.domain.errors import BadInput, Malformed
 from chalicelib.domain.uploads import Consent, Upload
 from chalicelib.routes import answers
@@ -81,7 +81,8 @@ def fetch(call: Call) -> Response:
 @uploads.route("/data-consent/setting", methods=["GET"])
 @endpoint(None)
 def consent(call: Call) -> Any:
-    return {"consent": call.services.settings.consent(call.caller.tenant).value}
+    mode = call.services.settings.consent(call.caller.tenant)
+    return {"consent": mode.value, "deliveries": [way.value for way in call.services.deliveries]}
 
 
 @uploads.route("/data-consent/setting", methods=["PUT"])

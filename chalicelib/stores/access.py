@@ -7,6 +7,7 @@ import hashlib
 import hmac
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 from chalicelib.domain.moments import from_text, to_text
 from chalicelib.domain.ports import StorageKey
@@ -48,7 +49,27 @@ class StorageKeyTable:
             secret_key=self._secret(access_key),
         )
 
+    @property
+    def can_lend(self) -> bool:
+        """Whether a trainer can reach the endpoint at all."""
+        return self._endpoint is not None
+
+    def lend(self, tenant: str, job_id: str, archive: str, folders: list[str]) -> Delivery:
+        access_key = self._name(tenant, f"{job_id}/datasets")
+        row = keys.access_key_row(access_key)
+        told: dict[str, Any] = {
+            "tenant": tenant,
+            "job_id": job_id,
+            "expires_at": None,
+            "archive": archive,
+            "folders": list(folders),
+        }
+        self._table.put({"pk": row.pk, "sk": row.sk, **told})
+        return Delivery(self._endpoint, self._region, "", "", access_key, self._secret(access_key))
+
     def retire(self, tenant: str, job_id: str) -> None:
+        # Nobody reads the data of a job that is over.
+        self._table.delete(keys.access_key_row(self._name(tenant, f"{job_id}/datasets")))
         last = self._now() + AFTER_THE_END
         row = keys.access_key_row(self._name(tenant, job_id))
         try:
@@ -62,6 +83,10 @@ class StorageKeyTable:
         if item is None:
             return None
         job_id = str(item["job_id"])
+        lent: Any = item
+        if "archive" in item:
+            secret, folders = self._secret(access_key), tuple(lent["folders"])
+            return StorageKey(access_key, secret, "", "", job_id, archive=lent["archive"], folders=folders)
         return StorageKey(
             access_key=access_key,
             secret_key=self._secret(access_key),

@@ -303,6 +303,8 @@ def job_item(job: Job) -> Item:
         "run_name": job.run_name,
         "upload_id": job.upload_id,
         "hub_model_id": job.hub_model_id,
+        "delivery": job.delivery,
+        "delivery_why": job.delivery_why,
         "run_id": job.run_id,
         "links": cast("dict[str, Any]", job.links or {}),
         "warnings": list(job.warnings),
@@ -342,6 +344,8 @@ def _job(item: Item) -> Job:
         run_name=read["run_name"],
         upload_id=read["upload_id"],
         hub_model_id=read["hub_model_id"],
+        delivery=read.get("delivery"),
+        delivery_why=read.get("delivery_why"),
         run_id=read["run_id"],
         links=read["links"] or None,
         warnings=tuple(read["warnings"]),
@@ -367,7 +371,8 @@ def _pointer(job: Job, row: Key) -> Item:
 def _order_item(job: Job, order: Order) -> Item:
     row = keys.order_row(job.tenant, job.id)
     # As text: a config holds fractions such as a learning rate, which the table refuses as numbers.
-    text = json.dumps({"config": order.config, "dataloader": order.dataloader, "lycoris": order.lycoris})
+    told = {"config": order.config, "dataloader": order.dataloader, "lycoris": order.lycoris, "folders": order.folders}
+    text = json.dumps(told)
     return {"pk": row.pk, "sk": row.sk, "order": text}
 
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 from typing import Any
 
 from chalicelib.domain.archives import Archive
 from chalicelib.domain.configs import fingerprint
+from chalicelib.domain.dataset_delivery import Mode
 from chalicelib.domain.money import display
 from chalicelib.domain.scanning import scan
 from client.api import CloudClient
@@ -38,6 +40,9 @@ def run(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:
         lycoris_file=given.lycoris,
         name=given.name,
     )
+    delivery = Mode(given.delivery)
+    lost = submission.what_delivery_costs(delivery, Mode.REMOTE in cloud.deliveries())
+    submission = replace(submission, warnings=submission.warnings + lost)
     consent = cloud.consent()
     hardware = _hardware(cloud, given.provider, given.hardware)
     _check_provider(cloud, screen, given.provider)
@@ -49,7 +54,7 @@ def run(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:
     for warning in submission.warnings:
         screen.warn(warning)
     packed = _pack(cloud, screen, given, submission, consent, hardware)
-    order = submission.order(hardware["id"])
+    order = submission.order(hardware["id"], packed.manifest.shared if packed else {}, delivery)
     root = packed.manifest.root if packed else None
     told = fingerprint(cloud.connection.base_url, given.provider, given.idempotency_key, order, root)
     with note_of(told, state_folder() / "orders") as note:
@@ -120,6 +125,9 @@ def _report(
     told |= {"job": job, "idempotent_hit": again}
     words = " (submitted before with the same key)" if again else ""
     screen.line(f"Job {job['job_id']} is {job['status']}{words}.", "bold")
+    delivery = job["metadata"].get("delivery")
+    if delivery:
+        screen.note(str(delivery["why"]))
     for warning in job["metadata"].get("warnings") or []:
         if warning not in submission.warnings:
             screen.warn(str(warning))

@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -26,6 +27,7 @@ from local.s3.body import Inbound
 from local.s3.call import Call
 from local.s3.disk import Disk
 from local.s3.errors import S3Error, told
+from local.s3.lent import Directories, LentArchive
 from local.s3.multipart import Uploads
 from local.s3.request import Request, read_request
 from local.s3.routing import operation
@@ -54,6 +56,7 @@ class StorageEndpoint:
         self._prefix = prefix.rstrip("/")
         self._disk = Disk(root, clock, max_object_bytes)
         self._uploads = Uploads(root, self._disk, clock)
+        self._directories = Directories()
         self._executor = ThreadPoolExecutor(_THREADS, "s3-disk")
 
     def ensure_bucket(self, name: str) -> None:
@@ -105,8 +108,12 @@ class StorageEndpoint:
         seal = sigv4.verify(request, claim, key.secret_key, self._prefix)
         if key.expires_at is not None and key.expires_at <= now:
             raise S3Error("AccessDenied", "The access key has expired.")
-        call = Call(request, request_id, key, claim.payload, seal, inbound, self._disk, self._uploads, self._executor)
-        return await operation(request)(call)
+        disk: Disk | LentArchive = self._disk
+        if key.archive:
+            # Such a key reaches its own buckets and no other, which the archive sees to.
+            disk, key = LentArchive(self._disk, key, self._directories), replace(key, bucket=request.bucket)
+        call = Call(request, request_id, key, claim.payload, seal, inbound, disk, self._uploads, self._executor)
+        return await operation(request, key.archive is not None)(call)
 
 
 def _same_origin(request: Request) -> str | None:

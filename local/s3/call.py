@@ -13,6 +13,7 @@ from local.s3 import access, names
 from local.s3.body import Inbound, Payload, collect, payload_of, pour
 from local.s3.checksums import Digests, stated
 from local.s3.disk import Disk
+from local.s3.lent import LentArchive
 from local.s3.multipart import Uploads
 from local.s3.request import Request
 from local.s3.sigv4 import Seal
@@ -31,7 +32,7 @@ class Call:
     mode: str
     seal: Seal
     inbound: Inbound
-    disk: Disk
+    disk: Disk | LentArchive
     uploads: Uploads
     executor: Executor
 

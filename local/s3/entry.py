@@ -19,7 +19,10 @@ _LARGEST_META = 2048
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """``etag`` has no quotes. ``headers`` are those that a GET gives back, ``x-amz-meta-*`` among them."""
+    """``etag`` has no quotes. ``headers`` are those that a GET gives back, ``x-amz-meta-*`` among them.
+
+    ``offset`` is where its bytes begin in the file that ``Disk.open`` gives.
+    """
 
     key: str
     size: int
@@ -27,6 +30,7 @@ class Entry:
     modified: datetime
     headers: Mapping[str, str] = field(default_factory=dict)
     checksum: Checksum | None = None
+    offset: int = 0
 
     @property
     def http_modified(self) -> str:

@@ -57,7 +57,7 @@ async def get_object(call: Call) -> Answer:
         os.close(descriptor)
         raise
     status = 206 if "content-range" in headers else 200
-    return Answer(status, headers, _Blocks(call, descriptor, start, length))
+    return Answer(status, headers, _Blocks(call, descriptor, entry.offset + start, length))
 
 
 async def head_object(call: Call) -> Answer:

@@ -76,8 +76,29 @@ _UNKNOWN = frozenset(
 )
 
 
-def operation(request: Request) -> Operation:
-    """The operation; ``MethodNotAllowed`` or ``NotImplemented`` when there is none."""
+_OF_A_LENT_ARCHIVE = frozenset(
+    {
+        buckets.list_objects,
+        buckets.head_bucket,
+        buckets.bucket_location,
+        objects.get_object,
+        objects.head_object,
+        objects.put_object,
+        objects.delete_object,
+    }
+)
+
+
+def operation(request: Request, lent: bool = False) -> Operation:
+    """The operation; ``MethodNotAllowed`` or ``NotImplemented`` when there is none, ``AccessDenied`` when a key that
+    reads a lent archive asks for more than datasets need."""
+    found = _operation(request)
+    if lent and found not in _OF_A_LENT_ARCHIVE:
+        raise S3Error("AccessDenied")
+    return found
+
+
+def _operation(request: Request) -> Operation:
     asked = {name for name, _value in request.query}
     if not request.bucket:
         if request.key or request.method != "GET":

@@ -8,7 +8,8 @@ from itertools import product
 
 import pytest
 
-from chalicelib.domain.configs import normalise, plan_dataset
+from chalicelib.domain.configs import normalise
+from chalicelib.domain.dataset_delivery import plan_dataset
 from chalicelib.domain.errors import BadInput, InvalidConfig
 from chalicelib.domain.jobs import MOVES, TERMINAL, IllegalMove, Job, Phase, Reason
 from chalicelib.domain.moments import from_text, to_text

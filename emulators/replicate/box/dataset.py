@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from emulators.replicate.box import archive, console
+from emulators.replicate.box import archive, bucket, console
 
 SIDE = 32
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"})
@@ -40,6 +40,16 @@ class Dataset:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """``strategy`` is how its pictures get their captions; an archive is captioned in the rehearsal's own way."""
+
+    path: Path
+    strategy: str = "rehearsal"
+    prompt: str = ""
+    repeats: int = 0
+
+
 def load(given: dict[str, Any], dataloader: list[Any] | None, root: Path, job: str, unsafe_zip: bool) -> Dataset:
     """Raises ``BadDataset`` or ``archive.BadArchive``."""
     if dataloader is not None:
@@ -47,10 +57,10 @@ def load(given: dict[str, Any], dataloader: list[Any] | None, root: Path, job: s
             console.say("COG", "dataloader_json was given; images is ignored")
         folders = [_backend(number, entry, root, job) for number, entry in _image_backends(dataloader)]
     elif given.get("images"):
-        folders = [_from_archive(given, root, job, unsafe_zip)]
+        folders = [_Folder(_from_archive(given, root, job, unsafe_zip))]
     else:
         raise BadDataset("Either images or dataloader_json must be provided.")
-    return _read([path for folder in folders for path in _pictures_in(folder)])
+    return _read([(path, folder) for folder in folders for path in _pictures_in(folder.path) * (1 + folder.repeats)])
 
 
 def _from_archive(given: dict[str, Any], root: Path, job: str, unsafe_zip: bool) -> Path:
@@ -85,55 +95,24 @@ def _image_backends(dataloader: list[Any]) -> Iterator[tuple[int, dict[str, Any]
         raise BadDataset("Must provide at least one image dataset in the data backend config.")
 
 
-def _backend(number: int, entry: dict[str, Any], root: Path, job: str) -> Path:
+def _backend(number: int, entry: dict[str, Any], root: Path, job: str) -> _Folder:
     name, kind = entry.get("id", number), entry.get("type") or "local"
+    strategy = str(entry.get("caption_strategy") or "filename")
+    if strategy == "instanceprompt" and not entry.get("instance_prompt"):
+        raise BadDataset(f"(id={name}) caption_strategy=instanceprompt needs an instance_prompt.")
     if kind == "local":
         # Paths of a dataloader config are the container's: none of this machine's folders is there.
         shown = str(entry.get("instance_data_dir") or "")
         folder = root.joinpath(*[part for part in PurePosixPath(shown).parts if part not in ("/", "..")])
         if not shown or not folder.is_dir():
             raise BadDataset(f"(id={name}) Cannot find instance_data_dir: {shown or 'not set'}")
-        return folder
-    if kind == "aws":
-        return _from_bucket(str(name), entry, root / "datasets" / "aws" / f"{job}-{number}")
-    raise BadDataset(f"(id={name}) The rehearsal trainer has no backend of type {kind!r}: use aws, or send images.")
-
-
-def _from_bucket(name: str, entry: dict[str, Any], folder: Path) -> Path:
-    import boto3  # a third of a second that other runs need not wait
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    needed = (
-        "aws_bucket_name",
-        "aws_region_name",
-        "aws_endpoint_url",
-        "aws_access_key_id",
-        "aws_secret_access_key",
-    )
-    missing = [key for key in needed if key not in entry]
-    if missing:
-        raise BadDataset(f"(id={name}) Missing required key {missing[0]} for aws backend.")
-    session = boto3.session.Session(
-        aws_access_key_id=entry["aws_access_key_id"], aws_secret_access_key=entry["aws_secret_access_key"]
-    )
-    # As in the real trainer, the region counts only when there is no endpoint.
-    where = {"endpoint_url": entry["aws_endpoint_url"]} if entry["aws_endpoint_url"] else {}
-    region = {} if where else {"region_name": entry["aws_region_name"]}
-    bucket, prefix = str(entry["aws_bucket_name"]), str(entry.get("aws_data_prefix") or "")
-    try:
-        s3 = session.client("s3", **where, **region)
-        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-            for found in page.get("Contents", []):
-                parts = [part for part in PurePosixPath(found["Key"]).parts if part not in ("/", "..")]
-                if found["Key"].endswith("/") or not parts:
-                    continue
-                target = folder.joinpath(*parts)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                s3.download_file(bucket, found["Key"], str(target))
-    except (BotoCoreError, ClientError, ValueError) as error:
-        raise BadDataset(f"(id={name}) Could not read bucket {bucket}: {error}") from error
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    elif kind == "aws":
+        folder = bucket.fetch(str(name), entry, root / "datasets" / "aws" / f"{job}-{number}")
+    else:
+        raise BadDataset(f"(id={name}) The rehearsal trainer has no backend of type {kind!r}: use aws, or send images.")
+    repeats = max(0, int(entry.get("repeats") or 0))
+    console.say("INFO", f"(id={name}) type={kind}, caption_strategy={strategy}, repeats={repeats}")
+    return _Folder(folder, strategy, str(entry.get("instance_prompt") or ""), repeats)
 
 
 def _pictures_in(folder: Path) -> list[Path]:
@@ -141,7 +120,7 @@ def _pictures_in(folder: Path) -> list[Path]:
     return sorted(path for path in found if not path.name.startswith("."))
 
 
-def _read(paths: list[Path]) -> Dataset:
+def _read(paths: list[tuple[Path, _Folder]]) -> Dataset:
     if not paths:
         raise BadDataset("No images were discovered in the dataset.")
     stride = max(1, -(-len(paths) // _MOST_READ))
@@ -149,7 +128,7 @@ def _read(paths: list[Path]) -> Dataset:
         console.say("INFO", f"Dataset: {len(paths)} images; the rehearsal trainer learns from every {stride}.")
     chosen = paths[::stride]
     pictures, captions, skipped = [], [], 0
-    for number, path in enumerate(chosen):
+    for number, (path, folder) in enumerate(chosen):
         if number % 100 == 0:
             console.stage("running", "Caching VAE latents", f"{number}/{len(chosen)}")
         try:
@@ -159,7 +138,7 @@ def _read(paths: list[Path]) -> Dataset:
             if skipped <= _MOST_WARNINGS:
                 console.say("WARN", f"Skipping unreadable image {path.name}: {error}".replace(str(path.parent), "…"))
             continue
-        captions.append(_caption(path))
+        captions.append(_caption(path, folder))
     console.stage("completed", "Caching VAE latents", f"{len(chosen)}/{len(chosen)}")
     if skipped:
         console.say("WARN", f"{skipped} of {len(chosen)} images could not be read")
@@ -177,7 +156,11 @@ def _picture(path: Path) -> npt.NDArray[np.float32]:
     return np.asarray(square, dtype=np.float32) / 127.5 - 1.0
 
 
-def _caption(path: Path) -> str:
+def _caption(path: Path, folder: _Folder) -> str:
+    if folder.strategy == "instanceprompt":
+        return folder.prompt
+    if folder.strategy == "filename":
+        return path.stem.replace("_", " ").replace("-", " ")
     beside = path.with_suffix(".txt")
     if beside.is_file():
         return beside.read_text(encoding="utf-8", errors="replace").strip()

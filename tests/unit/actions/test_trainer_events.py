@@ -1,0 +1,147 @@
+"""The trainer's own events: read where it puts them, taken with the job's token only, and heard like any other news."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chalicelib.actions.submit import Submission
+from chalicelib.domain.callers import LOCAL
+from chalicelib.domain.jobs import Job
+from chalicelib.domain.links import LinkMaker
+from chalicelib.domain.signatures import BadSignature
+from chalicelib.domain.trainer_events import read_event
+from chalicelib.providers.registry import Registry
+from chalicelib.services import OpenDoor, Services, assemble
+from tests.unit.actions.vendor import PretendVendor
+from tests.unit.actions.world import CONFIG, SETTINGS, World
+
+HUB = [{"id": "hub", "type": "huggingface", "dataset_name": "someone/pictures"}]
+STEP = {"type": "training.status", "data": {"status": "running", "global_step": 3}, "progress": {"current": 3}}
+DONE = {"type": "lifecycle.stage", "stage": {"key": "training_complete", "status": "completed"}}
+ABORT = {"type": "lifecycle.stage", "stage": {"key": "training_abort", "status": "completed"}}
+FAILED = {"type": "training.status", "status": "training_failed", "error": "CUDA out of memory hf_abcdefghijkl"}
+
+
+class SilentVendor:
+    """A place that runs trainers and tells nothing by itself."""
+
+    def __init__(self, vendor: PretendVendor) -> None:
+        self._vendor = vendor
+        self.events_url: str | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("read_webhook", "webhook_secrets"):
+            raise AttributeError(name)
+        return getattr(self._vendor, name)
+
+    async def run_job(self, order: Any) -> Any:
+        self.events_url = order.events_url
+        return await self._vendor.run_job(order)
+
+
+class Stage:
+    def __init__(self, path: Path, silent: bool = True) -> None:
+        self.world = World(path)
+        self.vendor = SilentVendor(self.world.vendor)
+        told: Any = self.vendor if silent else self.world.vendor
+        trainers = Registry({"replicate": lambda: told})
+        self.services: Services = assemble(
+            SETTINGS,
+            self.world.table,
+            self.world.objects,
+            self.world.keys(self.world.table),
+            OpenDoor(),
+            self.world.clock,
+            trainers=trainers,
+            links=LinkMaker("https://cloud.example", b"s" * 32),
+        )
+        self.first, _ = self.services.submit(Submission(config=CONFIG, dataloader=HUB), LOCAL)
+
+    @property
+    def job(self) -> Job:
+        return self.services.jobs.get("default", self.first.id)
+
+    def tell(self, event: dict[str, Any], address: str | None = None) -> Any:
+        job_id, token = (address or str(self.vendor.events_url)).rsplit("/", 2)[1:]
+        return self.services.hear_trainer(job_id, token, event)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path / "table.db")
+
+
+@pytest.mark.parametrize(
+    ("event", "status"),
+    [
+        (STEP, "running"),
+        (DONE, "completed"),
+        (ABORT, "cancelled"),
+        (FAILED, "failed"),
+        ({"type": "training.status", "data": {"status": "failed"}}, "failed"),
+        ({"type": "training.status", "status": "interrupted"}, "cancelled"),
+        ({"type": "error", "message": "boom", "traceback": "…"}, "failed"),
+        ({"type": "notification", "severity": "critical", "title": "Fatal Error"}, "failed"),
+        ({"type": "notification", "message": "Training job has started"}, "running"),
+        ({"type": "training.checkpoint", "checkpoint": {"path": "x"}}, "running"),
+        ({"type": "lifecycle.stage", "stage": {"key": "training_complete", "status": "running"}}, "running"),
+        ({"type": "lifecycle.stage", "stage": {"key": "model_save", "status": "failed"}}, None),
+        ({"type": "training.status", "status": "model_available"}, None),
+        ({"type": "training.status", "data": "failed", "status": ["failed"]}, None),
+        ({"type": "completed", "status": "completed"}, None),
+        ({"status": "failed"}, None),
+        ({}, None),
+    ],
+)
+def test_a_status_is_read_where_the_trainer_puts_it(event: dict[str, Any], status: str | None) -> None:
+    news = read_event(event)
+    assert (news and news.status) == status
+
+
+def test_events_take_a_job_from_its_start_to_its_model(stage: Stage) -> None:
+    assert stage.tell(STEP).changed and stage.job.phase == "running"
+    assert not stage.tell(STEP).changed
+    stage.world.clock.forward(seconds=100)
+    stage.world.objects.put("outputs", f"{stage.job.id}/x/model.safetensors", b"model")
+    assert stage.tell(DONE).changed
+    assert (stage.job.phase, stage.job.cost_micros, stage.job.cost_is_final) == ("completed", 97_500, True)
+    assert stage.tell(FAILED).status == "ignored" and stage.job.phase == "completed"
+
+
+def test_a_failure_has_its_reason_and_no_secret(stage: Stage) -> None:
+    stage.tell(FAILED)
+    assert (stage.job.phase, stage.job.reason) == ("failed", "out_of_memory")
+    assert "CUDA out of memory" in str(stage.job.error) and "hf_abc" not in str(stage.job.error)
+
+
+def test_only_the_token_of_the_job_opens_its_address(stage: Stage) -> None:
+    other, _ = stage.services.submit(Submission(config=CONFIG, dataloader=HUB), LOCAL)
+    theirs = str(stage.vendor.events_url)
+    for address in (
+        theirs.replace(other.id, stage.first.id),
+        theirs[:-1] + ("A" if theirs[-1] != "A" else "B"),
+        theirs.replace(other.id, "j-none"),
+        theirs.rsplit("/", 1)[0] + "/é",
+    ):
+        with pytest.raises(BadSignature):
+            stage.tell(DONE, address)
+    assert stage.job.phase != "completed"
+
+
+def test_at_a_provider_that_tells_itself_an_event_is_a_hint_only(tmp_path: Path) -> None:
+    loud = Stage(tmp_path / "table.db", silent=False)
+    quiet = Stage(tmp_path / "other.db")
+    address = str(quiet.vendor.events_url).replace(quiet.first.id, loud.first.id)
+    with pytest.raises(BadSignature):
+        loud.tell(DONE, address)
+    from chalicelib.actions.hear_trainer import event_address
+
+    own = str(event_address(LinkMaker("https://cloud.example", b"s" * 32), loud.job))
+    loud.tell(DONE, own)
+    assert loud.job.phase == "starting", "the provider says that the run has not even begun"
+    loud.world.vendor.go_on()
+    loud.tell(ABORT, own)
+    assert loud.job.phase == "running"
