@@ -35,7 +35,8 @@ class Access:
     def mint(self, wanted: Minting, by: Caller) -> tuple[str, ApiKey]:
         """The token, which nobody can read again, and what is kept of it.
 
-        A key never has a scope that its maker lacks, and only an administrator makes one for somebody else.
+        A key never has a scope that its maker lacks and never outlives it, and only an administrator makes one for
+        somebody else.
         """
         by.require(Scope.KEYS_OWN)
         scopes = _scopes(wanted.scopes)
@@ -47,6 +48,8 @@ class Access:
         if wanted.expires_days is not None and not 1 <= wanted.expires_days <= MOST_DAYS:
             raise BadInput(f"'expires_days' must be from 1 to {MOST_DAYS}, not {wanted.expires_days}.")
         now = self._clock()
+        ends = [now + timedelta(days=wanted.expires_days)] if wanted.expires_days else []
+        ends += [by.key_expires_at] if by.key_expires_at else []
         for _ in range(_TRIES):
             token = PREFIX + "".join(secrets.choice(_LETTERS) for _ in range(ID_LENGTH + SECRET_LENGTH))
             key = ApiKey(
@@ -57,7 +60,8 @@ class Access:
                 digest=digest_of(token),
                 scopes=scopes,
                 created_at=now,
-                expires_at=now + timedelta(days=wanted.expires_days) if wanted.expires_days else None,
+                expires_at=min(ends, default=None),
+                made_by=by.key_id,
             )
             if self._keys.create(key):
                 return token, key
@@ -70,12 +74,18 @@ class Access:
         return [key for key in found if key.owner == by.owner or by.may(Scope.ADMIN)]
 
     def revoke(self, key_id: str, by: Caller) -> None:
-        """From the next request on the key opens nothing. Revoking twice does no harm."""
+        """From the next request on the key opens nothing, nor do those that were made with it. Twice does no harm."""
         by.require(Scope.KEYS_OWN)
         key = self._keys.get(key_id)
         if key is None or key.tenant != by.tenant or not (key.owner == by.owner or by.may(Scope.ADMIN)):
             raise NotFound(f"There is no API key '{key_id[:40]}'. List yours with 'stcloud keys list'.")
-        self._keys.revoke(key, self._clock())
+        now = self._clock()
+        made = self._keys.of_tenant(by.tenant)
+        ending = [key]
+        while ending:
+            one = ending.pop()
+            ending += [child for child in made if child.made_by == one.id and child.revoked_at is None]
+            self._keys.revoke(one, now)
 
     def recognise(self, token: str) -> Caller:
         """Raises ``Unauthenticated`` with the same words whether a key is unknown, wrong or revoked."""

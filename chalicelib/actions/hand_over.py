@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from chalicelib.domain.errors import NotFound
+from chalicelib.domain.errors import BadLink, NotFound
 from chalicelib.domain.links import DataLink, LinkMaker, read_link
 from chalicelib.domain.ports import Clock, Objects, Uploads
-from chalicelib.domain.signatures import BadSignature
 from chalicelib.domain.uploads import Upload, UploadState
 
 LASTS = timedelta(days=30)
@@ -36,9 +35,9 @@ class HandOver:
         return self._links.address(DataLink(upload.tenant, upload.id, until))
 
     def follow(self, token: str) -> str:
-        """Where the data is now. Raises ``BadSignature``, and ``NotFound`` once the data was deleted."""
+        """Where the data is now. Raises ``BadLink``, and ``NotFound`` once the data was deleted."""
         if self._links is None:
-            raise BadSignature("This is not an address that was made here.")
+            raise BadLink("This is not an address that was made here.")
         link = read_link(token, self._links.secret, int(self._clock().timestamp()))
         upload = self._uploads.get(link.tenant, link.upload_id)
         if upload.state is not UploadState.USED:

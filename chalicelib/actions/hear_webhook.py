@@ -11,7 +11,7 @@ from chalicelib.actions.carry_out import CarryOut
 from chalicelib.actions.reconcile import Reconcile
 from chalicelib.actions.wait import wait_for
 from chalicelib.domain.correlation import about
-from chalicelib.domain.errors import BadInput, CloudError
+from chalicelib.domain.errors import BadInput, CloudError, ProviderStatusUnknown
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.measures import Metric
 from chalicelib.domain.ports import Clock, Jobs, Journal, Listens, Rotates, Telemetry, Trainers
@@ -75,7 +75,12 @@ class HearWebhook:
         message_id = self._verified(trainer, headers, body)
         if self._journal.heard(provider, message_id):
             return Heard("duplicate")
-        info = trainer.read_webhook(_parse(body))
+        try:
+            info = trainer.read_webhook(_parse(body))
+        except ProviderStatusUnknown as error:
+            # Refused, it would be sent again and again. The next poll meets the same word and says so.
+            log.error("a webhook holds a status that nobody knows", extra={"why": error.detail})
+            return Heard("ignored", why="the status is not known here")
         job = self._job_of(provider, info)
         if job is None:
             log.info("a webhook was about a run of somebody else", extra={"run": info.job_id})

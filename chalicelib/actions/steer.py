@@ -13,6 +13,7 @@ from chalicelib.domain.ports import Clock, Jobs, Outbox, Stale
 from chalicelib.domain.sightings import Change, ending, is_over
 
 _TRIES = 10
+LONGEST_ID = 100
 
 
 class Steer:
@@ -27,6 +28,8 @@ class Steer:
 
         ``to`` is ``view``, ``cancel`` or ``delete``.
         """
+        if len(job_id) > LONGEST_ID:
+            raise no_such_job(f"{job_id[:LONGEST_ID]}…")
         job = self._jobs.get(by.tenant, job_id)
         if by.reaches(to, job.owner):
             return job

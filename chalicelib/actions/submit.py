@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from chalicelib.domain.callers import Caller
-from chalicelib.domain.configs import fingerprint, hub_target, normalise
+from chalicelib.domain.configs import check_size, fingerprint, hub_target, normalise
 from chalicelib.domain.dataset_delivery import Mode, plan_dataset
 from chalicelib.domain.errors import BadInput, InvalidConfig, NotFound, UploadNotReady, no_such_upload
 from chalicelib.domain.gating import gated_models
@@ -31,6 +31,8 @@ from chalicelib.domain.ports import (
 )
 from chalicelib.domain.redaction import strip_secrets
 from chalicelib.domain.uploads import Upload, UploadState
+
+MOST_WARNINGS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,8 @@ class Submit:
         prepared = normalise(bare)
         hub = self._hub(prepared.config)
         options, changes = publishing_last_weights(prepared.config)
-        dataloader = [strip_secrets(entry)[0] for entry in wanted.dataloader]
+        dataloader, lycoris = self._bare(wanted, removed)
+        check_size(prepared.config, dataloader, lycoris)
         upload = self._upload(wanted, by)
         plan = plan_dataset(dataloader, upload is not None, wanted.delivery, self._can_lend)
         self._objects.check_reach()
@@ -128,7 +131,7 @@ class Submit:
             hub_model_id=hub,
             delivery=plan.mode,
             delivery_why=plan.why,
-            warnings=(
+            warnings=_few(
                 *prepared.warnings,
                 *changes,
                 *plan.warnings,
@@ -140,7 +143,20 @@ class Submit:
             max_run_minutes=wanted.max_run_minutes,
         )
         config = {**options, "--output_dir": f"output/{job.launch_key}"}
-        return job, Order(config, plan.dataloader, wanted.lycoris, list(plan.folders) or None), upload
+        return job, Order(config, plan.dataloader, lycoris, list(plan.folders) or None), upload
+
+    def _bare(self, wanted: Submission, removed: list[str]) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+        """Dataloader and LyCORIS config without their secrets, which are told of like those of the config."""
+        dataloader = []
+        for place, entry in enumerate(wanted.dataloader):
+            bare, names = strip_secrets(entry)
+            dataloader.append(bare)
+            removed += [f"dataloader_config[{place}].{name}" for name in names]
+        if wanted.lycoris is None:
+            return dataloader, None
+        lycoris, names = strip_secrets(wanted.lycoris)
+        removed += [f"lycoris_config.{name}" for name in names]
+        return dataloader, lycoris
 
     def _hub(self, config: dict[str, Any]) -> str | None:
         target = hub_target(config)
@@ -216,6 +232,13 @@ def _may_run_out(trainer: Trainer, options: dict[str, Any], minutes: int | None)
             raise BadInput(f"'{trainer.provider_name}' does not stop runs by itself. Leave 'max_run_minutes' out.")
         return []
     return may_run_out(trainer.provider_name, options, trainer.run_cap, timedelta(minutes=minutes) if minutes else None)
+
+
+def _few(*warnings: str) -> tuple[str, ...]:
+    """They travel with every listing of the job."""
+    shown = [warning if len(warning) <= 500 else f"{warning[:499]}…" for warning in warnings[:MOST_WARNINGS]]
+    more = len(warnings) - len(shown)
+    return (*shown, f"{more} more warnings are not shown.") if more else tuple(shown)
 
 
 def _left_out(removed: list[str]) -> tuple[str, ...]:

@@ -36,10 +36,12 @@ class ApiKey:
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
     last_used_at: datetime | None = None
+    made_by: str | None = None
+    """The key that it was made with, which it ends with."""
 
     @property
     def caller(self) -> Caller:
-        return Caller(self.tenant, self.owner, self.scopes)
+        return Caller(self.tenant, self.owner, self.scopes, self.id, self.expires_at)
 
     def is_active(self, now: datetime) -> bool:
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from chalicelib.domain.errors import Forbidden
@@ -33,6 +34,8 @@ class Caller:
     tenant: str
     owner: str
     scopes: frozenset[Scope] = frozenset({Scope.ADMIN})
+    key_id: str | None = None
+    key_expires_at: datetime | None = None
 
     def may(self, scope: Scope) -> bool:
         wider = scope.value.replace(".own", ".all")

@@ -18,6 +18,8 @@ from chalicelib.domain.errors import InvalidConfig
 MAX_CONFIG_BYTES = 256 * 1024
 """Config and dataloader travel in one request field and live in one table row: both have limits near this."""
 
+MAX_ORDER_BYTES = 360 * 1024
+
 MOST_STEPS = 1_000_000_000
 """Some twenty years at one step a second."""
 
@@ -95,6 +97,15 @@ def check_positive(name: str, value: Any) -> None:
         number = -1
     if not 0 <= number <= MOST_STEPS or isinstance(value, bool):
         raise InvalidConfig(f"'{name}' must be a whole number from 0 to {MOST_STEPS:,}, not {str(value)[:40]!r}.")
+
+
+def check_size(*documents: Any) -> None:
+    """Config, dataloader and LyCORIS config live in one row, which has a limit near this."""
+    if sum(len(json.dumps(document).encode()) for document in documents) > MAX_ORDER_BYTES:
+        raise InvalidConfig(
+            f"Config, dataloader and LyCORIS config together are larger than {MAX_ORDER_BYTES // 1024} KiB. "
+            "Remove what the trainer does not need."
+        )
 
 
 def hub_target(config: Mapping[str, Any]) -> str | None:

@@ -52,6 +52,10 @@ class Unauthenticated(CloudError):
     status, code, title = 401, "unauthenticated", "Who is asking is not known"
 
 
+class BadLink(CloudError):
+    status, code, title = 401, "bad_link", "The address is not valid (any more)"
+
+
 class Forbidden(CloudError):
     status, code, title = 403, "permission_denied", "Not allowed"
 
@@ -127,3 +131,9 @@ class ProviderDown(ProviderError):
 
 class OutcomeUnknown(ProviderError):
     code, title = "provider_timeout", "The provider did not answer in time"
+
+
+class ProviderStatusUnknown(ProviderError):
+    """The vendor used a word that our table does not have: nothing follows from it, so the job stays as it is."""
+
+    code, title = "provider_status_unknown", "The provider used an unknown status"

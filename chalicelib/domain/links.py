@@ -15,7 +15,7 @@ import hmac
 import re
 from dataclasses import dataclass, field
 
-from chalicelib.domain.signatures import BadSignature
+from chalicelib.domain.errors import BadLink
 
 _TOKEN = re.compile(r"([A-Za-z0-9_-]{1,64})\.([A-Za-z0-9_-]{1,64})\.([0-9]{1,12})\.([A-Za-z0-9_-]{43})")
 
@@ -53,13 +53,13 @@ class LinkMaker:
 
 
 def read_link(token: str, secret: bytes, now: int) -> DataLink:
-    """Raises ``BadSignature`` for a token that is not ours or has had its time."""
+    """Raises ``BadLink`` for a token that is not ours or has had its time."""
     match = _TOKEN.fullmatch(token)
     if match is None:
-        raise BadSignature("This is not an address that was made here.")
+        raise BadLink("This is not an address that was made here.")
     link = DataLink(match[1], match[2], int(match[3]))
     if not hmac.compare_digest(link.token(secret), token):
-        raise BadSignature("This is not an address that was made here.")
+        raise BadLink("This is not an address that was made here.")
     if now >= link.until:
-        raise BadSignature("This address has had its time. Launch the job again.")
+        raise BadLink("This address has had its time. Launch the job again.")
     return link

@@ -19,7 +19,7 @@ from abc import ABC, abstractmethod
 from datetime import datetime
 from typing import Any
 
-from chalicelib.domain.errors import InvalidConfig, ProviderError
+from chalicelib.domain.errors import InvalidConfig, ProviderError, ProviderStatusUnknown
 from chalicelib.domain.ports import Listens
 from chalicelib.domain.runs import CloudJobInfo, CloudJobStatus, LaunchOrder, Offer
 
@@ -35,12 +35,6 @@ __all__ = [
 ]
 
 _TRAINING = ("offers", "run_job", "find_run", "cancel_job", "get_job_logs", "get_job_status")
-
-
-class ProviderStatusUnknown(ProviderError):
-    """The vendor used a word that our table does not have: nothing follows from it, so the job stays as it is."""
-
-    code, title = "provider_status_unknown", "The provider used an unknown status"
 
 
 class OnlyLooks(ProviderError):

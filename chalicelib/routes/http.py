@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import math
 import secrets
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
@@ -20,7 +21,7 @@ from chalice.app import Chalice, Request, Response
 
 from chalicelib.domain import correlation
 from chalicelib.domain.callers import Caller, Scope
-from chalicelib.domain.errors import BadInput, CloudError, Malformed, MethodNotAllowed, UnsupportedMedia
+from chalicelib.domain.errors import BadInput, CloudError, Malformed, MethodNotAllowed, NotFound, UnsupportedMedia
 from chalicelib.services import Services
 
 if TYPE_CHECKING:
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
 log = logging.getLogger("simpletuner_cloud")
 
 Body = TypeVar("Body", bound="BaseModel")
+
+LONGEST_NAME = 1024
+"""Bytes of a name in an address: S3's own limit for a key, the longest that there is."""
+
+DEEPEST = 64
 
 _CHALICE_REFUSES = {
     405: MethodNotAllowed("This address does not take that method."),
@@ -118,7 +124,11 @@ class Call:
         return str(self._request.to_original_event().get("path", ""))
 
     def path(self, name: str) -> str:
-        return str((self._request.uri_params or {})[name])
+        """A variable of the address. Raises ``NotFound`` for what no name of ours looks like."""
+        given = str((self._request.uri_params or {})[name])
+        if not given.isprintable() or len(given.encode("utf-8", "replace")) > LONGEST_NAME:
+            raise NotFound("There is nothing at this address. See docs/api.md for the addresses.")
+        return given
 
     def query(self, name: str) -> str | None:
         given = self._request.query_params
@@ -129,10 +139,9 @@ class Call:
         text = self.query(name)
         if text is None or text == "":
             return default
-        try:
-            number = int(text)
-        except ValueError:
-            raise BadInput(f"'{name}' must be a whole number, not '{text[:40]}'.") from None
+        if not (text.isascii() and text.removeprefix("-").isdigit() and len(text) < 20):
+            raise BadInput(f"'{name}' must be a whole number, not '{text[:40]}'.")
+        number = int(text)
         if not low <= number <= high:
             raise BadInput(f"'{name}' must be between {low} and {high}, not {number}.")
         return number
@@ -145,14 +154,42 @@ class Call:
         return text in ("true", "1")
 
     def json(self) -> Any:
+        """The body. Raises ``Malformed`` for what is no JSON, and for JSON that could not be passed on to a vendor."""
         try:
-            return json.loads(self.raw_body or b"null")
+            body = json.loads(self.raw_body or b"null")
         except (ValueError, RecursionError):
             raise Malformed("The request body is not valid JSON.") from None
+        _check_json(body)
+        return body
 
     def body(self, shape: type[Body]) -> Body:
         """The JSON body in the given shape; ``Malformed`` names every field that does not fit."""
         return shaped(self.json(), shape)
+
+
+def _check_json(body: Any) -> None:
+    """Python reads more than JSON holds: NaN, numbers beyond all bounds, halves of characters."""
+    left: list[tuple[Any, int]] = [(body, 0)]
+    while left:
+        value, depth = left.pop()
+        if depth > DEEPEST:
+            raise Malformed(f"The request body is nested more than {DEEPEST} levels deep.")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise Malformed("The request body holds NaN, Infinity or a number too large to be one.")
+        if isinstance(value, str) and not value.isascii() and _is_broken(value):
+            raise Malformed("The request body holds half of a character (a lone surrogate) in a text. Remove it.")
+        if isinstance(value, list):
+            left += [(one, depth + 1) for one in value]
+        elif isinstance(value, dict):
+            left += [(one, depth + 1) for pair in value.items() for one in pair]
+
+
+def _is_broken(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def shaped(value: Any, shape: type[Body]) -> Body:

@@ -57,14 +57,14 @@ class SubmitBody(BaseModel):
 
     config: dict[str, Any] | None = None
     config_name: str | None = Field(None, max_length=200)
-    config_name_to_load: str | None = None
+    config_name_to_load: str | None = Field(None, max_length=200)
     dataloader_config: list[dict[str, Any]] | None = None
     lycoris_config: dict[str, Any] | None = None
     upload_id: str | None = Field(None, max_length=100)
     hardware_profile: str | None = Field(None, max_length=60)
     tracker_run_name: str | None = Field(None, max_length=200)
-    delivery: str | None = None
-    idempotency_key: str | None = None
+    delivery: str | None = Field(None, max_length=60)
+    idempotency_key: str | None = Field(None, max_length=1000)
     version: str | None = Field(None, max_length=200)
     max_run_minutes: int | None = Field(None, ge=1, le=7 * 24 * 60, strict=True)
 
@@ -77,4 +77,4 @@ class MintBody(BaseModel):
     name: str = Field(min_length=1, max_length=100)
     expires_days: int | None = None
     scoped_permissions: list[str] | None = Field(None, max_length=50)
-    owner: str | None = Field(None, min_length=1, max_length=100)
+    owner: str | None = Field(None, pattern=r"^[\w.@+-]{1,100}$")

@@ -85,6 +85,7 @@ def _item(key: ApiKey) -> Item:
         "expires_at": maybe_to_text(key.expires_at),
         "revoked_at": None,
         "last_used_at": None,
+        "made_by": key.made_by,
     }
     if key.expires_at:
         item["ttl"] = int((key.expires_at + KEPT_AFTER_THE_END).timestamp())
@@ -104,4 +105,5 @@ def _key(item: Item) -> ApiKey:
         expires_at=maybe_from_text(read["expires_at"]),
         revoked_at=maybe_from_text(read["revoked_at"]),
         last_used_at=maybe_from_text(read["last_used_at"]),
+        made_by=read["made_by"],
     )

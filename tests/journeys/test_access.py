@@ -201,6 +201,18 @@ def test_a_key_cannot_make_a_stronger_one(world: World) -> None:
         assert {key["owner"] for key in making.get("/api/auth/api-keys").json()["keys"]} == {"ann"}
 
 
+def test_a_key_does_not_outlive_the_one_that_it_was_made_with(world: World) -> None:
+    parent, told = _mint(world, owner="ann", expires_days=2, scoped_permissions=["api.keys.own", "job.view.own"])
+    with _client(world, parent) as making, _client(world, FIRST) as admin:
+        wanted = {"name": "child", "scoped_permissions": ["job.view.own"], "expires_days": 300}
+        made = making.post("/api/auth/api-keys", json=wanted).json()
+        assert made["key_info"]["expires_at"] == told["expires_at"]
+        with _client(world, made["key"]) as child:
+            assert child.get("/api/cloud/jobs").status_code == 200
+            assert admin.delete(f"/api/auth/api-keys/{told['id']}").status_code == 200
+            assert child.get("/api/cloud/jobs").status_code == 401
+
+
 @pytest.mark.parametrize(
     ("wanted", "status"),
     [
@@ -211,6 +223,7 @@ def test_a_key_cannot_make_a_stronger_one(world: World) -> None:
         ({"name": "n", "expires_days": "soon"}, 422),
         ({"name": "n", "scoped_permissions": ["job.everything"]}, 400),
         ({"name": "n", "scoped_permissions": []}, 400),
+        ({"name": "n", "owner": "a#b"}, 422),
     ],
 )
 def test_a_key_that_cannot_be_made_is_refused_with_the_reason(world: World, wanted: Any, status: int) -> None:

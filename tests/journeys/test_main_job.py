@@ -81,7 +81,7 @@ def test_the_vendor_gets_an_address_of_ours_that_leads_to_the_data_until_it_is_d
     token = address.split("/")[-2]
     for forged in (token[:-1] + ("A" if token[-1] != "A" else "B"), token.replace("default", "others"), "x"):
         refused = httpx.get(address.replace(token, forged))
-        assert (refused.status_code, refused.json()["error"]) == (401, "bad_signature")
+        assert (refused.status_code, refused.json()["error"]) == (401, "bad_link")
     assert world.run("cancel", job_id).returncode == 0
     world.until(job_id, "cancelled")
     deadline = time.monotonic() + 20
@@ -154,7 +154,22 @@ def test_webhooks_count_only_when_signed_fresh_and_new(world: World, config: Pat
     assert httpx.post(url, content=body, headers=headers(now - 3600)).status_code == 401
     assert httpx.post(url, content=body, headers=headers(now)).json()["status"] == "received"
     assert httpx.post(url, content=body, headers=headers(now)).json()["status"] == "duplicate"
+    body = json.dumps({**world.predictions()[0], "status": "teleported"})
+    assert httpx.post(url, content=body, headers=headers(now)).json()["status"] in ("ignored", "duplicate")
     assert world.get(f"/api/cloud/jobs/{job_id}")["job"] == job
+
+
+def test_a_secret_beside_the_config_reaches_neither_the_vendor_nor_the_answer(world: World) -> None:
+    planted = "hf_" + "p" * 34
+    order = {**REMOTE, "lycoris_config": {"algo": "lokr", "token": planted}}
+    order["dataloader_config"] = [{**REMOTE["dataloader_config"][0], "hf_token": planted}]  # type: ignore[index]
+    answer = httpx.post(f"{world.address}/api/cloud/jobs", json=order, timeout=60)
+    assert answer.status_code == 201 and planted not in answer.text
+    assert "lycoris_config.token" in answer.text and "dataloader_config[0].hf_token" in answer.text
+    run = answer.json()["job"]["metadata"]["prediction_id"]
+    told = httpx.get(f"{world.vendor}/v1/predictions/{run}", headers={"Authorization": f"Bearer {world.token}"})
+    assert told.status_code == 200 and planted not in told.text
+    assert planted.encode() not in b"".join(file.read_bytes() for file in (world.folder / "state").glob("cloud.db*"))
 
 
 def test_consent_denied_means_that_no_upload_can_happen(world: World, config: Path, images: Path) -> None:
