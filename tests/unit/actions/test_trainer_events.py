@@ -32,6 +32,10 @@ class SilentVendor:
         self._vendor = vendor
         self.events_url: str | None = None
 
+    def __dir__(self) -> list[str]:
+        known = {*super().__dir__(), *dir(self._vendor)}
+        return sorted(known - {"read_webhook", "webhook_secrets"})
+
     def __getattr__(self, name: str) -> Any:
         if name in ("read_webhook", "webhook_secrets"):
             raise AttributeError(name)
