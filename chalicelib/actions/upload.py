@@ -107,22 +107,29 @@ class Uploading:
     def expire(self, tenant: str, upload_id: str) -> None:
         """For the sweep: discards a session that no job took in time."""
         upload = self._uploads.get(tenant, upload_id)
-        if upload.expires_at <= self._clock() and upload.state in (UploadState.OPEN, UploadState.COMPLETE):
+        passing = (UploadState.OPEN, UploadState.COMPLETE, UploadState.DISCARDING)
+        if upload.expires_at <= self._clock() and upload.state in passing:
             self._discard(upload)
 
     def _discard(self, upload: Upload) -> Upload:
-        """Row last: when this dies half way the row is still due, and the sweep deletes what is left."""
+        """First the row, so that no job can take what is about to be gone; it stays due, and the sweep goes on with a
+        deletion that died half way."""
         if upload.state in (UploadState.ABORTED, UploadState.DELETED):
             return upload
-        self._objects.abort_multipart("datasets", upload.key, upload.multipart_id)
-        self._objects.delete("datasets", upload.key)
-        state = UploadState.ABORTED if upload.state is UploadState.OPEN else UploadState.DELETED
-        gone = replace(upload, state=state, version=upload.version + 1)
+        was_open = upload.state is UploadState.OPEN
         try:
-            self._uploads.save(upload, gone)
+            if upload.state is not UploadState.DISCARDING:
+                upload = self._moved(upload, UploadState.DISCARDING)
+            self._objects.abort_multipart("datasets", upload.key, upload.multipart_id)
+            self._objects.delete("datasets", upload.key)
+            return self._moved(upload, UploadState.ABORTED if was_open else UploadState.DELETED)
         except Stale:
             raise Conflict(f"Upload '{upload.id}' changed meanwhile. Ask for its state and try again.") from None
-        return gone
+
+    def _moved(self, upload: Upload, state: UploadState) -> Upload:
+        moved = replace(upload, state=state, expires_at=self._clock(), version=upload.version + 1)
+        self._uploads.save(upload, moved)
+        return moved
 
     def _join(self, upload: Upload, etags: dict[int, str]) -> None:
         if self._is_joined(upload):

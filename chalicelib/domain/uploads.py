@@ -1,8 +1,8 @@
 """An upload session: one archive on its way from the machine that has the data to the object store.
 
 open ─▶ complete ─▶ used (a job took it) ─▶ deleted (that job ended)
-  │         └─────────▶ deleted (no job took it in time)
-  └─▶ aborted
+  │         └─────────▶ discarding ─▶ deleted (no job took it in time, or its owner gave it up)
+  └─▶ discarding ─▶ aborted
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class UploadState(StrEnum):
     OPEN = "open"
     COMPLETE = "complete"
     USED = "used"
+    DISCARDING = "discarding"
     ABORTED = "aborted"
     DELETED = "deleted"
 

@@ -97,7 +97,13 @@ class JobTable:
                 f"The idempotency key '{once.key}' was used for a different request in the last 24 hours. "
                 "Use a new key for a new request."
             )
-        return self.get(tenant, str(item["job_id"]))
+        try:
+            return self.get(tenant, str(item["job_id"]))
+        except JobNotFound:
+            raise KeyReused(
+                f"The job that was made with the idempotency key '{once.key}' has been deleted. "
+                "Use a new key to train again."
+            ) from None
 
     def get(self, tenant: str, job_id: str) -> Job:
         item = self._table.get(keys.job_row(tenant, job_id))

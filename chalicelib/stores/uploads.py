@@ -24,6 +24,7 @@ from chalicelib.stores.table import (
 )
 
 _EXPIRES = (UploadState.OPEN, UploadState.COMPLETE)
+_DUE = (*_EXPIRES, UploadState.DISCARDING)
 
 
 class UploadTable:
@@ -94,7 +95,7 @@ def _item(upload: Upload) -> Item:
         "job_id": upload.job_id,
         "version": upload.version,
     }
-    if upload.state in _EXPIRES:
+    if upload.state in _DUE:
         item |= keys.due(upload.id, upload.expires_at)
     return item
 

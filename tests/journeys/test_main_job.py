@@ -125,6 +125,20 @@ def test_two_submits_with_one_key_are_one_job_and_one_run(world: World) -> None:
     assert len(world.predictions()) == 1
 
 
+def test_a_key_whose_job_was_deleted_launches_nothing_and_says_so(world: World) -> None:
+    headers = {"Idempotency-Key": "spent"}
+    jobs = f"{world.address}/api/cloud/jobs"
+    job_id = httpx.post(jobs, json=REMOTE, headers=headers, timeout=60).json()["job"]["job_id"]
+    httpx.post(f"{jobs}/{job_id}/cancel", timeout=60)
+    world.until(job_id, "cancelled", "failed", "completed")
+    deadline = time.monotonic() + 20
+    while httpx.delete(f"{jobs}/{job_id}").status_code == 409 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    again = httpx.post(jobs, json=REMOTE, headers=headers, timeout=60)
+    assert (again.status_code, again.json()["error"]) == (409, "idempotency_key_reused")
+    assert "deleted" in again.json()["detail"] and len(world.predictions()) == 1
+
+
 def test_cancel_stops_the_run_and_is_refused_once_it_is_over(world: World, config: Path, images: Path) -> None:
     job_id = _submit(world, config, images)
     world.until(job_id, "running")
