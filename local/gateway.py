@@ -39,7 +39,7 @@ class Gateway:
         async for chunk in request.stream():
             body += chunk
             if len(body) > MAX_BODY:
-                return _refused(TooLarge("The request body is larger than 10 MiB."))
+                return refused(TooLarge("The request body is larger than 10 MiB."))
         path = request.url.path.rstrip("/") or "/"
         # The raw path, because a decoded slash inside a name must not make a new segment.
         raw = request.scope.get("raw_path", path.encode()).decode("latin-1").split("?")[0].rstrip("/") or "/"
@@ -50,7 +50,7 @@ class Gateway:
                 event = _event(request, route.resource, raw, names, bytes(body))
                 answer = await anyio.to_thread.run_sync(self._app, event, None, limiter=self._threads)
                 return _response(answer)
-        return _refused(NotFound(f"There is nothing at {path}. See docs/api.md for the addresses."))
+        return refused(NotFound(f"There is nothing at {path}. See docs/api.md for the addresses."))
 
 
 def _pattern(resource: str) -> re.Pattern[str]:
@@ -93,7 +93,7 @@ def _event(request: Request, resource: str, path: str, names: dict[str, str], bo
 
 def _response(answer: dict[str, object]) -> Response:
     body = str(answer.get("body") or "")
-    content = base64.b64decode(body) if answer.get("isBase64Encoded") else body.encode()
+    content = base64.b64decode(body) if answer.get("isBase64Encoded") else body.encode("utf-8", "replace")
     response = Response(content, status_code=int(str(answer["statusCode"])))
     headers = answer.get("headers") or {}
     if isinstance(headers, dict):
@@ -102,5 +102,5 @@ def _response(answer: dict[str, object]) -> Response:
     return response
 
 
-def _refused(error: CloudError) -> Response:
+def refused(error: CloudError) -> Response:
     return _response(problem(error).to_dict())

@@ -16,10 +16,11 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from chalicelib.domain.errors import Forbidden, NotFound, WrongHost
 from chalicelib.routes.http import CloudApp
 from chalicelib.settings import Settings
 from local.composition import LOOPBACK, STORAGE
-from local.gateway import Gateway
+from local.gateway import Gateway, refused
 from local.s3 import StorageEndpoint
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,11 @@ def create(settings: Settings, app: CloudApp, storage: StorageEndpoint, tick: Ca
             return await gateway(request)
         return _file(request.url.path)
 
-    rest = Starlette(lifespan=ticking)
+    async def nothing_there(_: Request, __: Exception) -> Response:
+        return refused(NotFound("There is nothing at this address. See docs/api.md for the addresses."))
+
+    # A line break in a path fits no route of Starlette's.
+    rest = Starlette(lifespan=ticking, exception_handlers={404: nothing_there})
     rest.add_route("/{path:path}", site, methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,26 +92,36 @@ async def _tick(tick: Callable[[], None], seconds: int) -> None:
 def _refusal(settings: Settings, scope: Scope) -> Response | None:
     """Without login the server is for this machine's own pages: no rebound names, no posts from other sites."""
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    host = (urlsplit(f"//{headers.get('host', '')}").hostname or "").lower()
+    host = _host_of(f"//{headers.get('host', '')}")
     outside = urlsplit(settings.public_url or "").hostname
     if host not in (*LOOPBACK, settings.host):
         if host != outside:
-            return PlainTextResponse("This host name is not served here. Use 127.0.0.1.", 421)
+            return refused(WrongHost("This host name is not served here. Use 127.0.0.1."))
         if not settings.api_token and not scope["path"].startswith(_FROM_OUTSIDE):
-            return PlainTextResponse(
-                "From outside only vendors are served here: their webhooks, data and storage. Set STCLOUD_API_TOKEN.",
-                403,
+            told = (
+                "From outside only vendors are served, with webhooks, data and storage. Set STCLOUD_API_TOKEN for more."
             )
+            return refused(Forbidden(told))
     origin = headers.get("origin")
-    if origin and urlsplit(origin).netloc != headers.get("host", "") and not scope["path"].startswith(STORAGE):
-        return PlainTextResponse("Requests from other sites are refused.", 403)
+    here = origin is None or origin.partition("://")[2] == headers.get("host", "")
+    if not here and not scope["path"].startswith(STORAGE):
+        return refused(Forbidden("Requests from pages of other sites are refused. Open the Cloud tab at this address."))
     return None
 
 
+def _host_of(address: str) -> str:
+    """Nothing for what is no address: that is no host of ours either."""
+    try:
+        return (urlsplit(address).hostname or "").lower()
+    except ValueError:
+        return ""
+
+
 def _file(path: str) -> Response:
-    wanted = (DIST / path.lstrip("/")).resolve()
-    if path in ("", "/"):
-        wanted = DIST / "index.html"
+    try:
+        wanted = DIST / "index.html" if path in ("", "/") else (DIST / path.lstrip("/")).resolve()
+    except (ValueError, OSError):  # a name that no file can have
+        wanted = DIST.parent
     if not wanted.is_relative_to(DIST) or not wanted.is_file():
         hint = "" if (DIST / "index.html").is_file() else " The Cloud tab is not built yet: run 'make dev'."
         return PlainTextResponse(f"Not found.{hint}", 404)

@@ -89,6 +89,10 @@ class MethodNotAllowed(CloudError):
     status, code, title = 405, "method_not_allowed", "Not a method of this address"
 
 
+class WrongHost(CloudError):
+    status, code, title = 421, "wrong_host", "Not a name of this server"
+
+
 class UnsupportedMedia(CloudError):
     status, code, title = 415, "unsupported_media_type", "The body is of a kind that is not read here"
 

@@ -232,7 +232,13 @@ def test_a_method_or_a_content_type_that_is_not_taken_is_refused_in_the_same_sha
 
 def test_other_hosts_and_other_sites_are_refused(world: World) -> None:
     url = f"{world.address}/api/cloud/jobs"
-    assert httpx.get(url, headers={"Host": "evil.example"}).status_code == 421
+    for host in ("evil.example", "[", "127.0.0.1.evil.example", ""):
+        answer = httpx.get(url, headers={"Host": host})
+        assert answer.status_code in (400, 421), host
+    assert httpx.get(url, headers={"Host": "evil.example"}).json()["error"] == "wrong_host"
+    for origin in ("http://[", "null", "https://evil.example", f"{world.address}.evil.example"):
+        assert httpx.post(url, json=REMOTE, headers={"Origin": origin}).status_code == 403, origin
+    assert httpx.get(f"{world.address}/%00").status_code == 404
     assert httpx.post(url, json=REMOTE, headers={"Origin": "https://evil.example"}).status_code == 403
 
 
