@@ -101,6 +101,8 @@ class Job:
     ``model_version`` is the trainer's: the one that was asked for, and the one that runs once there is a run.
     ``delivery``: how the datasets reach the trainer, in a word (``dataset_delivery.Mode``) and a sentence.
     Money: ``cost_micros`` is None until the provider's measure is known; ``price_micros_per_second`` covers all GPUs.
+    ``ceiling_micros`` is the most that the job may cost, None without one; ``estimate_*`` is the range that it was
+    expected to cost when it was submitted; ``held_micros`` is what the ledger has set aside for it.
     ``adopted``: the run was started elsewhere, so its data and results are not in our store.
     """
 
@@ -136,6 +138,10 @@ class Job:
     cost_is_final: bool = False
     model_version: str | None = None
     max_run_minutes: int | None = None
+    ceiling_micros: int | None = None
+    estimate_low_micros: int | None = None
+    estimate_high_micros: int | None = None
+    held_micros: int = 0
 
     @property
     def status(self) -> CloudJobStatus:

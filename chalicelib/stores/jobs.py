@@ -326,6 +326,10 @@ def job_item(job: Job) -> Item:
         "cost_is_final": job.cost_is_final,
         "model_version": job.model_version,
         "max_run_minutes": job.max_run_minutes,
+        "ceiling": job.ceiling_micros,
+        "estimate_low": job.estimate_low_micros,
+        "estimate_high": job.estimate_high_micros,
+        "held": job.held_micros,
     }
     if job.next_look_at and job.phase not in TERMINAL:
         item |= keys.due(job.id, job.next_look_at)
@@ -367,6 +371,10 @@ def _job(item: Item) -> Job:
         cost_is_final=read["cost_is_final"],
         model_version=read.get("model_version"),
         max_run_minutes=read.get("max_run_minutes"),
+        ceiling_micros=read.get("ceiling"),
+        estimate_low_micros=read.get("estimate_low"),
+        estimate_high_micros=read.get("estimate_high"),
+        held_micros=read.get("held", 0),
     )
 
 
