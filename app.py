@@ -11,6 +11,7 @@ from typing import Any
 
 from chalice import Rate
 
+from chalicelib.routes.configs import configs
 from chalicelib.routes.health import health
 from chalicelib.routes.http import CloudApp
 from chalicelib.routes.jobs import jobs
@@ -28,6 +29,7 @@ app.register_blueprint(uploads, url_prefix="/api/cloud")
 app.register_blueprint(storage, url_prefix="/api/cloud")
 app.register_blueprint(keys, url_prefix="/api/auth")
 app.register_blueprint(providers, url_prefix="/api/cloud")
+app.register_blueprint(configs, url_prefix="/api")
 app.register_blueprint(health)
 app.register_blueprint(webhooks)
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from chalicelib import settings as settings_module
 from chalicelib.actions.access import Access
+from chalicelib.actions.again import Again
 from chalicelib.actions.browse import Browse
 from chalicelib.actions.carry_out import CarryOut
 from chalicelib.actions.deliver import Deliver
@@ -46,13 +47,16 @@ from chalicelib.domain.links import LinkMaker
 from chalicelib.domain.ports import (
     Breaker,
     Clock,
+    Configs,
     DeliveryKeys,
     Jobs,
     LendsDatasets,
     Objects,
+    Repository,
     Telemetry,
     Trainers,
 )
+from chalicelib.domain.repositories import NoRepository
 from chalicelib.domain.senders import Senders, senders
 from chalicelib.observe import logs
 from chalicelib.observe.metrics import EmbeddedMetrics, SpokenMetrics
@@ -67,6 +71,7 @@ from chalicelib.providers.road import Road
 from chalicelib.settings import BadSetting, Settings
 from chalicelib.stores.api_keys import ApiKeyTable
 from chalicelib.stores.breakers import BreakerTable
+from chalicelib.stores.configs import ConfigTable
 from chalicelib.stores.follow import FollowTable
 from chalicelib.stores.jobs import JobTable
 from chalicelib.stores.journal import JournalTable
@@ -144,6 +149,9 @@ class Services:
     orphans: StopOrphans
     examine: Examine
     telemetry: Telemetry
+    configs: Configs
+    repository: Repository
+    again: Again
 
     def tick(self, correlation_id: str | None = None) -> Swept:
         """What a schedule calls."""
@@ -174,10 +182,13 @@ def assemble(
     trainers: Trainers | None = None,
     links: LinkMaker | None = None,
     telemetry: Telemetry | None = None,
+    configs: Configs | None = None,
+    repository: Repository | None = None,
 ) -> Services:
     """Without a ``door`` callers need an API key; without ``trainers`` there are all that we have; without ``links``
-    vendors get presigned addresses; without ``telemetry`` measurements go to the log. ``checks`` are further parts for
-    the health page, beside those of every home. Raises ``BadSetting`` for prices of what is not on sale."""
+    vendors get presigned addresses; without ``telemetry`` measurements go to the log; without ``configs`` named
+    configs are rows of the table, and without a ``repository`` they are in no git. ``checks`` are further parts for the
+    health page, beside those of every home. Raises ``BadSetting`` for prices of what is not on sale."""
     try:
         replicate_prices.offers(settings.prices)
     except InvalidConfig as error:
@@ -212,6 +223,7 @@ def assemble(
         gated=settings.gated_models,
         clock=clock,
     )
+    configs, repository = configs or ConfigTable(table), repository or NoRepository()
     lends = isinstance(keys, LendsDatasets) and keys.can_lend
     submit = Submit(
         jobs=jobs,
@@ -225,6 +237,8 @@ def assemble(
         clock=clock,
         new_id=new_id,
         mark=turns.mark,
+        configs=configs,
+        repository=repository,
     )
     uploading = Uploading(uploads, objects, chosen, clock, new_id)
     steer = Steer(jobs, outbox, carry_out, clock)
@@ -270,6 +284,9 @@ def assemble(
             needed=frozenset({"database"}),
         ),
         telemetry=telemetry,
+        configs=configs,
+        repository=repository,
+        again=Again(jobs, uploads, submit, steer.get),
     )
 
 

@@ -30,7 +30,8 @@ class Settings:
 
     ``aws_endpoint`` stands for S3 when it is not Amazon's own. ``delivery_role`` and the rest are the cloud's:
     ``storage/delivery.py`` tells what they are for. ``prices`` are the user's own, in micro-dollars per second of a
-    whole machine. ``run_cap_minutes`` is 0 when runs may take as long as they like.
+    whole machine. ``run_cap_minutes`` is 0 when runs may take as long as they like. ``config_folder`` is where local
+    mode keeps named configs; None: in its table.
     """
 
     host: str
@@ -46,6 +47,7 @@ class Settings:
     datasets_bucket: str
     outputs_bucket: str
     replicate_base_url: str | None
+    config_folder: Path | None = None
     log_level: str = "info"
     tracing: bool = False
     metrics_namespace: str = "simpletuner-cloud"
@@ -97,6 +99,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         port=_whole(given, "STCLOUD_PORT", 8001, 1, 65_535),
         home=_folder(given, "STCLOUD_HOME", "~/.simpletuner/cloud"),
         outputs=_folder(given, "STCLOUD_OUTPUTS", "~/.simpletuner/cloud_outputs"),
+        config_folder=_folder(given, "STCLOUD_CONFIG_DIR", "") if "STCLOUD_CONFIG_DIR" in given else None,
         public_url=_address(given, "STCLOUD_PUBLIC_URL"),
         poll_seconds=_whole(given, "STCLOUD_POLL_SECONDS", 10, 1, ONE_HOUR),
         tick_seconds=_whole(given, "STCLOUD_TICK_SECONDS", 1, 1, ONE_HOUR),

@@ -172,6 +172,30 @@ class CloudClient:
     def abort_upload(self, upload_id: str) -> dict[str, Any]:
         return self._transport.send("DELETE", _upload(upload_id), repeatable=True)
 
+    # Configs
+
+    def job_config(self, job_id: str, compared_with: str | None = None) -> dict[str, Any]:
+        return self._get(f"{_job(job_id)}/config", {"with": compared_with} if compared_with else None)
+
+    def retry(self, job_id: str, changes: Mapping[str, Any], idempotency_key: str) -> dict[str, Any]:
+        headers = {"Idempotency-Key": idempotency_key}
+        path = f"{_job(job_id)}/retry"
+        return self._transport.send("POST", path, body=dict(changes), headers=headers, repeatable=True)
+
+    def configs(self) -> dict[str, Any]:
+        return self._get("/api/configs")
+
+    def config(self, name: str) -> dict[str, Any]:
+        return self._get(_config(name))
+
+    def save_config(self, name: str, documents: Mapping[str, Any], replace: bool = False) -> dict[str, Any]:
+        """Without ``replace`` it is refused where a config of that name is kept."""
+        headers = {} if replace else {"If-None-Match": "*"}
+        return self._transport.send("PUT", _config(name), body=dict(documents), headers=headers, repeatable=replace)
+
+    def delete_config(self, name: str) -> dict[str, Any]:
+        return self._transport.send("DELETE", _config(name), repeatable=False)
+
     # API keys
 
     def keys(self) -> list[ApiKey]:
@@ -225,6 +249,10 @@ class CloudClient:
 
 def _job(job_id: str) -> str:
     return f"/api/cloud/jobs/{quote(job_id, safe='')}"
+
+
+def _config(name: str) -> str:
+    return f"/api/configs/{quote(name, safe='')}"
 
 
 def _upload(upload_id: str) -> str:

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from chalicelib.domain.errors import CloudError
 from client.api import CloudClient
-from client.commands import download, jobs, keys, providers, service, submit
+from client.commands import configs, download, jobs, keys, providers, service, submit
 from client.errors import ApiError, ClientError, ConsentWithheld, Unreachable, UsageError
 from client.screen import Screen
 from client.settings import Connection
@@ -147,8 +147,13 @@ def _parser() -> argparse.ArgumentParser:
     syncing.add_argument("--provider", metavar="NAME", help="only this one (default: all that have credentials)")
     consent = add("consent", service.consent, "show or set whether data may leave this machine")
     consent.add_argument("setting", nargs="?", choices=["ask", "allow", "deny"])
+    showing = add("config", configs.show, "print what a job was asked for, or how that differs from another job")
+    _add_job(showing)
+    showing.add_argument("--with", dest="compare", metavar="ID", help="another job to compare it with")
+    _add_again(add("again", configs.again, "train what an earlier job was asked for once more, with changes"))
     add("health", service.health, "ask the server how it is")
     _add_keys(commands, everywhere)
+    _add_configs(commands, everywhere)
     return parser
 
 
@@ -157,6 +162,31 @@ _STATUSES = ["pending", "uploading", "queued", "running", "completed", "failed",
 
 def _add_submit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", type=Path, metavar="CONFIG", help="SimpleTuner's config.json (or .toml)")
+    parser.add_argument("--snapshot", metavar="LABEL", help="commit the config's folder to its git repository first")
+    parser.add_argument(
+        "--git",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="note the folder's commit and branch (default)",
+    )
+    _add_sending(parser)
+    parser.add_argument(
+        "--lycoris", type=Path, metavar="FILE", help="the LyCORIS config (default: the one CONFIG names)"
+    )
+    parser.add_argument("--provider", default="replicate", metavar="NAME", help="where to train (default: replicate)")
+
+
+def _add_again(parser: argparse.ArgumentParser) -> None:
+    _add_job(parser)
+    parser.add_argument(
+        "--set", action="append", type=configs.assignment, metavar="OPTION=VALUE", help="another value, repeatable"
+    )
+    parser.add_argument("--unset", action="append", metavar="OPTION", help="leave an option out, repeatable")
+    _add_sending(parser)
+
+
+def _add_sending(parser: argparse.ArgumentParser) -> None:
+    """What every command that starts a job takes."""
     parser.add_argument(
         "--data", type=Path, metavar="DIR", help="one folder of images; the config's dataloader is unused"
     )
@@ -164,15 +194,11 @@ def _add_submit(parser: argparse.ArgumentParser) -> None:
         "--dataloader", type=Path, metavar="FILE", help="the dataloader (default: the one CONFIG names)"
     )
     parser.add_argument(
-        "--lycoris", type=Path, metavar="FILE", help="the LyCORIS config (default: the one CONFIG names)"
-    )
-    parser.add_argument(
         "--delivery",
         choices=["auto", "archive", "remote"],
         default="auto",
         help="one archive, or files that the trainer reads one by one (default: what loses nothing)",
     )
-    parser.add_argument("--provider", default="replicate", metavar="NAME", help="where to train (default: replicate)")
     parser.add_argument("--hardware", metavar="ID", help="l40s, l40s-x2, h100, h100-x8, … (default: the server's)")
     parser.add_argument("--name", metavar="NAME", help="how the job is called in lists (default: after CONFIG)")
     parser.add_argument("-y", "--yes", action="store_true", help="agree to send the data that is shown")
@@ -211,6 +237,29 @@ def _add_keys(commands: argparse._SubParsersAction[_Parser], everywhere: _Parser
     making.add_argument("--owner", metavar="NAME", help="whose jobs it is for (administrators only)")
     add("list", keys.list_keys, "list the keys")
     add("revoke", keys.revoke, "end a key").add_argument("key", metavar="ID", help="the key's id, as listed")
+
+
+def _add_configs(commands: argparse._SubParsersAction[_Parser], everywhere: _Parser) -> None:
+    words = "keep configs on the server under a name"
+    group = commands.add_parser("configs", help=words, description=f"{words.capitalize()}.", parents=[everywhere])
+    actions = group.add_subparsers(title="actions", metavar="ACTION", required=True)
+
+    def add(name: str, command: Command, words: str) -> argparse.ArgumentParser:
+        one = actions.add_parser(name, help=words, description=f"{words[0].upper()}{words[1:]}.", parents=[everywhere])
+        one.set_defaults(command=command)
+        return one
+
+    add("list", configs.list_configs, "list the configs")
+    add("show", configs.show_config, "print a config").add_argument("name", metavar="NAME")
+    saving = add("save", configs.save, "keep a config")
+    saving.add_argument("name", metavar="NAME", help="what it is to be called")
+    saving.add_argument("config", type=Path, metavar="CONFIG", help="SimpleTuner's config.json (or .toml)")
+    saving.add_argument(
+        "--dataloader", type=Path, metavar="FILE", help="the dataloader (default: the one CONFIG names)"
+    )
+    saving.add_argument("--lycoris", type=Path, metavar="FILE", help="the LyCORIS config")
+    saving.add_argument("--replace", action="store_true", help="write over a config of that name")
+    add("delete", configs.delete, "delete a config").add_argument("name", metavar="NAME")
 
 
 def _add_job(parser: argparse.ArgumentParser) -> None:

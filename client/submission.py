@@ -31,6 +31,7 @@ class Submission:
     dataloader: list[dict[str, Any]] | None
     lycoris: dict[str, Any] | None
     warnings: tuple[str, ...]
+    snapshot: dict[str, Any] | None = None
 
     def order(self, hardware: str | None, shared: Mapping[str, str], delivery: Mode) -> dict[str, Any]:
         """The body of ``POST /api/cloud/jobs``, without the upload. ``shared`` is the manifest's.
@@ -44,6 +45,7 @@ class Submission:
             "dataloader_config": self._without_folders(shared),
             "lycoris_config": self.lycoris,
             "hardware_profile": hardware,
+            "snapshot": self.snapshot,
         }
         return {name: value for name, value in wanted.items() if value is not None}
 
@@ -85,6 +87,30 @@ def read_submission(
     lycoris, config = _lycoris(config, config_file, lycoris_file)
     default = config_file.stem if config_file.stem.lower() != "config" else config_file.resolve().parent.name
     return Submission(config, name or default or "config", sources, dataloader, lycoris, warnings)
+
+
+def submission_of(
+    config: dict[str, Any],
+    name: str,
+    folder: Path | None,
+    dataloader_file: Path | None,
+    lycoris: dict[str, Any] | None,
+) -> Submission:
+    """The same of options that come from elsewhere than this disk, with data of this disk."""
+    warnings = normalise(config).warnings
+    dataloader, sources = _datasets({}, Path("config.json"), folder, dataloader_file)
+    return Submission(config, name, sources, dataloader, lycoris, warnings)
+
+
+def read_documents(config_file: Path, dataloader_file: Path | None, lycoris_file: Path | None) -> dict[str, Any]:
+    """Config, dataloader and LyCORIS config as they are, without a look at the datasets."""
+    config = _object(config_file)
+    named = config.get("--data_backend_config") or config.get("data_backend_config")
+    if dataloader_file is None and isinstance(named, str) and named:
+        dataloader_file = _find(named, config_file)
+    lycoris, config = _lycoris(config, config_file, lycoris_file)
+    dataloader = _objects(dataloader_file) if dataloader_file else None
+    return {"config": config, "dataloader_config": dataloader, "lycoris_config": lycoris}
 
 
 def _datasets(

@@ -21,6 +21,8 @@ from chalicelib.settings import BadSetting, Settings
 from chalicelib.storage.objects import S3Objects, make_client
 from chalicelib.stores.access import StorageKeyTable
 from chalicelib.stores.table import TableUnavailable
+from client.git import GitFolder
+from local.config_folder import ConfigFolder
 from local.sqlite_table import SqliteTable
 
 if TYPE_CHECKING:
@@ -77,7 +79,18 @@ def compose(settings: Settings) -> Composition:
     objects = S3Objects(client(_users_url(settings)), for_provider, buckets)
     door = None if settings.api_token else OpenDoor()
     links = LinkMaker(outside, hmac.digest(master, b"data links", "sha256")) if outside else None
-    return Composition(assemble(settings, table, objects, keys, door, links=links), keys, table)
+    folder = settings.config_folder
+    services = assemble(
+        settings,
+        table,
+        objects,
+        keys,
+        door,
+        links=links,
+        configs=ConfigFolder(folder) if folder else None,
+        repository=GitFolder(folder) if folder else None,
+    )
+    return Composition(services, keys, table)
 
 
 def provider_url(settings: Settings) -> str | None:

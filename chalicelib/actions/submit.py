@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +18,7 @@ from chalicelib.domain.limits import may_run_out
 from chalicelib.domain.outbox import Intent, IntentKind
 from chalicelib.domain.ports import (
     Clock,
+    Configs,
     Jobs,
     Limits,
     NewId,
@@ -25,11 +26,14 @@ from chalicelib.domain.ports import (
     OnceKey,
     Order,
     Pins,
+    Repository,
     Trainer,
     Trainers,
     Uploads,
 )
 from chalicelib.domain.redaction import strip_secrets
+from chalicelib.domain.repositories import Recorded
+from chalicelib.domain.snapshots import Snapshot
 from chalicelib.domain.uploads import Upload, UploadState
 
 MOST_WARNINGS = 20
@@ -37,6 +41,10 @@ MOST_WARNINGS = 20
 
 @dataclass(frozen=True, slots=True)
 class Submission:
+    """``stored`` names a config that is kept here, which is trained instead of ``config``; its dataloader and LyCORIS
+    config are used when the request has none. ``snapshot`` is the state of the caller's own repository; without it
+    ``snapshot_name`` and ``snapshot_message`` ask for a commit of the configs that are kept here."""
+
     config: dict[str, Any]
     provider: str = "replicate"
     config_name: str | None = None
@@ -49,6 +57,10 @@ class Submission:
     once: str | None = None
     version: str | None = None
     max_run_minutes: int | None = None
+    stored: str | None = None
+    snapshot: Recorded | None = None
+    snapshot_name: str | None = None
+    snapshot_message: str | None = None
 
 
 class Submit:
@@ -65,6 +77,8 @@ class Submit:
         clock: Clock,
         new_id: NewId,
         mark: Callable[[], str],
+        configs: Configs,
+        repository: Repository,
     ) -> None:
         """``mark`` tells runs of this installation from those of others that share the provider's account."""
         self._jobs = jobs
@@ -78,6 +92,8 @@ class Submit:
         self._clock = clock
         self._new_id = new_id
         self._mark = mark
+        self._configs = configs
+        self._repository = repository
 
     def __call__(self, wanted: Submission, by: Caller) -> tuple[Job, bool]:
         """The job, and whether this call made it.
@@ -90,7 +106,7 @@ class Submit:
         earlier = self._jobs.once(by.tenant, once) if once else None
         if earlier:
             return earlier, False
-        job, order, upload = self._plan(wanted, by)
+        job, order, upload = self._plan(self._loaded(wanted, by), by)
         launch = Intent(job.tenant, job.id, IntentKind.LAUNCH, job.created_at, job.created_at)
         events = [Event(job.created_at, EventKind.SUBMITTED, job.phase, _sentence(job), by.owner)]
         job, fresh = self._jobs.create(job, order, events, [launch], once, upload)
@@ -98,6 +114,23 @@ class Submit:
             return job, False
         self._carry_out(launch)
         return self._jobs.get(job.tenant, job.id), True
+
+    def _loaded(self, wanted: Submission, by: Caller) -> Submission:
+        if wanted.stored is None:
+            return wanted
+        content = self._configs.get(by.tenant, wanted.stored).content
+        return replace(
+            wanted,
+            config=content.config,
+            config_name=wanted.config_name or wanted.stored,
+            dataloader=wanted.dataloader or content.dataloader,
+            lycoris=wanted.lycoris or content.lycoris,
+        )
+
+    def _recorded(self, wanted: Submission) -> dict[str, Any] | None:
+        """Last of all, so that what is refused commits nothing."""
+        found = wanted.snapshot or self._repository.snapshot(wanted.snapshot_name, wanted.snapshot_message)
+        return found.told() if found else None
 
     def _plan(self, wanted: Submission, by: Caller) -> tuple[Job, Order, Upload | None]:
         trainer = self._trainers.get(wanted.provider)
@@ -110,6 +143,7 @@ class Submit:
         dataloader, lycoris = self._bare(wanted, removed)
         check_size(prepared.config, dataloader, lycoris)
         upload = self._upload(wanted, by)
+        asked = Snapshot(prepared.config, dataloader, lycoris)
         plan = plan_dataset(dataloader, upload is not None, wanted.delivery, self._can_lend)
         self._objects.check_reach()
         now = self._clock()
@@ -141,9 +175,11 @@ class Submit:
             ),
             model_version=version,
             max_run_minutes=wanted.max_run_minutes,
+            config_hash=asked.fingerprint,
+            snapshot=self._recorded(wanted),
         )
         config = {**options, "--output_dir": f"output/{job.launch_key}"}
-        return job, Order(config, plan.dataloader, lycoris, list(plan.folders) or None), upload
+        return job, Order(config, plan.dataloader, lycoris, list(plan.folders) or None, asked), upload
 
     def _bare(self, wanted: Submission, removed: list[str]) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
         """Dataloader and LyCORIS config without their secrets, which are told of like those of the config."""
@@ -205,6 +241,8 @@ class Submit:
             raise InvalidConfig("The idempotency key is longer than 200 characters. Use a UUID.")
         told: tuple[object, ...] = (wanted.config, wanted.provider, wanted.dataloader, wanted.lycoris, wanted.hardware)
         told = (*told, wanted.delivery, wanted.version, wanted.max_run_minutes)
+        if wanted.stored:
+            told = (*told, wanted.stored)
         sent = self._data_sent(wanted, by)
         return OnceKey(by.owner, wanted.once, fingerprint(*told, sent, wanted.config_name, wanted.run_name))
 

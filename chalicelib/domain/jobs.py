@@ -103,6 +103,7 @@ class Job:
     Money: ``cost_micros`` is None until the provider's measure is known; ``price_micros_per_second`` covers all GPUs.
     ``ceiling_micros`` is the most that the job may cost, None without one; ``estimate_*`` is the range that it was
     expected to cost when it was submitted; ``held_micros`` is what the ledger has set aside for it.
+    ``config_hash`` is the fingerprint of what was asked for; ``snapshot`` the state of its repository, as it is told.
     ``adopted``: the run was started elsewhere, so its data and results are not in our store.
     """
 
@@ -142,6 +143,8 @@ class Job:
     estimate_low_micros: int | None = None
     estimate_high_micros: int | None = None
     held_micros: int = 0
+    config_hash: str | None = None
+    snapshot: dict[str, Any] | None = None
 
     @property
     def status(self) -> CloudJobStatus:

@@ -11,10 +11,13 @@ from typing import Any, Protocol, runtime_checkable
 from chalicelib.domain.api_keys import ApiKey
 from chalicelib.domain.jobs import Event, Job
 from chalicelib.domain.measures import Metric
+from chalicelib.domain.named_configs import ConfigEntry, NamedConfig
 from chalicelib.domain.outbox import Intent, IntentKind
 from chalicelib.domain.powers import Announced
 from chalicelib.domain.progress import Point, Progress
+from chalicelib.domain.repositories import Recorded, RepositoryState
 from chalicelib.domain.runs import CloudJobInfo, Delivery, LaunchOrder, Offer
+from chalicelib.domain.snapshots import Snapshot
 from chalicelib.domain.uploads import Consent, Upload
 
 Clock = Callable[[], datetime]
@@ -209,12 +212,14 @@ class Order:
     """What a job runs with, kept apart from its row because it is large. Holds no secret.
 
     ``folders`` are those of the uploaded archive that the trainer reads file by file, in the order of their buckets.
+    ``asked`` is what it was made of; it is kept apart, and comes back from ``Jobs.asked`` only.
     """
 
     config: dict[str, Any]
     dataloader: list[dict[str, Any]] | None = None
     lycoris: dict[str, Any] | None = None
     folders: list[str] | None = None
+    asked: Snapshot | None = None
 
 
 class Stale(Exception):
@@ -254,6 +259,10 @@ class Jobs(Protocol):
     def by_run(self, provider: str, run_id: str) -> Job | None: ...
     def by_launch(self, launch_key: str) -> Job | None: ...
     def order(self, job: Job) -> Order: ...
+    def asked(self, job: Job) -> Snapshot:
+        """What was asked for. Raises ``NotFound`` for runs that were started elsewhere."""
+        ...
+
     def events(self, job: Job) -> list[Event]: ...
     def newest(
         self, tenant: str, owner: str | None, status: str | None, provider: str | None, limit: int, offset: int
@@ -429,4 +438,33 @@ class LendsDatasets(Protocol):
     def lend(self, tenant: str, job_id: str, archive: str, folders: list[str]) -> Delivery:
         """A key that reads the folders and keeps caches beside them; ``retire`` ends it at once. ``bucket`` and
         ``prefix`` say nothing here."""
+        ...
+
+
+class Configs(Protocol):
+    """Named configs. ``replaces`` is the fingerprint of what is replaced, None for nothing, ``ANY`` for whatever."""
+
+    def entries(self, tenant: str) -> list[ConfigEntry]: ...
+    def get(self, tenant: str, name: str) -> NamedConfig:
+        """Raises ``NotFound``."""
+        ...
+
+    def save(self, tenant: str, config: NamedConfig, replaces: str | None) -> None:
+        """Raises ``Conflict`` when something else is stored than ``replaces`` says."""
+        ...
+
+    def delete(self, tenant: str, name: str, replaces: str) -> None:
+        """Raises ``Conflict`` as ``save`` does; with ``ANY`` it does nothing when there is none."""
+        ...
+
+    def active(self, tenant: str) -> str | None: ...
+    def activate(self, tenant: str, name: str) -> None: ...
+
+
+class Repository(Protocol):
+    """The git repository that the named configs are in, if they are in one."""
+
+    def state(self) -> RepositoryState: ...
+    def snapshot(self, name: str | None, message: str | None) -> Recorded | None:
+        """Commits the configs when asked to by a name or a message. Never raises."""
         ...

@@ -54,6 +54,8 @@ def job(job: Job, now: datetime) -> dict[str, Any]:
             "imported": job.adopted,
             "model_version": job.model_version,
             "max_run_minutes": job.max_run_minutes,
+            "config_fingerprint": job.config_hash,
+            "snapshot": job.snapshot,
         },
         "is_terminal": job.is_terminal,
         "is_active": not job.is_terminal,

@@ -12,6 +12,7 @@ from chalicelib.domain.callers import Scope
 from chalicelib.domain.dataset_delivery import Mode
 from chalicelib.domain.errors import BadInput, CloudError, Malformed
 from chalicelib.domain.jobs import Job, Phase
+from chalicelib.domain.repositories import Recorded
 from chalicelib.domain.runs import CloudJobStatus
 from chalicelib.routes import answers
 from chalicelib.routes.http import Call, endpoint, reply
@@ -181,16 +182,17 @@ def _submit(call: Call) -> tuple[Job, bool]:
     from chalicelib.routes.shapes import SubmitBody
 
     body = call.body(SubmitBody)
-    if body.config is None:
-        wanted = f" '{body.config_name_to_load}' is not stored here." if body.config_name_to_load else ""
+    if body.config is None and not body.config_name_to_load:
         raise BadInput(
-            f"There is no training config in the request.{wanted} Send SimpleTuner's config.json as 'config'."
+            "There is no training config in the request. Send SimpleTuner's config.json as 'config', or name one that "
+            "is stored here as 'config_name_to_load'."
         )
     return call.services.submit(
         Submission(
-            config=body.config,
+            config=body.config or {},
+            stored=body.config_name_to_load,
             provider=call.query("provider") or "replicate",
-            config_name=body.config_name or body.config_name_to_load,
+            config_name=body.config_name,
             dataloader=body.dataloader_config or [],
             lycoris=body.lycoris_config,
             upload_id=body.upload_id,
@@ -200,6 +202,9 @@ def _submit(call: Call) -> tuple[Job, bool]:
             max_run_minutes=body.max_run_minutes,
             delivery=_delivery(body.delivery),
             once=call.headers.get("idempotency-key") or body.idempotency_key,
+            snapshot=Recorded(**body.snapshot.model_dump()) if body.snapshot else None,
+            snapshot_name=body.snapshot_name,
+            snapshot_message=body.snapshot_message,
         ),
         by=call.caller,
     )

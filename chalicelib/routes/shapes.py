@@ -52,6 +52,35 @@ class SettingBody(BaseModel):
     consent: str
 
 
+class SnapshotBody(BaseModel):
+    """What the caller's own repository was like."""
+
+    commit: str | None = Field(None, pattern="^[0-9a-f]{4,64}$")
+    abbrev: str | None = Field(None, pattern="^[0-9a-f]{4,64}$")
+    branch: str | None = Field(None, max_length=250)
+    was_dirty: bool = False
+    committed: bool = False
+    name: str | None = Field(None, max_length=200)
+    message: str | None = Field(None, max_length=2000)
+    error: str | None = Field(None, max_length=500)
+
+
+class ConfigBody(BaseModel):
+    config: dict[str, Any]
+    dataloader_config: list[dict[str, Any]] | None = None
+    lycoris_config: dict[str, Any] | None = None
+
+
+class RetryBody(BaseModel):
+    """What is to be different this time. ``config`` has null for an option that is taken out."""
+
+    config: dict[str, Any] | None = None
+    hardware_profile: str | None = Field(None, max_length=60)
+    upload_id: str | None = Field(None, max_length=100)
+    tracker_run_name: str | None = Field(None, max_length=200)
+    idempotency_key: str | None = Field(None, max_length=1000)
+
+
 class SubmitBody(BaseModel):
     """SimpleTuner's submit body. Fields that are not known are ignored, as its own server does."""
 
@@ -67,6 +96,9 @@ class SubmitBody(BaseModel):
     idempotency_key: str | None = Field(None, max_length=1000)
     version: str | None = Field(None, max_length=200)
     max_run_minutes: int | None = Field(None, ge=1, le=7 * 24 * 60, strict=True)
+    snapshot: SnapshotBody | None = None
+    snapshot_name: str | None = Field(None, max_length=200)
+    snapshot_message: str | None = Field(None, max_length=2000)
 
 
 class SyncBody(BaseModel):

@@ -8,11 +8,12 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, cast
 
-from chalicelib.domain.errors import JobNotFound, KeyReused, UploadNotReady, no_such_job
+from chalicelib.domain.errors import JobNotFound, KeyReused, NotFound, UploadNotReady, no_such_job
 from chalicelib.domain.jobs import TERMINAL, Event, EventKind, Job, Phase, Reason
 from chalicelib.domain.moments import from_text, maybe_from_text, maybe_to_text, to_text
 from chalicelib.domain.outbox import Intent
 from chalicelib.domain.ports import Listing, OnceKey, Order, Stale
+from chalicelib.domain.snapshots import Snapshot
 from chalicelib.domain.uploads import Upload, UploadState
 from chalicelib.stores import keys
 from chalicelib.stores.outbox import as_it_was, intent_item
@@ -65,6 +66,8 @@ class JobTable:
             *(Put(intent_item(intent), Absent()) for intent in intents),
             _counted(job, 1),
         ]
+        if order.asked:
+            writes.append(Put(_asked_item(job, order.asked), Absent()))
         if once:
             once_at = len(writes)
             writes.append(Put(self._once_item(job, once), Absent()))
@@ -129,6 +132,16 @@ class JobTable:
         if item is None:
             raise JobNotFound(f"The order of job '{job.id}' is gone.", job_id=job.id)
         return Order(**json.loads(str(item["order"])))
+
+    def asked(self, job: Job) -> Snapshot:
+        item = self._table.get(keys.asked_row(job.tenant, job.id))
+        if item is None:
+            raise NotFound(
+                f"What job '{job.id}' was asked to train is not kept here: it was started elsewhere, or by an earlier "
+                "version."
+            )
+        documents: dict[str, Any] = json.loads(str(item["documents"]))
+        return Snapshot(documents["config"], documents["dataloader_config"], documents["lycoris_config"])
 
     def events(self, job: Job) -> list[Event]:
         items, cursor = [], None
@@ -330,6 +343,8 @@ def job_item(job: Job) -> Item:
         "estimate_low": job.estimate_low_micros,
         "estimate_high": job.estimate_high_micros,
         "held": job.held_micros,
+        "config_hash": job.config_hash,
+        "snapshot": job.snapshot or {},
     }
     if job.next_look_at and job.phase not in TERMINAL:
         item |= keys.due(job.id, job.next_look_at)
@@ -375,6 +390,8 @@ def _job(item: Item) -> Job:
         estimate_low_micros=read.get("estimate_low"),
         estimate_high_micros=read.get("estimate_high"),
         held_micros=read.get("held", 0),
+        config_hash=read.get("config_hash"),
+        snapshot=read.get("snapshot") or None,
     )
 
 
@@ -388,6 +405,11 @@ def _order_item(job: Job, order: Order) -> Item:
     told = {"config": order.config, "dataloader": order.dataloader, "lycoris": order.lycoris, "folders": order.folders}
     text = json.dumps(told)
     return {"pk": row.pk, "sk": row.sk, "order": text}
+
+
+def _asked_item(job: Job, asked: Snapshot) -> Item:
+    row = keys.asked_row(job.tenant, job.id)
+    return {"pk": row.pk, "sk": row.sk, "documents": json.dumps(asked.documents(), ensure_ascii=False)}
 
 
 def _event_item(job: Job, event: Event, place: int) -> Item:

@@ -3,6 +3,7 @@
 pk                                sk                    what
 T#<tenant>#JOB#<job>              JOB                   the job; indexes: by_tenant (newest first), due (next look)
                                   ORDER                 config, dataloader and LyCORIS it runs with
+                                  ASKED                 config, dataloader and LyCORIS as they were asked for
                                   EVENT#<version>#<n>   its history
                                   INTENT#<kind>         a promised outside effect; index: due
                                   FOLLOW                how far its log is known, progress, loss series
@@ -12,6 +13,8 @@ T#<tenant>#UPLOAD#<upload>        UPLOAD                an upload session; index
 T#<tenant>#ROOT#<owner>#<root>    ROOT                  the open session of that data, for resuming
 T#<tenant>#ONCE#<owner>#<key>     ONCE                  an idempotency key; TTL
 T#<tenant>#SETTINGS               <name>                consent and the like
+T#<tenant>#CONFIGS                NAME#<name>           a named config: its fingerprint
+                                  BODY#<name>           its documents
 T#<tenant>#COUNTS                 JOBS#<owner>#<shard>  how many jobs an owner has, in parts
 RUN#<provider>#<run>              RUN                   which job a vendor's run belongs to
 LAUNCH#<launch key>               LAUNCH                which job a launch key belongs to
@@ -49,6 +52,10 @@ def job_row(tenant: str, job_id: str) -> Key:
 
 def order_row(tenant: str, job_id: str) -> Key:
     return Key(job(tenant, job_id), "ORDER")
+
+
+def asked_row(tenant: str, job_id: str) -> Key:
+    return Key(job(tenant, job_id), "ASKED")
 
 
 def follow_row(tenant: str, job_id: str) -> Key:
@@ -89,6 +96,18 @@ def job_count_row(tenant: str, owner: str, job_id: str) -> Key:
 
 def setting_row(tenant: str, name: str) -> Key:
     return Key(f"T#{tenant}#SETTINGS", name)
+
+
+def configs(tenant: str) -> str:
+    return f"T#{tenant}#CONFIGS"
+
+
+def config_row(tenant: str, name: str) -> Key:
+    return Key(configs(tenant), f"NAME#{name}")
+
+
+def config_body_row(tenant: str, name: str) -> Key:
+    return Key(configs(tenant), f"BODY#{name}")
 
 
 def run_row(provider: str, run_id: str) -> Key:

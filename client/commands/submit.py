@@ -22,6 +22,7 @@ from client.commands.packing import agreed, show_manifest
 from client.commands.placing import Packed, Placed, Placing
 from client.commands.watching import watch
 from client.errors import ApiError, ConsentWithheld, UsageError
+from client.git import GitFolder
 from client.screen import STATUS_COLOURS, Screen
 from client.settings import state_folder
 from client.shapes import Hardware, Job
@@ -40,6 +41,16 @@ def run(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:
         lycoris_file=given.lycoris,
         name=given.name,
     )
+    if given.git:
+        found = GitFolder(given.config.resolve().parent).snapshot(given.snapshot, None)
+        if found and found.error:
+            screen.warn(found.error)
+        submission = replace(submission, snapshot=found.told() if found else None)
+    return send(cloud, screen, given, submission)
+
+
+def send(cloud: CloudClient, screen: Screen, given: argparse.Namespace, submission: Submission) -> int:
+    """From here on it does not matter where the config came from."""
     delivery = Mode(given.delivery)
     lost = submission.what_delivery_costs(delivery, Mode.REMOTE in cloud.deliveries())
     submission = replace(submission, warnings=submission.warnings + lost)
@@ -122,14 +133,27 @@ def _report(
             "manifest": packed.manifest.summary(),
             "upload_id": job["metadata"].get("upload_id") or placed.sent.upload_id,
         }
-    told |= {"job": job, "idempotent_hit": again}
+    return report(cloud, screen, given, job, again, submission.warnings, told)
+
+
+def report(
+    cloud: CloudClient,
+    screen: Screen,
+    given: argparse.Namespace,
+    job: Job,
+    again: bool,
+    known: tuple[str, ...] = (),
+    told: dict[str, Any] | None = None,
+) -> int:
+    """Tells what became of an order, and watches it when that is wanted. ``known`` warnings are not told twice."""
+    told = (told or {}) | {"job": job, "idempotent_hit": again}
     words = " (submitted before with the same key)" if again else ""
     screen.line(f"Job {job['job_id']} is {job['status']}{words}.", "bold")
     delivery = job["metadata"].get("delivery")
     if delivery:
         screen.note(str(delivery["why"]))
     for warning in job["metadata"].get("warnings") or []:
-        if warning not in submission.warnings:
+        if warning not in known:
             screen.warn(str(warning))
     follows = given.follow if given.follow is not None else screen.is_terminal or given.download is not None
     if follows:

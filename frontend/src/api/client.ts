@@ -11,6 +11,7 @@ import type {
   HardwareOption,
   InlineProgress,
   Job,
+  JobConfig,
   JobEvent,
   JobPage,
   LogPiece,
@@ -98,6 +99,8 @@ export function createApi(options: ApiOptions = {}) {
     progress: (id: string) => ask<InlineProgress>("GET", `${at(id)}/inline-progress`),
     metrics: (id: string) => ask<Metrics>("GET", `${at(id)}/metrics`),
     artifacts: (id: string) => ask<ArtifactList>("GET", `${at(id)}/artifacts`),
+    jobConfig: (id: string, comparedWith: string | null) =>
+      ask<JobConfig>("GET", `${at(id)}/config${comparedWith ? `?${new URLSearchParams({ with: comparedWith })}` : ""}`),
     cancel: (id: string) => ask<CancelAnswer>("POST", `${at(id)}/cancel`, {}),
     remove: (id: string) => ask<{ success: boolean }>("DELETE", at(id)),
     hardware: async () => (await ask<{ hardware: HardwareOption[] }>("GET", "/hardware-options")).hardware,

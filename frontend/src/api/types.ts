@@ -48,6 +48,7 @@ export interface JobMetadata {
   upload_id?: string | null;
   warnings?: string[];
   links?: Record<string, string>;
+  config_fingerprint?: string | null;
 }
 
 export interface JobPage {
@@ -124,3 +125,26 @@ export interface HardwareOption {
 
 export const CONSENTS = ["ask", "allow", "deny"] as const;
 export type Consent = (typeof CONSENTS)[number];
+
+export interface ConfigDifference {
+  path: string;
+  kind: "added" | "removed" | "changed";
+  before: unknown;
+  after: unknown;
+}
+
+export interface JobConfig {
+  config: Record<string, unknown>;
+  dataloader_config: Record<string, unknown>[];
+  lycoris_config: Record<string, unknown> | null;
+  snapshot: {
+    abbrev: string | null;
+    branch: string | null;
+    was_dirty: boolean;
+    committed: boolean;
+    name: string | null;
+    error: string | null;
+  } | null;
+  /** From the other job to this one; only when there is another to compare with. */
+  differences?: ConfigDifference[];
+}

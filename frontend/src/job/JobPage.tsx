@@ -8,6 +8,7 @@ import { go, jobsLink } from "../router";
 import { Icon } from "../ui/Icon";
 import { TroubleBanner } from "../ui/Trouble";
 import { ArtifactsCard } from "./ArtifactsCard";
+import { ConfigCard } from "./ConfigCard";
 import { CostCard } from "./CostCard";
 import { FactsCard } from "./FactsCard";
 import { followJob, type JobFollow } from "./follow";
@@ -72,6 +73,7 @@ function FoundJob({ job, follow }: { job: Job; follow: JobFollow }) {
             complete={follow.logComplete.value}
           />
           {artifacts && artifacts.artifacts.length > 0 && job.is_active && <ArtifactsCard list={artifacts} />}
+          <ConfigCard job={job} />
         </div>
         <div class="column side">
           <CostCard job={job} />
