@@ -77,9 +77,9 @@ dev: $(STAMP_LOCAL) $(TAB) ## local mode: the tab, the API, storage and the sche
 test: $(STAMP_DEV) $(TAB) chromium engines ## linters, types and every test
 	$(MAKE) lint
 	cd frontend && npm test
-	$(BIN)/python -m pytest -n 2 --ignore tests/browser
+	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore tests/browser
 	# Apart, because Playwright keeps an event loop running in its process for as long as a browser lives.
-	$(BIN)/python -m pytest -n 2 tests/browser
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests/browser
 
 lint: $(STAMP_DEV) $(NODE_STAMP) ## ruff, mypy, eslint and tsc
 	$(BIN)/ruff check .
