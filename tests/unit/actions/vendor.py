@@ -69,6 +69,7 @@ class Moods:
     wrong_key: bool = False
     lists_late: timedelta = timedelta(0)
     stops_late: bool = False
+    deaf_to_stops: bool = False
     forgets: bool = False
     on_ask: Callable[[], None] | None = field(default=None, repr=False)
     on_accept: Callable[[Run], None] | None = field(default=None, repr=False)
@@ -131,6 +132,8 @@ class PretendVendor:
     async def cancel_job(self, job_id: str) -> CloudJobInfo:
         self._answer()
         run = self._known(job_id)
+        if self.moods.deaf_to_stops:
+            return self.seen(run)
         if not run.is_over and not self.moods.stops_late:
             self._end(run, "cancelled")
         run.asked_to_stop = True
@@ -186,6 +189,8 @@ class PretendVendor:
                 continue
             if run.asked_to_stop:
                 self._end(run, "cancelled")
+            elif self.moods.plan == "never starts":
+                continue
             elif run.started_at is None:
                 run.status, run.started_at = "running", self._clock()
             elif self.moods.plan == "fails":

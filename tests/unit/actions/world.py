@@ -49,6 +49,7 @@ class World:
         )
         self.upload_id: str | None = None
         self.job_id: str | None = None
+        self.wanted: dict[str, Any] = {}
         self._letters: list[tuple[dict[str, str], bytes]] = []
         self._numbers = itertools.count(1)
         self._told: dict[str, str] = {}
@@ -122,7 +123,7 @@ def send_data(world: World, services: Services) -> None:
 
 
 def submit(world: World, services: Services) -> None:
-    wanted = Submission(config=CONFIG, upload_id=world.upload_id, once="once")
+    wanted = Submission(config=CONFIG, upload_id=world.upload_id, once="once", **world.wanted)
     job, _ = services.submit(wanted, LOCAL)
     world.job_id = job.id
 
