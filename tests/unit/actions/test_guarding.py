@@ -64,7 +64,7 @@ def test_a_hanging_run_is_told_of_and_goes_on_unless_it_is_to_be_stopped_for_tha
 
 def test_silence_is_told_of_and_forgotten_when_the_vendor_answers(new_world: NewWorld) -> None:
     world = begin(new_world)
-    world.settings = replace(world.settings, stall_silence_seconds=300)
+    world.settings = replace(world.settings, stall_silence_seconds=300, stall_progress_seconds=3600)
     wait(world, 2)
     world.vendor.moods.down = True
     wait(world, 10)

@@ -26,7 +26,13 @@ from tests.unit.actions.vendor import Clock, PretendVendor, Run
 
 ARCHIVE = b"zip" * 20
 ROOT = "ab" * 32
-SETTINGS = settings_module.read({"STCLOUD_PUBLIC_URL": "https://cloud.example", "REPLICATE_WEBHOOK_SECRET": "unused"})
+SETTINGS = settings_module.read(
+    {
+        "STCLOUD_PUBLIC_URL": "https://cloud.example",
+        "REPLICATE_WEBHOOK_SECRET": "unused",
+        "STCLOUD_STALL_PROGRESS_SECONDS": "300",
+    }
+)
 CONFIG = {"--model_family": "flux", "--max_train_steps": 20}
 
 Step = Callable[["World", Services], object]

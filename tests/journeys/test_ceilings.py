@@ -1,0 +1,116 @@
+"""Money that cannot run away and runs that hang, with the real server, the emulated vendor and nobody in between."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from chalicelib.domain.archives import Archive
+from chalicelib.domain.datasets import Source, with_archive_names
+from chalicelib.domain.scanning import scan
+from client.api import CloudClient
+from client.errors import ApiError
+from client.uploading import upload
+from tests.journeys.conftest import World
+
+pytestmark = pytest.mark.journey
+
+
+@pytest.fixture
+def hasty(tmp_path: Path) -> Iterator[World]:
+    """A server that loses its patience within seconds, and takes ceilings that buy only a few."""
+    world = World(
+        tmp_path,
+        more={
+            "STCLOUD_LEAST_RUN_SECONDS": "5",
+            "STCLOUD_STALL_START_SECONDS": "2",
+            "STCLOUD_STALL_PROGRESS_SECONDS": "3",
+        },
+    )
+    try:
+        world.start_vendor()
+        world.start_server()
+        yield world
+    finally:
+        world.stop()
+
+
+def place(world: World, images: Path, *faults: str, steps: int = 400, **more: Any) -> dict[str, Any]:
+    httpx.post(f"{world.vendor}/_emu/faults", json={"match": {"next": 1}, "faults": [*faults, "step_seconds=0.1"]})
+    manifest = scan(with_archive_names([Source("data", images)]), lambda files, count: None)
+    config = {"--model_family": "flux", "--max_train_steps": steps, "--checkpoint_step_interval": 10}
+    config |= {"--validation_prompt": "a colour", "--validation_step_interval": 10}
+    with CloudClient(world.address) as cloud:
+        sent = upload(cloud, manifest, Archive(manifest), consented=True)
+        return dict(cloud.submit({"config": config, "upload_id": sent.upload_id, **more}, str(time.time()))["job"])
+
+
+def seen(world: World, job: dict[str, Any], what: Callable[[dict[str, Any]], Any], seconds: float = 30) -> Any:
+    end = time.monotonic() + seconds
+    while not (found := what(world.get(f"/api/cloud/jobs/{job['job_id']}")["job"])):
+        assert time.monotonic() < end, world.get(f"/api/cloud/jobs/{job['job_id']}")["job"]
+        time.sleep(0.1)
+    return found
+
+
+def events(world: World, job: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    told = world.get(f"/api/cloud/jobs/{job['job_id']}/events")["events"]
+    return [event for event in told if event["kind"] == kind]
+
+
+def billed(world: World, run_id: str) -> Decimal:
+    lines = httpx.get(f"{world.vendor}/_emu/bill").json()["lines"]
+    return next(Decimal(line["usd"]) for line in lines if line["id"] == run_id)
+
+
+def test_a_ceiling_holds_while_the_control_plane_is_dead_for_an_hour(world: World, images: Path) -> None:
+    with pytest.raises(ApiError, match="The smallest ceiling here is"):
+        place(world, images, max_cost_usd=0.01)
+    job = place(world, images, max_cost_usd=1)
+    assert any("cannot cost more than $1.00 even while this server is down" in w for w in job["metadata"]["warnings"])
+    seen(world, job, lambda job: job["status"] == "running" and job["projection"])
+    (run,) = world.predictions()
+    world.kill_server()
+    httpx.post(f"{world.vendor}/_emu/forward", json={"seconds": 3600}).raise_for_status()
+    (run,) = world.predictions()
+    assert run["status"] == "canceled"
+    cost = billed(world, run["id"])
+    assert Decimal("0.9") < cost <= 1
+    world.start_server()
+    ended = world.until(job["job_id"], "cancelled", "failed", "completed")
+    assert (ended["status"], ended["reason"]) == ("cancelled", "ceiling")
+    assert ended["cost_is_final"] and ended["cost_micros"] == round(cost * 1_000_000) and ended["projection"] is None
+    assert len(world.predictions()) == 1
+
+
+def test_a_run_is_stopped_before_its_ceiling_and_keeps_what_it_delivered(hasty: World, images: Path) -> None:
+    job = place(hasty, images, max_cost_usd=0.0117)  # twelve seconds
+    projection = seen(hasty, job, lambda job: job["projection"] and job["projection"]["basis"] == "pace" and job)
+    told = projection["projection"]
+    assert told["fits"] == "no" and told["ceiling_micros"] == 11_700 and told["ends_low"] <= told["ends_high"]
+    ended = hasty.until(job["job_id"], "cancelled", "failed", "completed")
+    assert (ended["status"], ended["reason"]) == ("cancelled", "ceiling")
+    (run,) = hasty.predictions()
+    assert Decimal("0.003") < billed(hasty, run["id"]) <= Decimal("0.0117")
+    (asked,) = events(hasty, job, "cancel_requested")
+    assert asked["by"] == "system" and "stopping the run before its ceiling" in asked["message"]
+    seen(hasty, job, lambda job: events(hasty, job, "artifacts_collected"))
+    files = hasty.get(f"/api/cloud/jobs/{job['job_id']}/artifacts")["artifacts"]
+    assert any(file["is_model"] for file in files)
+
+
+def test_jobs_that_hang_are_told_of_and_one_is_stopped_for_it(hasty: World, images: Path) -> None:
+    stuck = place(hasty, images, "never_boots")
+    hung = place(hasty, images, "hang=3", stop_on_stall=["no_progress"])
+    stall = seen(hasty, stuck, lambda job: job["stall"])
+    assert stall["code"] == "no_machine" and stall["advice"].startswith("Nothing is billed")
+    ended = hasty.until(hung["job_id"], "cancelled", "failed", "completed")
+    assert (ended["status"], ended["reason"], ended["stall"]) == ("cancelled", "stalled", None)
+    shown = hasty.run("show", stuck["job_id"])
+    assert "has had no machine for this job since" in shown.stdout, shown.stdout
