@@ -64,6 +64,7 @@ def job(job: Job, now: datetime) -> dict[str, Any]:
         "is_active": not job.is_terminal,
         "duration_seconds": _duration(job, now),
         "cancel_requested": job.cancel_requested_at is not None,
+        "ceiling_micros": job.ceiling_micros,
         "projection": projection(job, now),
         "stall": stall(job),
     }

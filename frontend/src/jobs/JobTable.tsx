@@ -1,8 +1,8 @@
 import type { InlineProgress, Job } from "../api/types";
 import { percent } from "../format/amount";
-import { money } from "../format/money";
+import { money, moneyRange } from "../format/money";
 import { ago, duration, fullTime, roughly } from "../format/time";
-import { locale, t } from "../i18n/i18n";
+import { known, locale, t } from "../i18n/i18n";
 import { jobLink } from "../router";
 import { ProgressBar } from "../ui/ProgressBar";
 import { hardware } from "./hardware";
@@ -53,6 +53,7 @@ export function JobTable({ jobs, progress, now, onCancelled, onDeleted }: Props)
             </td>
             <td role="cell" class="cell-status">
               <StatusChip job={job} />
+              {job.stall && job.is_active && <span class="finer hanging">{hangs(job)}</span>}
               <RowProgress job={job} report={progress.get(job.job_id)} />
             </td>
             <td role="cell" data-label={t("jobs.column.hardware")}>
@@ -103,9 +104,20 @@ function RowCost({ job, now }: { job: Job; now: number }) {
   return (
     <span>
       {money(owed.micros, locale.value)}
-      {owed.kind === "so_far" && <span class="finer">{t("cost.so_far")}</span>}
+      {owed.kind === "so_far" && <span class="finer">{heading(job) ?? t("cost.so_far")}</span>}
     </span>
   );
+}
+
+function heading(job: Job): string | null {
+  const known = job.projection;
+  if (!known) return null;
+  return t("outlook.row", { range: moneyRange(known.low_micros, known.high_micros, locale.value) });
+}
+
+function hangs(job: Job): string {
+  const key = `stall.${job.stall?.code}`;
+  return known(key) ? t(key, { provider: job.provider ?? "–" }) : (job.stall?.detail ?? "");
 }
 
 function RowDuration({ job, now }: { job: Job; now: number }) {

@@ -12,7 +12,9 @@ export type Cost = { kind: "final" | "so_far"; micros: number } | { kind: "none"
 export function cost(job: Job, now: number): Cost {
   if (job.cost_is_final && job.cost_micros !== null) return { kind: "final", micros: job.cost_micros };
   if (job.is_active && job.started_at && job.price_micros_per_second !== null) {
-    const counted = accrued(now - Date.parse(job.started_at), job.price_micros_per_second);
+    // A provider that stops the run by itself bounds what it can cost, also when nobody hears of it.
+    const most = (job.metadata.deadline_seconds ?? Infinity) * 1000;
+    const counted = accrued(Math.min(now - Date.parse(job.started_at), most), job.price_micros_per_second);
     return { kind: "so_far", micros: Math.max(counted, job.cost_micros ?? 0) };
   }
   return job.cost_micros === null ? { kind: "none" } : { kind: "so_far", micros: job.cost_micros };
