@@ -182,7 +182,7 @@ class Submit:
                 *_left_out(removed),
                 *self._locked(options),
                 *held.warnings,
-                *_may_run_out(trainer, options, wanted.max_run_minutes, held.deadline),
+                *_may_run_out(trainer, options, wanted.max_run_minutes, held),
             ),
             model_version=version,
             max_run_minutes=wanted.max_run_minutes,
@@ -284,14 +284,12 @@ def _pinned(trainer: Trainer, version: str | None, hardware: str) -> str | None:
     return trainer.pinned(version, hardware)
 
 
-def _may_run_out(
-    trainer: Trainer, options: dict[str, Any], minutes: int | None, deadline: timedelta | None
-) -> list[str]:
+def _may_run_out(trainer: Trainer, options: dict[str, Any], minutes: int | None, held: Bound) -> list[str]:
     if not isinstance(trainer, Limits):
         if minutes:
             raise BadInput(f"'{trainer.provider_name}' does not stop runs by itself. Leave 'max_run_minutes' out.")
         return []
-    return may_run_out(trainer.provider_name, options, trainer.run_cap, deadline)
+    return may_run_out(trainer.provider_name, options, trainer.run_cap, held.deadline, bool(held.warnings))
 
 
 def _few(*warnings: str) -> tuple[str, ...]:

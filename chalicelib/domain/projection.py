@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from chalicelib.domain.jobs import Job, Phase
 from chalicelib.domain.money import micros_for
-from chalicelib.domain.watching import Mark, milliseconds
+from chalicelib.domain.watching import Mark, StallCode, milliseconds
 
 LONGEST = 366 * 86_400_000
 """Milliseconds that a projection reaches ahead at most: a log may claim any number of steps."""
@@ -60,25 +60,30 @@ def accrued(job: Job, now: datetime) -> int:
 
 
 def project(job: Job, now: datetime) -> Projection | None:
-    """None for a job that is over or being stopped, and while there is nothing to go by."""
+    """None for a job that is over or being stopped, for a run that stands still or cannot be seen, and while there is
+    nothing to go by."""
     if job.phase not in (Phase.QUEUED, Phase.LAUNCHING, Phase.STARTING, Phase.RUNNING):
+        return None
+    if job.watch and job.watch.stall and job.watch.stall.code is not StallCode.NO_MACHINE:
         return None
     return (_by_pace(job, now) if job.phase is Phase.RUNNING else None) or _by_estimate(job, now)
 
 
-def remaining(marks: Sequence[Mark], total_steps: int, elapsed: int, now: int) -> tuple[int, int] | None:
+def remaining(marks: Sequence[Mark], total_steps: int, elapsed: int, now: int, seen: int) -> tuple[int, int] | None:
     """The least and the most milliseconds until the end, for a run that has worked for ``elapsed`` of them.
 
-    None when the marks tell no pace. Never negative, and never raises, whatever the marks.
+    ``seen`` is when it was last looked at: since the last mark no step was finished until then. None when the
+    marks tell no pace. Never negative, and never raises, whatever the marks.
     """
     paces = _paces(marks)
     if not paces:
         return None
     left = max(0, total_steps - marks[-1].step)
-    since = max(0, now - marks[-1].at)
     quarter = len(paces) // 4
     whole = (marks[-1].at - marks[0].at) * 1000 // (marks[-1].step - marks[0].step)
     fast, slow = paces[quarter], max(paces[-1 - quarter], whole)
+    # What was begun when it was last seen is less than a step; how far it came since then nobody knows.
+    since = min(max(0, seen - marks[-1].at), fast // 1000) + max(0, now - seen)
     low = max(0, left * fast // 1000 - since)
     at_most = max(low, left * slow // 1000 - since)
     high = at_most + at_most // 20 + min(_AT_THE_END, (max(0, elapsed) + at_most) // 10)
@@ -97,7 +102,8 @@ def _by_pace(job: Job, now: datetime) -> Projection | None:
     if job.watch is None or not job.watch.total_steps or job.started_at is None:
         return None
     elapsed = milliseconds(now - job.started_at)
-    known = remaining(job.watch.marks, job.watch.total_steps, elapsed, milliseconds(now))
+    seen = milliseconds(min(job.watch.heard_at or now, now))
+    known = remaining(job.watch.marks, job.watch.total_steps, elapsed, milliseconds(now), seen)
     if known is None:
         return None
     so_far, price = accrued(job, now), job.price_micros_per_second

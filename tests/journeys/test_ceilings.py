@@ -11,13 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
-from chalicelib.domain.archives import Archive
-from chalicelib.domain.datasets import Source, with_archive_names
-from chalicelib.domain.scanning import scan
-from client.api import CloudClient
 from client.errors import ApiError
-from client.uploading import upload
 from tests.journeys.conftest import World
+from tests.journeys.placing import place
 
 pytestmark = pytest.mark.journey
 
@@ -39,16 +35,6 @@ def hasty(tmp_path: Path) -> Iterator[World]:
         yield world
     finally:
         world.stop()
-
-
-def place(world: World, images: Path, *faults: str, steps: int = 400, **more: Any) -> dict[str, Any]:
-    httpx.post(f"{world.vendor}/_emu/faults", json={"match": {"next": 1}, "faults": [*faults, "step_seconds=0.1"]})
-    manifest = scan(with_archive_names([Source("data", images)]), lambda files, count: None)
-    config = {"--model_family": "flux", "--max_train_steps": steps, "--checkpoint_step_interval": 10}
-    config |= {"--validation_prompt": "a colour", "--validation_step_interval": 10}
-    with CloudClient(world.address) as cloud:
-        sent = upload(cloud, manifest, Archive(manifest), consented=True)
-        return dict(cloud.submit({"config": config, "upload_id": sent.upload_id, **more}, str(time.time()))["job"])
 
 
 def seen(world: World, job: dict[str, Any], what: Callable[[dict[str, Any]], Any], seconds: float = 30) -> Any:

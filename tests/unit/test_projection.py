@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from chalicelib.domain.jobs import Job, Phase
 from chalicelib.domain.progress import Progress
 from chalicelib.domain.projection import Basis, Fits, accrued, project, remaining
-from chalicelib.domain.watching import MOST_MARKS, Mark, Watch, looked
+from chalicelib.domain.watching import MOST_MARKS, Mark, Stall, StallCode, Watch, looked
 
 START = datetime(2100, 1, 1, tzinfo=UTC)
 JOB = Job(
@@ -73,6 +73,17 @@ def test_without_steps_the_estimate_speaks_and_what_is_spent_is_never_undercut()
     assert project(replace(job, phase=Phase.CANCELLING), START) is None
 
 
+def test_a_run_that_stands_still_is_not_about_to_end() -> None:
+    """Looked at for another ten minutes, it has done no step: what was left is left. Once it hangs, who knows."""
+    watch = watched(1, 10, 20, 30, 40, 50)
+    now = START + timedelta(seconds=660)
+    idle = replace(watch, heard_at=now)
+    known = project(replace(JOB, watch=idle), now)
+    assert known and known.low_micros >= 660_000 + 49_000
+    hangs = replace(idle, stall=Stall(StallCode.NO_PROGRESS, START))
+    assert project(replace(JOB, watch=hangs, estimate_low_micros=1, estimate_high_micros=2), now) is None
+
+
 def test_a_vendor_that_stops_by_itself_bounds_what_accrues_unseen() -> None:
     job = replace(JOB, deadline_seconds=600)
     assert accrued(job, START + timedelta(days=3)) == 600_000
@@ -108,9 +119,9 @@ def test_whatever_was_seen_a_projection_is_a_range_above_what_is_spent_and_rises
         assert known.ends_low is None or (known.ends_high and now <= known.ends_low <= known.ends_high)
 
 
-@given(marks, st.integers(0, 10**9), st.integers(-(10**9), 10**9), st.integers(0, 10**13))
-def test_what_remains_is_never_negative(seen: list[Mark], total: int, elapsed: int, now: int) -> None:
-    known = remaining(seen, total, elapsed, now)
+@given(marks, st.integers(0, 10**9), st.integers(-(10**9), 10**9), st.integers(0, 10**13), st.integers(0, 10**13))
+def test_what_remains_is_never_negative(seen: list[Mark], total: int, elapsed: int, now: int, at: int) -> None:
+    known = remaining(seen, total, elapsed, now, at)
     assert known is None or 0 <= known[0] <= known[1]
 
 

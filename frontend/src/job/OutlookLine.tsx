@@ -1,7 +1,8 @@
 import type { Job } from "../api/types";
 import { now } from "../clock";
 import { locale } from "../i18n/i18n";
-import { type Gauge, outlook } from "./outlook";
+import type { Gauge } from "./gauge";
+import { outlook } from "./outlook";
 
 /** What the job will have cost when it is done, and how that compares with what it may cost. */
 export function OutlookLine({ job }: { job: Job }) {

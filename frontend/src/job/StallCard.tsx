@@ -2,6 +2,7 @@ import type { Job } from "../api/types";
 import { now } from "../clock";
 import { timeOfDay } from "../format/time";
 import { known, locale, t } from "../i18n/i18n";
+import { providerName } from "../jobs/job";
 import { Icon } from "../ui/Icon";
 
 /** What the job hangs on, since when, and what to do. */
@@ -10,7 +11,7 @@ export function StallCard({ job }: { job: Job }) {
   if (!stall || job.is_terminal) return null;
   const title = `stall.${stall.code}`;
   const advice = `stall_advice.${stall.code}`;
-  const provider = job.provider ?? "–";
+  const provider = providerName(job);
   return (
     <section class="card outcome" data-tone="warning" role="status" aria-labelledby="stall" data-testid="stall">
       <Icon name="clock" size={22} />

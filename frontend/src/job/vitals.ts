@@ -23,7 +23,8 @@ export function vitals(
 ): Figure[] {
   const ran = ranFor(job, now);
   if (ran === null) return [];
-  const left = report?.eta_seconds ?? null;
+  // The last words of a run that hangs were said before it did.
+  const left = job.stall ? null : (report?.eta_seconds ?? null);
   const figures = [
     left === null ? runTime(job, ran, locale) : timeLeft(left, ran, now, locale),
     owed(job, left, now, locale),

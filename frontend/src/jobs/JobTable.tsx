@@ -6,7 +6,7 @@ import { known, locale, t } from "../i18n/i18n";
 import { jobLink } from "../router";
 import { ProgressBar } from "../ui/ProgressBar";
 import { hardware } from "./hardware";
-import { cost, ranFor, title } from "./job";
+import { cost, providerName, ranFor, title } from "./job";
 import { StatusChip } from "./StatusChip";
 import { SteerButtons } from "./steering";
 
@@ -89,7 +89,7 @@ function RowProgress({ job, report }: { job: Job; report: InlineProgress | undef
     <span class="row-progress">
       <ProgressBar label={t("progress.of", { name: title(job) })} value={report.progress} />
       <span class="number">{percent(report.progress, locale.value)}</span>
-      {report.eta_seconds !== null && (
+      {report.eta_seconds !== null && !job.stall && (
         <span class="finer number">
           {t("progress.eta", { time: duration(roughly(report.eta_seconds), locale.value) })}
         </span>
@@ -117,7 +117,7 @@ function heading(job: Job): string | null {
 
 function hangs(job: Job): string {
   const key = `stall.${job.stall?.code}`;
-  return known(key) ? t(key, { provider: job.provider ?? "–" }) : (job.stall?.detail ?? "");
+  return known(key) ? t(key, { provider: providerName(job) }) : (job.stall?.detail ?? "");
 }
 
 function RowDuration({ job, now }: { job: Job; now: number }) {

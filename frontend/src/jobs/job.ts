@@ -6,6 +6,12 @@ export function title(job: Job): string {
   return job.metadata.tracker_run_name || job.config_name || job.job_id;
 }
 
+/** Providers are known by lower-case ids, and sentences begin with their names. */
+export function providerName(job: Job): string {
+  const id = job.provider ?? "–";
+  return id.charAt(0).toUpperCase() + id.slice(1);
+}
+
 export type Cost = { kind: "final" | "so_far"; micros: number } | { kind: "none" };
 
 /** The vendor's bill when there is one; until then the machine's time at its price. */
