@@ -17,8 +17,12 @@ from chalicelib.domain.jobs import Job, Phase
 from chalicelib.domain.money import display, micros_for
 from chalicelib.domain.runs import Offer
 
-UNAIDED = timedelta(minutes=2)
-"""How long before a ceiling we stop a run that its vendor would not stop: two ticks and the vendor's own time."""
+UNAIDED = timedelta(minutes=4)
+"""How long before a ceiling we stop a run that its vendor would not stop: with a tick a minute, one process may
+die on the way and the ceiling still holds."""
+
+FOR_A_CHECKPOINT = timedelta(minutes=3)
+"""How much of that has to be left for a run that may save something first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,12 @@ def must_stop(job: Job, spent_micros: int) -> bool:
     bought = timedelta(seconds=job.ceiling_micros // job.price_micros_per_second)
     ahead = 2 * slack(bought) if job.deadline else UNAIDED
     return spent_micros + micros_for(int(ahead.total_seconds()), job.price_micros_per_second) >= job.ceiling_micros
+
+
+def can_save_first(job: Job, spent_micros: int) -> bool:
+    """Whether a run that is stopped for its ceiling may save what it has before. A vendor's deadline holds anyway."""
+    ahead = micros_for(int(FOR_A_CHECKPOINT.total_seconds()), job.price_micros_per_second)
+    return job.deadline is not None or spent_micros + ahead <= (job.ceiling_micros or 0)
 
 
 def ended_by_ceiling(job: Job) -> bool:

@@ -75,12 +75,12 @@ def _stops(job: Job, rules: Rules) -> frozenset[StallCode]:
 def _noticed(job: Job, now: datetime, rules: Rules, answered: bool) -> Change:
     watch = job.watch or Watch()
     before, found = watch.stall, _found(job, watch, now, rules, answered)
-    if before and found and before.code is found.code:
-        return Change(job)
-    if before is None and found is None:
+    if (before and before.code) is (found and found.code):
         return Change(job)
     if found is None and not answered:
         return Change(job)  # nothing was seen that could take the notice back
+    if found is None and job.phase is Phase.CANCELLING and before and before.code is not StallCode.NO_ANSWER:
+        return Change(job)  # a run that is being stopped gets on no more
     after = job.noted(now, watch=replace(watch, stall=found))
     if found:
         told = f"{sentence(job, found)} {advice(job, found)}"

@@ -141,7 +141,7 @@ SCENARIOS = (
     ),
     Scenario(
         "stopped before its ceiling",
-        (_mood(plan="runs on"), _wanting(ceiling_micros=560 * PRICE), *_ALWAYS),
+        (_mood(plan="runs on"), _wanting(ceiling_micros=640 * PRICE), *_ALWAYS),
         Phase.CANCELLED,
         Reason.CEILING,
         paid=True,
@@ -161,6 +161,8 @@ def check_outcome(world: World, job: Job, scenario: Scenario) -> None:
     assert len(world.vendor.runs) in scenario.runs, world.vendor.runs
     assert scenario.paid is None or (world.vendor.invoice() > 0) == scenario.paid
     if job.ceiling_micros:
+        (run,) = world.vendor.runs
+        assert run.asked_to_save == 1 or (run.asked_to_save == 0 and world.touches.died), run
         assert world.vendor.invoice() <= job.ceiling_micros, "the ceiling was broken"
     if job.phase is Phase.COMPLETED:
         assert any(key.startswith(f"{job.id}/") for key in world.objects.buckets["outputs"])

@@ -91,7 +91,7 @@ def test_a_stop_that_nobody_confirms_is_told_of(new_world: NewWorld) -> None:
 
 def test_an_unreachable_vendor_is_asked_to_stop_as_soon_as_it_answers(new_world: NewWorld) -> None:
     """Nothing is asked of whom we cannot reach, but the promise stands: it is the first thing that it hears."""
-    world = begin(new_world, ceiling_micros=600 * PRICE)
+    world = begin(new_world, ceiling_micros=700 * PRICE)
     wait(world, 3)
     world.vendor.moods.down = True
     wait(world, 10)
@@ -102,7 +102,7 @@ def test_an_unreachable_vendor_is_asked_to_stop_as_soon_as_it_answers(new_world:
 
 
 def test_a_users_cancel_stays_a_users_cancel_near_the_ceiling(new_world: NewWorld) -> None:
-    world = begin(new_world, ceiling_micros=600 * PRICE)
+    world = begin(new_world, ceiling_micros=700 * PRICE)
     wait(world, 7)
     world.attempt(cancel)
     wait(world, 5)
@@ -113,20 +113,21 @@ def test_a_ceiling_that_buys_nothing_is_refused_with_the_smallest_that_does(new_
     with pytest.raises(InvalidConfig) as refused:
         begin(new_world, ceiling_micros=60 * PRICE)
     smallest = refused.value.fields["smallest_micros"]
-    assert "The smallest ceiling here is $0.24" in refused.value.detail and smallest == 240_000
+    assert "The smallest ceiling here is $0.36" in refused.value.detail and smallest == 360_000
     world = begin(new_world, ceiling_micros=smallest)
     assert any("holds only while this server runs" in warning for warning in world.job().warnings)
 
 
 def test_what_was_delivered_before_a_stop_is_kept_and_counted(new_world: NewWorld) -> None:
-    world = begin(new_world, ceiling_micros=560 * PRICE)
+    """And what the run saved when it was asked to, before it was stopped."""
+    world = begin(new_world, ceiling_micros=700 * PRICE)
     wait(world, 2)
     run = world.vendor.runs[0]
     world.objects.put("outputs", f"{run.prefix}/{run.key}/checkpoint-5/pytorch_lora_weights.safetensors", b"half")
     world.settle()
     assert world.job().reason is Reason.CEILING
     kept = events(world, EventKind.ARTIFACTS_COLLECTED)
-    assert len(kept) == 1 and "1 files arrived, 4 bytes. 1 of them are weights" in kept[0].message
+    assert len(kept) == 1 and "2 files arrived, 8 bytes. 2 of them are weights" in kept[0].message
 
 
 def test_a_model_that_was_lost_while_this_server_was_away_is_not_blamed_on_the_log(new_world: NewWorld) -> None:
