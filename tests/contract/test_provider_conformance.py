@@ -281,7 +281,7 @@ def test_a_vendor_that_takes_a_deadline_keeps_it_alone_and_a_ceiling_with_it(
         assert held.deadline is None and "holds only while" in held.warnings[0]
         return
     assert held.deadline and held.deadline.total_seconds() * offer.micros_per_second < ceiling
-    deadline = timedelta(seconds=6)
+    deadline = timedelta(seconds=5)
     info = run(trains.run_job(replace(vendor.order(key(), MANY), deadline=deadline)))
     ended = until(trains, info.job_id, CloudJobStatus.CANCELLED)
     assert ended.ran_out_of_time and ended.billing_is_final and ended.billed_micros is not None

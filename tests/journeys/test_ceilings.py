@@ -75,28 +75,26 @@ def test_a_ceiling_holds_while_the_control_plane_is_dead_for_an_hour(world: Worl
     assert len(world.predictions()) == 1
 
 
-def test_a_run_is_stopped_before_its_ceiling_and_keeps_what_it_delivered(hasty: World, images: Path) -> None:
-    job = place(hasty, images, max_cost_usd=0.0117)  # twelve seconds
-    projection = seen(hasty, job, lambda job: job["projection"] and job["projection"]["basis"] == "pace" and job)
-    told = projection["projection"]
-    assert told["fits"] == "no" and told["ceiling_micros"] == 11_700 and told["ends_low"] <= told["ends_high"]
-    ended = hasty.until(job["job_id"], "cancelled", "failed", "completed")
-    assert (ended["status"], ended["reason"]) == ("cancelled", "ceiling")
-    (run,) = hasty.predictions()
-    assert Decimal("0.003") < billed(hasty, run["id"]) <= Decimal("0.0117")
-    (asked,) = events(hasty, job, "cancel_requested")
-    assert asked["by"] == "system" and "stopping the run before its ceiling" in asked["message"]
-    seen(hasty, job, lambda job: events(hasty, job, "artifacts_collected"))
-    files = hasty.get(f"/api/cloud/jobs/{job['job_id']}/artifacts")["artifacts"]
-    assert any(file["is_model"] for file in files)
-
-
-def test_jobs_that_hang_are_told_of_and_one_is_stopped_for_it(hasty: World, images: Path) -> None:
+def test_runs_are_stopped_before_their_ceiling_or_when_they_hang_and_keep_what_they_delivered(
+    hasty: World, images: Path
+) -> None:
     stuck = place(hasty, images, "never_boots")
+    dear = place(hasty, images, max_cost_usd=0.0117)  # twelve seconds
     hung = place(hasty, images, "hang=3", stop_on_stall=["no_progress"])
+    told = seen(hasty, dear, lambda job: (job["projection"] or {}).get("basis") == "pace" and job["projection"])
+    assert told["fits"] == "no" and told["ceiling_micros"] == 11_700 and told["ends_low"] <= told["ends_high"]
     stall = seen(hasty, stuck, lambda job: job["stall"])
     assert stall["code"] == "no_machine" and stall["advice"].startswith("Nothing is billed")
+    assert "has had no machine for this job since" in hasty.run("show", stuck["job_id"]).stdout
+
     ended = hasty.until(hung["job_id"], "cancelled", "failed", "completed")
     assert (ended["status"], ended["reason"], ended["stall"]) == ("cancelled", "stalled", None)
-    shown = hasty.run("show", stuck["job_id"])
-    assert "has had no machine for this job since" in shown.stdout, shown.stdout
+
+    ended = hasty.until(dear["job_id"], "cancelled", "failed", "completed")
+    assert (ended["status"], ended["reason"]) == ("cancelled", "ceiling")
+    assert Decimal("0.003") < billed(hasty, ended["metadata"]["prediction_id"]) <= Decimal("0.0117")
+    (asked,) = events(hasty, dear, "cancel_requested")
+    assert asked["by"] == "system" and "stopping the run before its ceiling" in asked["message"]
+    seen(hasty, dear, lambda job: events(hasty, job, "artifacts_collected"))
+    files = hasty.get(f"/api/cloud/jobs/{dear['job_id']}/artifacts")["artifacts"]
+    assert any(file["is_model"] for file in files)
