@@ -17,6 +17,7 @@ from chalicelib.routes.http import CloudApp
 from chalicelib.routes.jobs import jobs
 from chalicelib.routes.keys import keys
 from chalicelib.routes.providers import providers
+from chalicelib.routes.spending import spending
 from chalicelib.routes.storage import storage
 from chalicelib.routes.uploads import uploads
 from chalicelib.routes.webhooks import webhooks
@@ -30,6 +31,7 @@ app.register_blueprint(storage, url_prefix="/api/cloud")
 app.register_blueprint(keys, url_prefix="/api/auth")
 app.register_blueprint(providers, url_prefix="/api/cloud")
 app.register_blueprint(configs, url_prefix="/api")
+app.register_blueprint(spending, url_prefix="/api")
 app.register_blueprint(health)
 app.register_blueprint(webhooks)
 

@@ -259,8 +259,8 @@ class Jobs(Protocol):
         """The job, and whether this call made it. With a key that was used before: the job that it made then.
 
         ``limits`` are those that it is held to: its hold and their sums change together or not at all. Raises
-        ``LimitReached``, and ``KeyReused`` when the key belongs to another request, ``UploadNotReady`` when another job took the
-        upload. Nothing is written in either case.
+        ``LimitReached``, and ``KeyReused`` when the key belongs to another request, ``UploadNotReady`` when another job
+        took the upload. Nothing is written in any of these cases.
         """
         ...
 
@@ -300,7 +300,8 @@ class Jobs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DueWork:
-    """A row whose time has come: a job to look at, an intent to carry out, an upload to expire, a job to delete."""
+    """A row whose time has come: a job to look at, an intent to carry out, an upload to expire, a job to delete, a
+    limit to watch."""
 
     what: str
     tenant: str

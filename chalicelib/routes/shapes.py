@@ -103,6 +103,23 @@ class SubmitBody(BaseModel):
     stop_on_stall: list[Literal["no_machine", "no_progress"]] | None = None
 
 
+class LimitBody(BaseModel):
+    limit_usd: float | None = Field(None, ge=0, le=100_000_000, allow_inf_nan=False)
+    period: Literal["daily", "weekly", "monthly"] | None = None
+    action: Literal["warn", "block", "stop"] | None = None
+    enabled: bool | None = None
+
+
+class ProviderConfigBody(BaseModel, extra="allow"):
+    """SimpleTuner's provider config. What else it may hold is refused by name."""
+
+    cost_limit_enabled: bool | None = None
+    cost_limit_amount: float | None = Field(None, ge=0, le=100_000_000, allow_inf_nan=False)
+    cost_limit_period: Literal["daily", "weekly", "monthly"] | None = None
+    cost_limit_action: Literal["warn", "block", "stop"] | None = None
+    hardware_profile: str | None = Field(None, max_length=60)
+
+
 class SyncBody(BaseModel):
     provider: str | None = Field(None, max_length=60)
 

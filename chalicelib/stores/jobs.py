@@ -103,7 +103,9 @@ class JobTable:
             full = [spoken[place - booked_at] for place in refused.failures if place - booked_at in spoken]
             if full:
                 # The limit's own row, when it has changed since it was read, comes last and says so.
-                raise LimitReached(full[-1], changed=max(refused.failures) >= booked_at + len(booked) - len(limits)) from None
+                raise LimitReached(
+                    full[-1], changed=max(refused.failures) >= booked_at + len(booked) - len(limits)
+                ) from None
             raise
         self._written(None, job, events)
         return job, True
