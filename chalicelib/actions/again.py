@@ -23,6 +23,7 @@ class Changes:
     hardware: str | None = None
     upload_id: str | None = None
     run_name: str | None = None
+    ceiling_micros: int | None = None
     once: str | None = None
 
 
@@ -68,7 +69,7 @@ class Again:
             once=changes.once,
             version=None,
             max_run_minutes=job.max_run_minutes,
-            ceiling_micros=job.ceiling_micros,
+            ceiling_micros=changes.ceiling_micros or job.ceiling_micros,
             stop_on_stall=job.stop_on_stall,
         )
         return self._submit(wanted, by)

@@ -14,7 +14,7 @@ LONGEST = 365
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """``by_day`` has every day of the span, also those without a job; ``by_day_and_provider`` only where there is some."""
+    """``by_day`` has every day of the span, also those without a job; the rest only has what there was."""
 
     days: int
     total: Standing

@@ -78,6 +78,7 @@ class RetryBody(BaseModel):
     hardware_profile: str | None = Field(None, max_length=60)
     upload_id: str | None = Field(None, max_length=100)
     tracker_run_name: str | None = Field(None, max_length=200)
+    max_cost_usd: float | None = Field(None, gt=0, le=1_000_000, allow_inf_nan=False)
     idempotency_key: str | None = Field(None, max_length=1000)
 
 
@@ -108,6 +109,11 @@ class LimitBody(BaseModel):
     period: Literal["daily", "weekly", "monthly"] | None = None
     action: Literal["warn", "block", "stop"] | None = None
     enabled: bool | None = None
+
+
+class MetricsConfigBody(BaseModel):
+    prometheus_enabled: bool | None = None
+    prometheus_categories: list[str] | None = Field(None, max_length=50)
 
 
 class ProviderConfigBody(BaseModel, extra="allow"):

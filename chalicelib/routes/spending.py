@@ -102,7 +102,7 @@ def spend(call: Call) -> Any:
     if wanted not in ("json", "csv"):
         raise BadInput(f"'format' is json or csv, not '{wanted[:20]}'.")
     days = call.whole("days", 30, 1, LONGEST)
-    lines = []
+    lines: list[dict[str, Any]] = []
     for entry in call.services.spending.entries(call.caller.tenant, days):
         if len(lines) >= MOST_LINES:
             raise BadInput(f"There are more than {MOST_LINES} entries in these days. Ask for fewer days.")
@@ -126,7 +126,10 @@ def spend(call: Call) -> Any:
     table = csv.DictWriter(text, names, lineterminator="\r\n")
     table.writeheader()
     table.writerows({name: _plain(value) for name, value in line.items()} for line in lines)
-    headers = {"Content-Type": "text/csv; charset=utf-8", "Content-Disposition": 'attachment; filename="spend.csv"'}
+    headers: dict[str, str | list[str]] = {
+        "Content-Type": "text/csv; charset=utf-8",
+        "Content-Disposition": 'attachment; filename="spend.csv"',
+    }
     return Response(text.getvalue(), headers=headers, status_code=200)
 
 

@@ -42,6 +42,8 @@ def again(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:
     if given.data is None and given.dataloader is None:
         wanted = {"config": changes, "hardware_profile": given.hardware, "tracker_run_name": given.name}
         body = {name: value for name, value in wanted.items() if value}
+        if given.max_cost is not None:
+            body["max_cost_usd"] = float(given.max_cost)
         placed = cloud.retry(job["job_id"], body, given.idempotency_key or uuid.uuid4().hex)
         return submit.report(cloud, screen, given, placed["job"], placed["idempotent_hit"])
     kept = cloud.job_config(job["job_id"])

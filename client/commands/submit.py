@@ -66,6 +66,8 @@ def send(cloud: CloudClient, screen: Screen, given: argparse.Namespace, submissi
         screen.warn(warning)
     packed = _pack(cloud, screen, given, submission, consent, hardware)
     order = submission.order(hardware["id"], packed.manifest.shared if packed else {}, delivery)
+    if given.max_cost is not None:
+        order["max_cost_usd"] = float(given.max_cost)
     root = packed.manifest.root if packed else None
     told = fingerprint(cloud.connection.base_url, given.provider, given.idempotency_key, order, root)
     with note_of(told, state_folder() / "orders") as note:
