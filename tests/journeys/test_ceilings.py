@@ -64,7 +64,6 @@ def test_a_ceiling_holds_while_the_control_plane_is_dead_for_an_hour(world: Worl
     assert bounded["ceiling_micros"] == 2_500_000
     assert bounded["metadata"]["stop_on_stall"] == ["no_machine", "no_progress"]
     assert world.run(*words, "--max-cost", "-1").returncode == 2
-    assert world.until(bounded["job_id"], "completed", "failed")["status"] == "completed"
     job = place(world, images, max_cost_usd=1)
     assert any("cannot cost more than $1.00 even while this server is down" in w for w in job["metadata"]["warnings"])
     seen(world, job, lambda job: job["status"] == "running" and job["projection"])
