@@ -42,6 +42,7 @@ from chalicelib.actions.vouch import Vouch
 from chalicelib.domain.callers import LOCAL, Caller
 from chalicelib.domain.dataset_delivery import Mode
 from chalicelib.domain.errors import BadCredentials, InvalidConfig, Unauthenticated
+from chalicelib.domain.guarding import Rules
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.links import LinkMaker
 from chalicelib.domain.ports import (
@@ -58,6 +59,7 @@ from chalicelib.domain.ports import (
 )
 from chalicelib.domain.repositories import NoRepository
 from chalicelib.domain.senders import Senders, senders
+from chalicelib.domain.watching import StallCode
 from chalicelib.observe import logs
 from chalicelib.observe.metrics import EmbeddedMetrics, SpokenMetrics
 from chalicelib.observe.moves import Moves
@@ -204,7 +206,7 @@ def assemble(
     access = Access(ApiKeyTable(table), clock)
     follow = Follow(FollowTable(table), settings.secrets)
     poll_every = timedelta(seconds=settings.poll_seconds)
-    reconcile = Reconcile(jobs, follow, trainers, clock, poll_every)
+    reconcile = Reconcile(jobs, follow, trainers, clock, poll_every, rules(settings))
     keep_jobs = timedelta(days=settings.keep_jobs_days) if settings.keep_jobs_days else None
     finish = Finish(jobs, uploads, objects, keys, keep_jobs, clock)
     hand_over = HandOver(uploads, objects, links, clock)
@@ -239,6 +241,7 @@ def assemble(
         mark=turns.mark,
         configs=configs,
         repository=repository,
+        least_run=timedelta(seconds=settings.least_run_seconds),
     )
     uploading = Uploading(uploads, objects, chosen, clock, new_id)
     steer = Steer(jobs, outbox, carry_out, clock)
@@ -288,6 +291,18 @@ def assemble(
         repository=repository,
         again=Again(jobs, uploads, submit, steer.get),
     )
+
+
+def rules(settings: Settings) -> Rules:
+    """When a job counts as hanging: silence is the same whether its run is at work or asked to stop."""
+    seconds = {
+        StallCode.NO_MACHINE: settings.stall_start_seconds,
+        StallCode.NO_PROGRESS: settings.stall_progress_seconds,
+        StallCode.NO_ANSWER: settings.stall_silence_seconds,
+        StallCode.NOT_STOPPING: settings.stall_silence_seconds,
+    }
+    after = {code: timedelta(seconds=patience) for code, patience in seconds.items() if patience}
+    return Rules(after, frozenset(map(StallCode, settings.stall_stop)))
 
 
 def webhook_urls(settings: Settings) -> Callable[[Job], str | None]:

@@ -53,6 +53,11 @@ class Settings:
     metrics_namespace: str = "simpletuner-cloud"
     prices: Mapping[str, int] = field(default_factory=dict, hash=False)
     run_cap_minutes: int = 30
+    least_run_seconds: int = 120
+    stall_start_seconds: int = 1800
+    stall_progress_seconds: int = 1200
+    stall_silence_seconds: int = 900
+    stall_stop: tuple[str, ...] = ()
     survey_seconds: int = 600
     provider_seconds: int = 25
     provider_connect_seconds: int = 5
@@ -114,6 +119,11 @@ def read(environment: Mapping[str, str]) -> Settings:
         metrics_namespace=given.get("STCLOUD_METRICS_NAMESPACE", "simpletuner-cloud"),
         prices=_prices(given, "REPLICATE_PRICES"),
         run_cap_minutes=_whole(given, "REPLICATE_RUN_CAP_MINUTES", 30, 0, 7 * 24 * 60),
+        least_run_seconds=_whole(given, "STCLOUD_LEAST_RUN_SECONDS", 120, 5, ONE_HOUR),
+        stall_start_seconds=_whole(given, "STCLOUD_STALL_START_SECONDS", 1800, 0, 7 * 24 * ONE_HOUR),
+        stall_progress_seconds=_whole(given, "STCLOUD_STALL_PROGRESS_SECONDS", 1200, 0, 7 * 24 * ONE_HOUR),
+        stall_silence_seconds=_whole(given, "STCLOUD_STALL_SILENCE_SECONDS", 900, 0, 7 * 24 * ONE_HOUR),
+        stall_stop=_some_of(given, "STCLOUD_STALL_STOP", ("no_machine", "no_progress")),
         survey_seconds=_whole(given, "STCLOUD_SURVEY_SECONDS", 600, 5, 24 * ONE_HOUR),
         provider_seconds=_whole(given, "STCLOUD_PROVIDER_SECONDS", 25, 2, 25),
         provider_connect_seconds=_whole(given, "STCLOUD_PROVIDER_CONNECT_SECONDS", 5, 1, 25),
@@ -183,6 +193,13 @@ def _certificates(given: Mapping[str, str], name: str) -> str | None:
 
 def _words(given: Mapping[str, str], name: str) -> tuple[str, ...]:
     return tuple(given.get(name, "").replace(",", " ").split())
+
+
+def _some_of(given: Mapping[str, str], name: str, choices: tuple[str, ...]) -> tuple[str, ...]:
+    words = _words(given, name)
+    if not set(words) <= set(choices):
+        raise BadSetting(f"{name} takes some of {', '.join(choices)}, not '{' '.join(words)[:60]}'.")
+    return words
 
 
 def _networks(given: Mapping[str, str], name: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import NoReturn
 
@@ -174,6 +175,25 @@ def _add_submit(parser: argparse.ArgumentParser) -> None:
         "--lycoris", type=Path, metavar="FILE", help="the LyCORIS config (default: the one CONFIG names)"
     )
     parser.add_argument("--provider", default="replicate", metavar="NAME", help="where to train (default: replicate)")
+    parser.add_argument(
+        "--max-cost", type=_dollars, metavar="USD", help="the most that the job may cost; it is stopped before that"
+    )
+    parser.add_argument(
+        "--stop-on-stall",
+        action=argparse.BooleanOptionalAction,
+        help="stop the job when it finds no machine or makes no progress (default: the server's setting)",
+    )
+
+
+def _dollars(text: str) -> float:
+    """A number for the wire: the server makes micro-dollars of its digits."""
+    try:
+        amount = Decimal(text.removeprefix("$"))
+    except InvalidOperation:
+        amount = Decimal(0)
+    if not amount.is_finite() or amount <= 0:
+        raise argparse.ArgumentTypeError(f"'{text}' is no amount of dollars; 6 and 2.50 are")
+    return float(amount)
 
 
 def _add_again(parser: argparse.ArgumentParser) -> None:

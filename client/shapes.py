@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
+
+
+class Projection(TypedDict):
+    low_micros: int
+    high_micros: int
+    ends_low: str | None
+    ends_high: str | None
+    ceiling_micros: int | None
+    fits: str | None
+    basis: str
+
+
+class Stall(TypedDict):
+    code: str
+    since: str
+    detail: str
+    advice: str
 
 
 class Job(TypedDict):
@@ -27,6 +44,8 @@ class Job(TypedDict):
     is_active: bool
     duration_seconds: float | None
     cancel_requested: bool
+    projection: NotRequired[Projection | None]
+    stall: NotRequired[Stall | None]
 
 
 class JobPage(TypedDict):

@@ -68,6 +68,8 @@ class Again:
             once=changes.once,
             version=None,
             max_run_minutes=job.max_run_minutes,
+            ceiling_micros=job.ceiling_micros,
+            stop_on_stall=job.stop_on_stall,
         )
         return self._submit(wanted, by)
 

@@ -15,10 +15,12 @@ from chalicelib.actions.hand_over import HandOver
 from chalicelib.actions.launch import Launch
 from chalicelib.actions.reconcile import Reconcile
 from chalicelib.actions.wait import wait_for
+from chalicelib.domain.ceilings import can_save_first
 from chalicelib.domain.errors import CloudError, JobNotFound, OutcomeUnknown, ProviderRefused
-from chalicelib.domain.jobs import Job, Phase
+from chalicelib.domain.jobs import Job, Phase, Reason
 from chalicelib.domain.outbox import Intent, IntentKind, backoff
-from chalicelib.domain.ports import Clock, DeliveryKeys, Jobs, Outbox, Stale, Trainers, Uploads
+from chalicelib.domain.ports import Clock, DeliveryKeys, Jobs, Outbox, Saves, Stale, Trainers, Uploads
+from chalicelib.domain.projection import accrued
 from chalicelib.domain.runs import CloudJobInfo
 from chalicelib.domain.sightings import Change
 
@@ -29,6 +31,9 @@ LOOK_AGAIN = timedelta(seconds=30)
 
 FOR_THE_LAUNCH = timedelta(seconds=10)
 """How soon a cancel asks again whether the launch that it waits for has come to anything."""
+
+TO_SAVE = timedelta(seconds=20)
+"""How long a run that is stopped for its ceiling has to save what it has."""
 
 ONE_DAY = timedelta(days=1)
 
@@ -125,6 +130,9 @@ class CarryOut:
 
     def _cancel(self, job: Job, intent: Intent) -> None:
         if job.phase is Phase.CANCELLING and job.run_id:
+            if self._saves_first(job, job.run_id, intent):
+                self._outbox.postpone(intent, self._clock() + TO_SAVE, "the run may save what it has")
+                return
             self._ask_to_stop(job, job.run_id)
             job = self._jobs.get(job.tenant, job.id)
         if job.phase is not Phase.CANCELLING:
@@ -132,6 +140,20 @@ class CarryOut:
             return
         wait = backoff(intent.attempts) if job.run_id else FOR_THE_LAUNCH
         self._outbox.postpone(intent, self._clock() + wait, "the provider has not stopped yet")
+
+    def _saves_first(self, job: Job, run_id: str, intent: Intent) -> bool:
+        """Whether the run was asked for a checkpoint: at the first attempt alone, because money does not wait."""
+        trainer = self._trainers.get(job.provider)
+        if job.stop_reason is not Reason.CEILING or intent.attempts > 1 or not isinstance(trainer, Saves):
+            return False
+        if not can_save_first(job, accrued(job, self._clock())):
+            return False
+        try:
+            wait_for(trainer.save_now(run_id))
+        except CloudError as error:
+            log.warning("a run could not be asked for a checkpoint", extra={"job": job.id, "why": error.code})
+            return False
+        return True
 
     def _forget(self, job: Job, intent: Intent) -> None:
         """The end of a job's time here. One that is not at rest, or whose run is still looked for, gets another day."""

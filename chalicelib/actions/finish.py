@@ -9,10 +9,14 @@ from chalicelib.domain.artifacts import is_weights
 from chalicelib.domain.dataset_delivery import Mode
 from chalicelib.domain.errors import NotFound, ProviderDown
 from chalicelib.domain.jobs import Event, EventKind, Job, Phase, Reason
+from chalicelib.domain.moments import to_text
 from chalicelib.domain.outbox import Intent, IntentKind
 from chalicelib.domain.ports import Clock, DeliveryKeys, Jobs, Objects, StoredObject, Uploads
 from chalicelib.domain.sightings import ending
 from chalicelib.domain.uploads import UploadState
+
+AWAY = timedelta(minutes=10)
+"""Looks that are further apart mean that this server was not running, or could not reach the vendor."""
 
 
 class Finish:
@@ -42,12 +46,7 @@ class Finish:
         if weights or job.hub_model_id or job.adopted:
             moved = job.advance(Phase.COMPLETED, now)
         else:
-            moved = job.advance(
-                Phase.FAILED,
-                now,
-                reason=Reason.NOTHING_DELIVERED,
-                error="Training ended, but no model file arrived in the store. The log tells why publishing failed.",
-            )
+            moved = job.advance(Phase.FAILED, now, reason=Reason.NOTHING_DELIVERED, error=_why_nothing(job, now))
         change = ending(job, moved, now, by="system")
         found = Event(now, EventKind.ARTIFACTS_COLLECTED, moved.phase, _counted(files), "system")
         self._jobs.save(job, change.job, [found, *change.events], change.promise, [intent])
@@ -58,6 +57,9 @@ class Finish:
         now = self._clock()
         touched = replace(job, version=job.version + 1, updated_at=now)
         events = [self._deleted(job, now)] if job.upload_id else []
+        if job.phase is Phase.CANCELLED and job.started_at and not job.adopted:
+            arrived = self._objects.list("outputs", f"{job.id}/")
+            events.append(Event(now, EventKind.ARTIFACTS_COLLECTED, job.phase, _kept(arrived)))
         later = []
         if self._keep_jobs:
             later.append(Intent(job.tenant, job.id, IntentKind.FORGET, now, now + self._keep_jobs))
@@ -82,6 +84,24 @@ class Finish:
             f"{upload.file_count} files, {upload.archive_bytes} bytes."
         )
         return Event(now, EventKind.DATA_DELETED, job.phase, message)
+
+
+def _kept(files: list[StoredObject]) -> str:
+    if not files:
+        return "Nothing had been delivered when the run was stopped."
+    weights = sum(is_weights(file.key) for file in files)
+    return f"What was delivered before the stop is kept: {_counted(files)} {weights} of them are weights."
+
+
+def _why_nothing(job: Job, now: datetime) -> str:
+    seen = job.watch.heard_at if job.watch else None
+    if seen and now - seen > AWAY:
+        return (
+            f"Training ended while this server was away: it saw the run at {to_text(seen)} and not again until it was "
+            "over. In local mode the trainer delivers to this server, so the model went down with the machine. Keep "
+            "the server running until jobs have ended, or push to the Hugging Face Hub."
+        )
+    return "Training ended, but no model file arrived in the store. The log tells why publishing failed."
 
 
 def _counted(files: list[StoredObject]) -> str:

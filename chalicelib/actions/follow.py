@@ -35,8 +35,8 @@ class Follow:
         self._follows = follows
         self._secrets = tuple(secrets)
 
-    def hear(self, job: Job, info: CloudJobInfo) -> str:
-        """Keeps what is new in the vendor's whole log and returns the end of what is kept.
+    def hear(self, job: Job, info: CloudJobInfo) -> Following:
+        """Keeps what is new in the vendor's whole log and returns what is known of it then.
 
         The same text again, or an older one, adds nothing. Once a run is over its log is complete and stays as it is.
         """
@@ -44,15 +44,15 @@ class Follow:
         for _ in range(_TRIES):
             before = self._follows.get(job)
             if before.complete or (info.logs is None and not over):
-                return before.tail
+                return before
             text, after = self._grown(before, info.logs or "", over)
             if after is before:
-                return before.tail
+                return before
             try:
                 self._follows.append(job, before, after, text)
             except Stale:
                 continue
-            return after.tail
+            return after
         raise Stale(job.id)
 
     def log(self, job: Job, offset: int) -> LogSlice:

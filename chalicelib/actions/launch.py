@@ -183,7 +183,7 @@ class Launch:
             hf_token=self._hf_token if self._needs_token(job, order) else None,
             webhook_url=self._webhook_url(job),
             version=job.model_version,
-            deadline=timedelta(minutes=job.max_run_minutes) if job.max_run_minutes else None,
+            deadline=job.deadline,
             events_url=self._events_url(job),
         )
 

@@ -10,12 +10,14 @@ from datetime import timedelta
 from chalicelib.actions.follow import Follow
 from chalicelib.actions.wait import wait_for
 from chalicelib.domain.errors import CloudError, ProviderDown, ProviderRefused
+from chalicelib.domain.guarding import Rules, guard
 from chalicelib.domain.jobs import Event, EventKind, Job, Phase, Reason
 from chalicelib.domain.moments import to_text
 from chalicelib.domain.money import display
-from chalicelib.domain.ports import Clock, Jobs, Stale, Trainers
+from chalicelib.domain.ports import Clock, Following, Jobs, Stale, Trainers
 from chalicelib.domain.runs import CloudJobInfo
 from chalicelib.domain.sightings import Change, ending, hear, is_over
+from chalicelib.domain.watching import looked
 
 log = logging.getLogger(__name__)
 
@@ -24,12 +26,15 @@ _TRIES = 10
 
 
 class Reconcile:
-    def __init__(self, jobs: Jobs, follow: Follow, trainers: Trainers, clock: Clock, poll_every: timedelta) -> None:
+    def __init__(
+        self, jobs: Jobs, follow: Follow, trainers: Trainers, clock: Clock, poll_every: timedelta, rules: Rules
+    ) -> None:
         self._jobs = jobs
         self._follow = follow
         self._trainers = trainers
         self._clock = clock
         self._poll_every = poll_every
+        self._rules = rules
 
     def sight(self, tenant: str, job_id: str, info: CloudJobInfo) -> Change | None:
         """The change that the news made, with the effects that it promised; None when it changed nothing.
@@ -37,11 +42,7 @@ class Reconcile:
         The log is kept first, so that a job that is over has its whole log. News of another run than the job's changes
         nothing.
         """
-        job = self._jobs.get(tenant, job_id)
-        if not _may_be_of(job, info):
-            return None
-        tail = self._follow.hear(job, info)
-        return self._change(tenant, job_id, lambda job: self._heard(job, info, tail))
+        return self._sight(tenant, job_id, info)[0]
 
     def look(self, tenant: str, job_id: str) -> Change | None:
         """Asks the provider how the run is doing, and settles when to ask next; one that is down is asked later."""
@@ -57,8 +58,8 @@ class Reconcile:
             log.warning("a run could not be looked at", extra={"job": job_id, "why": error.code})
             wait = self._poll_every * (6 if isinstance(error, ProviderDown) else 2)
             return self._change(tenant, job_id, lambda job: self._next_look(job, wait))
-        change = self.sight(tenant, job_id, info)
-        return change or self._change(tenant, job_id, lambda job: self._next_look(job, self._poll_every))
+        change, known = self._sight(tenant, job_id, info)
+        return change or self._change(tenant, job_id, lambda job: self._next_look(job, self._poll_every, known))
 
     def write_down(self, tenant: str, job_id: str, stray: CloudJobInfo | None) -> None:
         """Settles the open bill of a job that was given up while its launch was in doubt.
@@ -70,6 +71,13 @@ class Reconcile:
 
     def note(self, tenant: str, job_id: str, message: str) -> None:
         self._change(tenant, job_id, lambda job: self._noted(job, message))
+
+    def _sight(self, tenant: str, job_id: str, info: CloudJobInfo) -> tuple[Change | None, Following | None]:
+        job = self._jobs.get(tenant, job_id)
+        if not _may_be_of(job, info):
+            return None, None
+        known = self._follow.hear(job, info)
+        return self._change(tenant, job_id, lambda job: self._heard(job, info, known.tail)), known
 
     def _heard(self, job: Job, info: CloudJobInfo, tail: str) -> Change:
         if not _may_be_of(job, info):
@@ -86,10 +94,16 @@ class Reconcile:
             change = replace(change, job=replace(change.job, next_look_at=now + self._poll_every))
         return change
 
-    def _next_look(self, job: Job, wait: timedelta | None) -> Change:
+    def _next_look(self, job: Job, wait: timedelta | None, known: Following | None = None) -> Change:
+        """What the look has shown, and when to look next. ``known`` is None when the vendor did not answer."""
         now = self._clock()
         due = now + wait if wait and not is_over(job) else None
-        return Change(replace(job, next_look_at=due, version=job.version + 1))
+        watched = replace(job, next_look_at=due, version=job.version + 1)
+        if due is None:
+            return Change(watched)
+        if known:
+            watched = replace(watched, watch=looked(job.watch, known.length, known.progress, now))
+        return guard(watched, now, self._rules, answered=known is not None)
 
     def _written_down(self, job: Job, stray: CloudJobInfo | None) -> Change:
         now = self._clock()

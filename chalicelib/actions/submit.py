@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from chalicelib.domain.callers import Caller
+from chalicelib.domain.ceilings import Bound, bound
 from chalicelib.domain.configs import check_size, fingerprint, hub_target, normalise
 from chalicelib.domain.dataset_delivery import Mode, plan_dataset
 from chalicelib.domain.errors import BadInput, InvalidConfig, NotFound, UploadNotReady, no_such_upload
@@ -33,6 +34,7 @@ from chalicelib.domain.ports import (
 )
 from chalicelib.domain.redaction import strip_secrets
 from chalicelib.domain.repositories import Recorded
+from chalicelib.domain.runs import Offer
 from chalicelib.domain.snapshots import Snapshot
 from chalicelib.domain.uploads import Upload, UploadState
 
@@ -61,6 +63,8 @@ class Submission:
     snapshot: Recorded | None = None
     snapshot_name: str | None = None
     snapshot_message: str | None = None
+    ceiling_micros: int | None = None
+    stop_on_stall: tuple[str, ...] | None = None
 
 
 class Submit:
@@ -79,8 +83,12 @@ class Submit:
         mark: Callable[[], str],
         configs: Configs,
         repository: Repository,
+        least_run: timedelta,
     ) -> None:
-        """``mark`` tells runs of this installation from those of others that share the provider's account."""
+        """``mark`` tells runs of this installation from those of others that share the provider's account.
+
+        ``least_run`` is the shortest run that a ceiling has to buy.
+        """
         self._jobs = jobs
         self._uploads = uploads
         self._objects = objects
@@ -94,6 +102,7 @@ class Submit:
         self._mark = mark
         self._configs = configs
         self._repository = repository
+        self._least_run = least_run
 
     def __call__(self, wanted: Submission, by: Caller) -> tuple[Job, bool]:
         """The job, and whether this call made it.
@@ -140,6 +149,7 @@ class Submit:
         prepared = normalise(bare)
         hub = self._hub(prepared.config)
         options, changes = publishing_last_weights(prepared.config)
+        held = self._bound(trainer, offer, wanted)
         dataloader, lycoris = self._bare(wanted, removed)
         check_size(prepared.config, dataloader, lycoris)
         upload = self._upload(wanted, by)
@@ -171,15 +181,23 @@ class Submit:
                 *plan.warnings,
                 *_left_out(removed),
                 *self._locked(options),
-                *_may_run_out(trainer, options, wanted.max_run_minutes),
+                *held.warnings,
+                *_may_run_out(trainer, options, wanted.max_run_minutes, held),
             ),
             model_version=version,
             max_run_minutes=wanted.max_run_minutes,
             config_hash=asked.fingerprint,
             snapshot=self._recorded(wanted),
+            ceiling_micros=wanted.ceiling_micros,
+            deadline_seconds=int(held.deadline.total_seconds()) if held.deadline else None,
+            stop_on_stall=wanted.stop_on_stall,
         )
         config = {**options, "--output_dir": f"output/{job.launch_key}"}
         return job, Order(config, plan.dataloader, lycoris, list(plan.folders) or None, asked), upload
+
+    def _bound(self, trainer: Trainer, offer: Offer, wanted: Submission) -> Bound:
+        max_run = timedelta(minutes=wanted.max_run_minutes) if wanted.max_run_minutes else None
+        return bound(wanted.ceiling_micros, offer, max_run, isinstance(trainer, Limits), self._least_run)
 
     def _bare(self, wanted: Submission, removed: list[str]) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
         """Dataloader and LyCORIS config without their secrets, which are told of like those of the config."""
@@ -243,6 +261,8 @@ class Submit:
         told = (*told, wanted.delivery, wanted.version, wanted.max_run_minutes)
         if wanted.stored:
             told = (*told, wanted.stored)
+        if wanted.ceiling_micros is not None or wanted.stop_on_stall is not None:
+            told = (*told, wanted.ceiling_micros, wanted.stop_on_stall)
         sent = self._data_sent(wanted, by)
         return OnceKey(by.owner, wanted.once, fingerprint(*told, sent, wanted.config_name, wanted.run_name))
 
@@ -264,12 +284,12 @@ def _pinned(trainer: Trainer, version: str | None, hardware: str) -> str | None:
     return trainer.pinned(version, hardware)
 
 
-def _may_run_out(trainer: Trainer, options: dict[str, Any], minutes: int | None) -> list[str]:
+def _may_run_out(trainer: Trainer, options: dict[str, Any], minutes: int | None, held: Bound) -> list[str]:
     if not isinstance(trainer, Limits):
         if minutes:
             raise BadInput(f"'{trainer.provider_name}' does not stop runs by itself. Leave 'max_run_minutes' out.")
         return []
-    return may_run_out(trainer.provider_name, options, trainer.run_cap, timedelta(minutes=minutes) if minutes else None)
+    return may_run_out(trainer.provider_name, options, trainer.run_cap, held.deadline, bool(held.warnings))
 
 
 def _few(*warnings: str) -> tuple[str, ...]:

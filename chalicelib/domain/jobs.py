@@ -12,12 +12,13 @@ got there (reason) are kept apart. ``Job.advance`` is the only door; every write
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from chalicelib.domain.errors import CloudError
 from chalicelib.domain.runs import CloudJobStatus
+from chalicelib.domain.watching import Watch
 
 
 class Phase(StrEnum):
@@ -49,6 +50,8 @@ class Reason(StrEnum):
     PROVIDER_UNAVAILABLE = "provider_unavailable"
     BAD_CREDENTIALS = "bad_credentials"
     RUN_LOST = "run_lost"
+    CEILING = "ceiling"
+    STALLED = "stalled"
 
 
 _STOPS = {Phase.CANCELLING, Phase.CANCELLED, Phase.FAILED}
@@ -104,6 +107,9 @@ class Job:
     ``ceiling_micros`` is the most that the job may cost, None without one; ``estimate_*`` is the range that it was
     expected to cost when it was submitted; ``held_micros`` is what the ledger has set aside for it.
     ``config_hash`` is the fingerprint of what was asked for; ``snapshot`` the state of its repository, as it is told.
+    ``deadline_seconds`` is what the vendor is given at the launch, from the job's own limit and its ceiling.
+    ``stop_reason`` is why we asked the vendor to stop it, None for a user's wish; ``stop_on_stall`` are the stalls that
+    it is stopped for, None for those of the settings; ``watch`` is what the looks at its run have shown.
     ``adopted``: the run was started elsewhere, so its data and results are not in our store.
     """
 
@@ -145,10 +151,20 @@ class Job:
     held_micros: int = 0
     config_hash: str | None = None
     snapshot: dict[str, Any] | None = None
+    deadline_seconds: int | None = None
+    stop_reason: Reason | None = None
+    stop_on_stall: tuple[str, ...] | None = None
+    watch: Watch | None = None
 
     @property
     def status(self) -> CloudJobStatus:
         return PUBLIC[self.phase]
+
+    @property
+    def deadline(self) -> timedelta | None:
+        if self.deadline_seconds is not None:
+            return timedelta(seconds=self.deadline_seconds)
+        return timedelta(minutes=self.max_run_minutes) if self.max_run_minutes else None
 
     @property
     def is_terminal(self) -> bool:
@@ -192,6 +208,8 @@ class EventKind(StrEnum):
     DATA_DELETED = "data_deleted"
     SETTLED = "settled"
     NOTE = "note"
+    STALLED = "stalled"
+    RECOVERED = "recovered"
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,9 @@ class Metric(StrEnum):
     TICK_LEFT = "TickLeft"
     """1 when more was due than the tick was allowed to take or had time for."""
 
+    STALLS = "Stalls"
+    """Notices that a job hangs: no machine, no progress, no answer, or a stop that is not confirmed."""
+
     @property
     def unit(self) -> Unit:
         return _UNITS.get(self, Unit.COUNT)

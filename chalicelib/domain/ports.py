@@ -468,3 +468,12 @@ class Repository(Protocol):
     def snapshot(self, name: str | None, message: str | None) -> Recorded | None:
         """Commits the configs when asked to by a name or a message. Never raises."""
         ...
+
+
+@runtime_checkable
+class Saves(Protocol):
+    """A provider that can ask a run for a checkpoint while it works."""
+
+    async def save_now(self, job_id: str) -> None:
+        """Returns as soon as the run is asked, and does no harm the second time. The run goes on."""
+        ...

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from chalicelib.domain.ceilings import ended_by_ceiling
 from chalicelib.domain.jobs import TERMINAL, Event, EventKind, Job, Phase, Reason
 from chalicelib.domain.money import display
 from chalicelib.domain.outbox import Intent, IntentKind
@@ -102,8 +103,18 @@ def _failure(info: CloudJobInfo, log_tail: str) -> Reason:
 
 def _stop(job: Job, info: CloudJobInfo) -> Reason:
     if job.cancel_requested_at:
-        return Reason.CANCELLED_BY_USER
-    return Reason.DEADLINE if info.ran_out_of_time else Reason.CANCELLED_AT_PROVIDER
+        return job.stop_reason or Reason.CANCELLED_BY_USER
+    if not info.ran_out_of_time:
+        return Reason.CANCELLED_AT_PROVIDER
+    # A run that only waited has spent nothing: its time is over, not its money.
+    return Reason.CEILING if info.started_at and ended_by_ceiling(job) else Reason.DEADLINE
+
+
+_STOPPED: dict[Reason | None, str] = {
+    Reason.CEILING: "The job was stopped at its ceiling. What had been delivered is kept.",
+    Reason.STALLED: "The job hung and was stopped. What had been delivered is kept.",
+    Reason.DEADLINE: "The provider stopped the job at its deadline. What had been delivered is kept.",
+}
 
 
 def _sentence(job: Job) -> str:
@@ -116,5 +127,5 @@ def _sentence(job: Job) -> str:
         Phase.CANCELLING: f"Asking {job.provider} to stop.",
         Phase.COMPLETED: "The model is here.",
         Phase.FAILED: job.error or "The job failed.",
-        Phase.CANCELLED: "The job was cancelled.",
+        Phase.CANCELLED: _STOPPED.get(job.reason, "The job was cancelled."),
     }.get(job.phase, f"The job is {job.phase}.")

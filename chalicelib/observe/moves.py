@@ -24,6 +24,9 @@ class Moves:
             log.info(told, extra=fields | {"reason": after.reason.value if after.reason else None})
         if after.is_terminal and not (before and before.is_terminal):
             self._telemetry.measure(Metric.JOBS_ENDED, status=after.status.value)
+        if any(event.kind is EventKind.STALLED for event in events) and after.watch and after.watch.stall:
+            log.warning("a job hangs", extra={"job": after.id, "stall": after.watch.stall.code.value})
+            self._telemetry.measure(Metric.STALLS)
         if any(event.kind is EventKind.SETTLED for event in events):
             micros = after.cost_micros or 0
             log.info("a job is paid for", extra={"job": after.id, "settled_micros": micros})

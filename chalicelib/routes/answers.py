@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from chalicelib.actions.deliver import Artifact
@@ -12,9 +11,11 @@ from chalicelib.actions.upload import Session
 from chalicelib.domain.api_keys import PREFIX, ApiKey
 from chalicelib.domain.jobs import Event, Job, Phase
 from chalicelib.domain.moments import maybe_to_text, to_text
-from chalicelib.domain.money import micros_for, usd
+from chalicelib.domain.money import usd
 from chalicelib.domain.progress import Point
+from chalicelib.domain.projection import accrued
 from chalicelib.domain.runs import CloudJobStatus, Offer
+from chalicelib.routes.outlook import projection, stall
 
 _WAITING = (CloudJobStatus.PENDING, CloudJobStatus.QUEUED)
 
@@ -56,11 +57,16 @@ def job(job: Job, now: datetime) -> dict[str, Any]:
             "max_run_minutes": job.max_run_minutes,
             "config_fingerprint": job.config_hash,
             "snapshot": job.snapshot,
+            "deadline_seconds": job.deadline_seconds,
+            "stop_on_stall": None if job.stop_on_stall is None else list(job.stop_on_stall),
         },
         "is_terminal": job.is_terminal,
         "is_active": not job.is_terminal,
         "duration_seconds": _duration(job, now),
         "cancel_requested": job.cancel_requested_at is not None,
+        "ceiling_micros": job.ceiling_micros,
+        "projection": projection(job, now),
+        "stall": stall(job),
     }
     if job.status in _WAITING:
         body["queue_position"] = 0
@@ -73,8 +79,7 @@ def cost_micros(job: Job, now: datetime) -> int | None:
         return job.cost_micros
     if job.phase not in (Phase.RUNNING, Phase.CANCELLING):
         return None
-    elapsed = Decimal(str((now - job.started_at).total_seconds()))
-    return micros_for(elapsed, job.price_micros_per_second)
+    return accrued(job, now)
 
 
 def event(event: Event) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from chalicelib.domain.callers import Scope
 from chalicelib.domain.dataset_delivery import Mode
 from chalicelib.domain.errors import BadInput, CloudError, Malformed
 from chalicelib.domain.jobs import Job, Phase
+from chalicelib.domain.money import as_decimal
 from chalicelib.domain.repositories import Recorded
 from chalicelib.domain.runs import CloudJobStatus
 from chalicelib.routes import answers
@@ -200,6 +201,8 @@ def _submit(call: Call) -> tuple[Job, bool]:
             run_name=body.tracker_run_name,
             version=call.query("version") or body.version or None,
             max_run_minutes=body.max_run_minutes,
+            ceiling_micros=None if body.max_cost_usd is None else int(as_decimal(body.max_cost_usd) * 1_000_000),
+            stop_on_stall=None if body.stop_on_stall is None else tuple(dict.fromkeys(body.stop_on_stall)),
             delivery=_delivery(body.delivery),
             once=call.headers.get("idempotency-key") or body.idempotency_key,
             snapshot=Recorded(**body.snapshot.model_dump()) if body.snapshot else None,

@@ -3,7 +3,7 @@ requests take to answer."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -99,6 +99,8 @@ class SubmitBody(BaseModel):
     snapshot: SnapshotBody | None = None
     snapshot_name: str | None = Field(None, max_length=200)
     snapshot_message: str | None = Field(None, max_length=2000)
+    max_cost_usd: float | None = Field(None, gt=0, le=1_000_000, allow_inf_nan=False)
+    stop_on_stall: list[Literal["no_machine", "no_progress"]] | None = None
 
 
 class SyncBody(BaseModel):

@@ -32,6 +32,7 @@ from chalicelib.stores.table import (
     Update,
     Write,
 )
+from chalicelib.stores.watches import watch_of, watch_text
 
 ONCE_SECONDS = 24 * 3600
 REMEMBER_DELETED_SECONDS = 366 * 24 * 3600
@@ -345,6 +346,10 @@ def job_item(job: Job) -> Item:
         "held": job.held_micros,
         "config_hash": job.config_hash,
         "snapshot": job.snapshot or {},
+        "deadline": job.deadline_seconds,
+        "stop_reason": job.stop_reason and job.stop_reason.value,
+        "stop_on_stall": None if job.stop_on_stall is None else list(job.stop_on_stall),
+        "watch": watch_text(job.watch),
     }
     if job.next_look_at and job.phase not in TERMINAL:
         item |= keys.due(job.id, job.next_look_at)
@@ -392,6 +397,10 @@ def _job(item: Item) -> Job:
         held_micros=read.get("held", 0),
         config_hash=read.get("config_hash"),
         snapshot=read.get("snapshot") or None,
+        deadline_seconds=read.get("deadline"),
+        stop_reason=Reason(read["stop_reason"]) if read.get("stop_reason") else None,
+        stop_on_stall=None if read.get("stop_on_stall") is None else tuple(read["stop_on_stall"]),
+        watch=watch_of(read.get("watch")),
     )
 
 

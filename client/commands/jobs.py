@@ -7,6 +7,7 @@ import argparse
 from chalicelib.domain.money import display
 from client.api import CloudClient
 from client.following import Watcher, follow
+from client.outlook import hanging, heading, price_range
 from client.screen import STATUS_COLOURS, Screen
 from client.shapes import Artifact, Job
 from client.words import duration, local_time, size
@@ -29,12 +30,15 @@ def list_jobs(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> 
             job["status"],
             job["config_name"] or "-",
             _hardware(job),
-            cost_of(job),
+            _cost_and_heading(job),
             local_time(job["created_at"]),
         ]
         for job in page["jobs"]
     ]
     screen.table(["JOB", "STATUS", "CONFIG", "HARDWARE", "COST", "CREATED"], rows)
+    for job in page["jobs"]:
+        if hangs := hanging(job):
+            screen.warn(f"{job['job_id']}: {hangs}")
     if page["total"] > len(page["jobs"]):
         screen.note(f"{len(page['jobs'])} of {page['total']} jobs. Show more with --limit N.")
     return 0
@@ -56,9 +60,12 @@ def show(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:
         ("ran for", duration(job["duration_seconds"])),
         ("cost", cost_of(job)),
     ]
+    facts += [("heading", text) for text in [heading(job)] if text]
     facts += [(word, text) for word, text in (("reason", job["reason"]), ("error", job["error_message"])) if text]
     for word, text in facts:
         screen.line(f"{word:<10}{text}", STATUS_COLOURS.get(job["status"], "") if word == "status" else "")
+    if hangs := hanging(job):
+        screen.line(f"{'hangs':<10}{hangs}", "yellow")
     for warning in job["metadata"].get("warnings") or []:
         screen.warn(str(warning))
     screen.line("")
@@ -132,6 +139,11 @@ def cost_of(job: Job) -> str:
     if job["cost_micros"] is None:
         return "-"
     return display(job["cost_micros"]) + ("" if job["cost_is_final"] else " so far")
+
+
+def _cost_and_heading(job: Job) -> str:
+    known = job.get("projection")
+    return f"{cost_of(job)}, ends at {price_range(known)}" if known else cost_of(job)
 
 
 def _hardware(job: Job) -> str:

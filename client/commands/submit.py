@@ -65,12 +65,21 @@ def send(cloud: CloudClient, screen: Screen, given: argparse.Namespace, submissi
     for warning in submission.warnings:
         screen.warn(warning)
     packed = _pack(cloud, screen, given, submission, consent, hardware)
-    order = submission.order(hardware["id"], packed.manifest.shared if packed else {}, delivery)
+    order = submission.order(hardware["id"], packed.manifest.shared if packed else {}, delivery) | _bounds(given)
     root = packed.manifest.root if packed else None
     told = fingerprint(cloud.connection.base_url, given.provider, given.idempotency_key, order, root)
     with note_of(told, state_folder() / "orders") as note:
         placed = Placing(cloud, screen, given.provider, given.idempotency_key, order, packed, note)()
     return _report(cloud, screen, given, submission, packed, placed)
+
+
+def _bounds(given: argparse.Namespace) -> dict[str, Any]:
+    bounds: dict[str, Any] = {}
+    if given.max_cost is not None:
+        bounds["max_cost_usd"] = given.max_cost
+    if given.stop_on_stall is not None:
+        bounds["stop_on_stall"] = ["no_machine", "no_progress"] if given.stop_on_stall else []
+    return bounds
 
 
 def _hardware(cloud: CloudClient, provider: str, wanted: str | None) -> Hardware:

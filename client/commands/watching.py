@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from client.api import CloudClient
 from client.commands.jobs import cost_of
 from client.following import Watcher, follow
+from client.outlook import hanging, heading
 from client.screen import Screen
 from client.shapes import Job, Progress
 from client.words import duration
@@ -52,6 +53,7 @@ class _Scene:
     words: str = ""
     percent: float | None = None
     told: str = ""
+    hangs: str | None = None
 
 
 def watch(cloud: CloudClient, screen: Screen, job: Job) -> Job:
@@ -78,7 +80,11 @@ def watch(cloud: CloudClient, screen: Screen, job: Job) -> Job:
                 scene.percent, scene.words = 100, ""
             title = scene.stage if news["status"] == "running" and scene.stage else news["phase"]
             cost = cost_of(news) if news["cost_micros"] is not None else ""
-            show(title, scene.percent, "  ".join(filter(None, (scene.words, cost))))
+            hangs = hanging(news)
+            if hangs and hangs != scene.hangs:
+                screen.warn(hangs)
+            scene.hangs = hangs
+            show(title, scene.percent, "  ".join(filter(None, (scene.words, cost, heading(news)))))
 
         watcher = Watcher(on_job, on_progress, lambda text, offset: lines.add(text), screen.warn)
         ended = follow(cloud, job["job_id"], watcher)

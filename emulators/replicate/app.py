@@ -28,6 +28,7 @@ _JOURNAL_LENGTH = 5000
 
 def build(settings: Settings, clock: moments.Clock = moments.now) -> ASGIApp:
     """The whole server as one ASGI app; its lifespan takes up, and on the way out ends, the runs."""
+    clock = moments.Forward(clock)
     store = Store(settings.state)
     kept = settings.webhook_secret or store.setting("webhook_secret", signing.new_secret())
     secret = signing.WebhookSecret(kept)
@@ -49,7 +50,7 @@ def build(settings: Settings, clock: moments.Clock = moments.now) -> ASGIApp:
             *Account(secret).routes(),
             *Predictions(store, runs, settings, clock).routes(),
             *Uploads(store, store.setting("files_secret", signing.new_secret()), clock).routes(),
-            *Control(store, runs, postman, book, entries, secret).routes(),
+            *Control(store, runs, postman, book, entries, secret, clock).routes(),
         ],
         exception_handlers={Problem: gateway.problem, HTTPException: gateway.unknown_route},
         lifespan=lifespan,

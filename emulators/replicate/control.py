@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections import Counter, deque
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from emulators.replicate import bill, problems
+from emulators.replicate import bill, moments, problems
 from emulators.replicate.faults import KINDS, FaultBook, Unreadable
 from emulators.replicate.runs import Runs
 from emulators.replicate.signing import WebhookSecret
@@ -29,6 +30,7 @@ class Control:
     book: FaultBook
     entries: deque[dict[str, Any]]
     secret: WebhookSecret
+    clock: moments.Forward
 
     def routes(self) -> list[Route]:
         return [
@@ -40,6 +42,7 @@ class Control:
             Route("/_emu/predictions/{id}/remove-data", self.remove_data, methods=["POST"]),
             Route("/_emu/bill", self.bill, methods=["GET"]),
             Route("/_emu/webhook-secret", self.rotate, methods=["POST"]),
+            Route("/_emu/forward", self.forward, methods=["POST"]),
             Route("/_emu/reset", self.reset, methods=["POST"]),
         ]
 
@@ -98,6 +101,18 @@ class Control:
     async def rotate(self, _: Request) -> Response:
         """A new secret for the account, until the server ends: whoever knows the old one must ask again."""
         return JSONResponse({"key": self.secret.rotate()}, 201)
+
+    async def forward(self, request: Request) -> Response:
+        """Time passes at once: deadlines, the cap on a run, retention and bills. Trainers do not work meanwhile."""
+        try:
+            length = timedelta(seconds=float(json.loads(await request.body())["seconds"]))
+            if length < timedelta(0):
+                raise ValueError
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
+            raise problems.invalid_request("/seconds", 'send {"seconds": n}, with n of 0 or more') from error
+        ahead = self.clock.forward(length)
+        self.runs.sweep()
+        return JSONResponse({"now": moments.stamp(self.clock()), "seconds_ahead": ahead.total_seconds()})
 
     async def reset(self, request: Request) -> Response:
         """Ends every run and forgets everything but the webhook secret."""

@@ -15,6 +15,22 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+class Forward:
+    """A clock that can be set ahead, so that nobody has to wait for a deadline, a time limit or retention."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._ahead = timedelta(0)
+
+    def __call__(self) -> datetime:
+        return self._clock() + self._ahead
+
+    def forward(self, length: timedelta) -> timedelta:
+        """How far ahead the clock is afterwards."""
+        self._ahead += length
+        return self._ahead
+
+
 def stamp(moment: datetime) -> str:
     """``2026-11-23T10:00:00.123456Z``: always six digits, so that text order is time order."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from emulators.replicate import moments
@@ -48,7 +48,7 @@ class Runs:
                 self.submit(prediction.id)
             else:
                 self._end(prediction.id, "failed", error=INTERRUPTED)
-        self._sweeper = asyncio.create_task(self._sweep())
+        self._sweeper = asyncio.create_task(self._sweep_on())
 
     def submit(self, prediction_id: str) -> None:
         self._ends[prediction_id] = asyncio.Event()
@@ -126,7 +126,7 @@ class Runs:
                         self._postman.tell(present, "logs")
                 return await box.outcome()
         except TimeoutError:
-            return Outcome(error=f"Prediction timed out after {limit:g} seconds of running")
+            return Outcome(error=_timed_out(limit))
 
     def _finish(self, prediction_id: str, outcome: Outcome) -> None:
         if outcome.error is not None:
@@ -137,11 +137,15 @@ class Runs:
             self._postman.tell(told, "output")
         self._end(prediction_id, "succeeded")
 
-    def _end(self, prediction_id: str, status: str, error: str | None = None) -> Prediction | None:
+    def _end(
+        self, prediction_id: str, status: str, error: str | None = None, by: datetime | None = None
+    ) -> Prediction | None:
+        """``by``: it had ended by then, also when that is only seen now."""
         present = self._store.get(prediction_id)
         if present is None or present.ended:
             return present
-        at = moments.stamp(self._clock())
+        now = self._clock()
+        at = moments.stamp(min(now, by) if by else now)
         metrics = {"total_time": moments.seconds_between(present.created_at, at)}
         if present.started_at is not None:
             metrics["predict_time"] = moments.seconds_between(present.started_at, at)
@@ -157,16 +161,29 @@ class Runs:
             self._postman.tell(after, "completed")
         return after
 
-    async def _sweep(self) -> None:
-        """Deadlines and retention."""
+    async def _sweep_on(self) -> None:
         while True:
-            now = self._clock()
-            for prediction in self._store.unended():
-                if prediction.deadline is not None and moments.moment(prediction.deadline) <= now:
-                    self._end(prediction.id, "aborted" if prediction.started_at is None else "canceled")
-            oldest = moments.stamp(now - timedelta(seconds=self._settings.retention_seconds))
-            for prediction in self._store.kept_since_before(oldest):
-                self.remove_data(prediction)
-            for file_id in self._store.expired_files(moments.stamp(now)):
-                self._store.delete_file(file_id)
+            self.sweep()
             await asyncio.sleep(_SWEEP_SECONDS)
+
+    def sweep(self) -> None:
+        """Deadlines, the cap for runs that a clock set ahead has carried over it, and retention."""
+        now, late = self._clock(), timedelta(seconds=_SWEEP_SECONDS)
+        for prediction in self._store.unended():
+            limit = prediction.faults.get("time_limit", self._settings.time_limit_seconds)
+            started = prediction.started_at and moments.moment(prediction.started_at)
+            capped = started and started + timedelta(seconds=limit)
+            deadline = prediction.deadline and moments.moment(prediction.deadline)
+            if deadline and deadline <= now and (not capped or deadline <= capped):
+                self._end(prediction.id, "canceled" if started else "aborted", by=deadline + late)
+            elif capped and capped + 5 * late <= now:
+                self._end(prediction.id, "failed", _timed_out(limit), by=capped)
+        oldest = moments.stamp(now - timedelta(seconds=self._settings.retention_seconds))
+        for prediction in self._store.kept_since_before(oldest):
+            self.remove_data(prediction)
+        for file_id in self._store.expired_files(moments.stamp(now)):
+            self._store.delete_file(file_id)
+
+
+def _timed_out(limit: float) -> str:
+    return f"Prediction timed out after {limit:g} seconds of running"

@@ -3,7 +3,7 @@
     room/accounts.json      {"<token>": {"username": "ada", "until": "2100-01-01T00:00:00Z"}}
     room/closed.json        {"retry_after": 7} while the room takes no requests
     room/lock               held by whoever is busy with the room
-    room/runs/<run>/        order.json, state.json, log.txt, stop, and the model
+    room/runs/<run>/        order.json, state.json, log.txt, save, stop, and the model
 
 It is an example to copy from: nothing here is needed by the product.
 """
@@ -91,6 +91,9 @@ class FolderTrainer(CloudTrainerService):
     async def cancel_job(self, job_id: str) -> CloudJobInfo:
         return await asyncio.to_thread(self._inside, lambda: self._stop(job_id))
 
+    async def save_now(self, job_id: str) -> None:
+        await asyncio.to_thread(self._inside, lambda: self._ask_to_save(job_id))
+
     async def get_job_logs(self, job_id: str) -> str:
         return (await self.get_job_status(job_id)).logs or ""
 
@@ -155,6 +158,10 @@ class FolderTrainer(CloudTrainerService):
         info = self._read(run_id)
         (self._folder(run_id) / "stop").touch()
         return info
+
+    def _ask_to_save(self, run_id: str) -> None:
+        self._read(run_id)
+        (self._folder(run_id) / "save").touch()
 
     def _read(self, run_id: str) -> CloudJobInfo:
         if not self._has(run_id):

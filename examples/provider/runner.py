@@ -23,6 +23,7 @@ from typing import Any
 
 LETTERS = string.ascii_lowercase
 STEP_SECONDS = 0.02
+MODEL = "pytorch_lora_weights.safetensors"
 
 
 class Stopped(Exception):
@@ -42,6 +43,9 @@ def train(folder: Path) -> None:
         for step in range(1, steps + 1):
             if (folder / "stop").exists():
                 raise Stopped
+            if (folder / "save").exists():
+                _save(folder / MODEL, weights)
+                (folder / "save").unlink()
             shares = _softmax(weights)
             loss = -sum(want * math.log(share) for want, share in zip(wanted, shares, strict=True))
             weights = [w + rate * (want - share) for w, want, share in zip(weights, wanted, shares, strict=True)]
@@ -49,7 +53,7 @@ def train(folder: Path) -> None:
                 f"Steps: {100 * step // steps}%|#| {step}/{steps} [00:01<00:01, lr={rate}, step_loss={loss:.4f}]\n"
             )
             time.sleep(STEP_SECONDS)
-    _save(folder / "pytorch_lora_weights.safetensors", weights)
+    _save(folder / MODEL, weights)
 
 
 def _text(order: dict[str, Any]) -> str:
@@ -68,7 +72,9 @@ def _softmax(weights: list[float]) -> list[float]:
 def _save(path: Path, weights: list[float]) -> None:
     head = {"letters": {"dtype": "F32", "shape": [len(weights)], "data_offsets": [0, 4 * len(weights)]}}
     told = json.dumps(head).encode()
-    path.write_bytes(struct.pack("<Q", len(told)) + told + struct.pack(f"<{len(weights)}f", *weights))
+    draft = path.with_suffix(".draft")
+    draft.write_bytes(struct.pack("<Q", len(told)) + told + struct.pack(f"<{len(weights)}f", *weights))
+    draft.replace(path)
 
 
 def _write(folder: Path, **news: str) -> None:

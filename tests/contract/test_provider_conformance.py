@@ -10,6 +10,7 @@ import logging
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 
 from chalicelib import settings
+from chalicelib.domain.ceilings import bound
 from chalicelib.domain.errors import (
     BadCredentials,
     BadInput,
@@ -25,6 +27,7 @@ from chalicelib.domain.errors import (
     ProviderDown,
     ProviderRefused,
 )
+from chalicelib.domain.ports import Limits, Saves
 from chalicelib.providers.base import (
     CloudJobInfo,
     CloudJobStatus,
@@ -265,3 +268,34 @@ def test_webhooks_of_another_shape_are_bad_input(trainer: CloudTrainerService) -
 
 def _ago() -> datetime:
     return datetime.now(UTC) - AGO
+
+
+def test_a_vendor_that_takes_a_deadline_keeps_it_alone_and_a_ceiling_with_it(
+    vendor: Harness, trains: CloudTrainerService
+) -> None:
+    """Nobody asks it to stop. One that takes none says so to whoever relies on it."""
+    offer = trains.offer(None)
+    ceiling = 600 * offer.micros_per_second
+    held = bound(ceiling, offer, None, isinstance(trains, Limits), timedelta(seconds=60))
+    if not isinstance(trains, Limits):
+        assert held.deadline is None and "holds only while" in held.warnings[0]
+        return
+    assert held.deadline and held.deadline.total_seconds() * offer.micros_per_second < ceiling
+    deadline = timedelta(seconds=5)
+    info = run(trains.run_job(replace(vendor.order(key(), MANY), deadline=deadline)))
+    ended = until(trains, info.job_id, CloudJobStatus.CANCELLED)
+    assert ended.ran_out_of_time and ended.billing_is_final and ended.billed_micros is not None
+    assert ended.billed_micros <= (deadline.total_seconds() + 2) * offer.micros_per_second
+
+
+def test_a_vendor_that_saves_on_request_has_weights_after_a_stop(vendor: Harness, trains: CloudTrainerService) -> None:
+    if not isinstance(trains, Saves):
+        pytest.skip(f"{trains.provider_name} saves nothing on request")
+    info = run(trains.run_job(vendor.order(key(), MANY)))
+    until(trains, info.job_id, RUNNING)
+    for _ in range(2):
+        run(trains.save_now(info.job_id))
+    eventually(lambda: run(trains.get_job_status(info.job_id)).output_url, 30)
+    assert run(trains.get_job_status(info.job_id)).status is RUNNING
+    run(trains.cancel_job(info.job_id))
+    assert until(trains, info.job_id, CloudJobStatus.CANCELLED).output_url

@@ -308,6 +308,26 @@ def test_a_deadline_aborts_what_has_not_started_and_cancels_what_runs(emulator: 
     assert float(lines[running["id"]]) == pytest.approx(ended["metrics"]["predict_time"] * 0.000975)
 
 
+def test_an_hour_passes_at_once_for_deadlines_and_the_cap_on_a_run() -> None:
+    with start_emulator() as emulator:
+        packed = "data:application/zip;base64," + base64.b64encode(archive(1)).decode()
+        body = {"version": emulator.version(), "input": {**STUCK, "images": packed}}
+        emulator.fault("never_boots")
+        waiting = create(emulator, body, **{"cancel-after": "30m"}).json()
+        emulator.fault("hang", times=2)
+        bounded = create(emulator, body, **{"cancel-after": "10m"}).json()
+        free = create(emulator, body).json()
+        for one in (bounded, free):
+            emulator.wait(one["id"], "processing")
+        with emulator.http() as http:
+            assert http.post("/_emu/forward", json={"seconds": -1}).status_code == 400
+            assert http.post("/_emu/forward", json={"seconds": 3600}).json()["seconds_ahead"] == 3600
+        ended = [emulator.prediction(one["id"]) for one in (waiting, bounded, free)]
+        assert [one["status"] for one in ended] == ["aborted", "canceled", "failed"]
+        assert 590 < ended[1]["metrics"]["predict_time"] <= 601
+        assert ended[2]["metrics"]["predict_time"] == pytest.approx(1800, abs=1)
+
+
 def test_it_refuses_to_listen_beyond_this_machine() -> None:
     command = [sys.executable, "-m", "emulators.replicate", "--host", "0.0.0.0", "--port", "0"]
     refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)

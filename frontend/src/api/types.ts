@@ -40,6 +40,26 @@ export interface Job {
   duration_seconds: number | null;
   queue_position?: number | null;
   cancel_requested: boolean;
+  ceiling_micros?: number | null;
+  projection?: Projection | null;
+  stall?: Stall | null;
+}
+
+export interface Projection {
+  low_micros: number;
+  high_micros: number;
+  ends_low: string | null;
+  ends_high: string | null;
+  ceiling_micros: number | null;
+  fits: "yes" | "perhaps" | "no" | null;
+  basis: "pace" | "estimate";
+}
+
+export interface Stall {
+  code: string;
+  since: string;
+  detail: string;
+  advice: string;
 }
 
 export interface JobMetadata {
@@ -47,6 +67,7 @@ export interface JobMetadata {
   tracker_run_name?: string | null;
   upload_id?: string | null;
   warnings?: string[];
+  deadline_seconds?: number | null;
   links?: Record<string, string>;
   config_fingerprint?: string | null;
 }

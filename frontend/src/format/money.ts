@@ -20,6 +20,12 @@ export function price(micros: number, locale: string): string {
   return dollars(micros, locale, 6, 2);
 }
 
+/** `$4.10 – $4.60`, or one amount when both read the same. */
+export function moneyRange(low: number, high: number, locale: string): string {
+  const [from, to] = [money(low, locale), money(high, locale)];
+  return from === to ? from : `${from} – ${to}`;
+}
+
 /** What `milliseconds` at `microsPerSecond` come to, rounded down: a running cost never shows what is not yet owed. */
 export function accrued(milliseconds: number, microsPerSecond: number): number {
   return Number((BigInt(Math.max(0, Math.trunc(milliseconds))) * BigInt(microsPerSecond)) / 1000n);

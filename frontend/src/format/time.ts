@@ -53,6 +53,12 @@ export function timeOfDay(then: number, today: number, locale: string): string {
   return at.toLocaleString(locale, { day: "numeric", month: "short", hour: "numeric", minute: "2-digit" });
 }
 
+/** Two moments ahead, as one when they are the same to the minute. */
+export function timeRange(first: number, last: number, today: number, locale: string): string {
+  const [from, to] = [timeOfDay(first, today, locale), timeOfDay(last, today, locale)];
+  return from === to ? from : `${from} – ${to}`;
+}
+
 /** A guess of minutes has no seconds. */
 export function roughly(seconds: number): number {
   return seconds < 120 ? seconds : Math.ceil(seconds / 60) * 60;

@@ -22,6 +22,12 @@ export function CostCard({ job }: { job: Job }) {
             <dd class="number">{money(perSecond * 3600, locale.value)}</dd>
           </>
         )}
+        {typeof job.ceiling_micros === "number" && (
+          <>
+            <dt>{t("cost.ceiling")}</dt>
+            <dd class="number">{money(job.ceiling_micros, locale.value)}</dd>
+          </>
+        )}
         {owed.kind !== "none" && (
           <>
             <dt>{t(`cost.row_${owed.kind}`)}</dt>

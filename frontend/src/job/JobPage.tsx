@@ -16,6 +16,7 @@ import { JobHead } from "./JobHead";
 import { LogCard } from "./LogCard";
 import { LossCard } from "./LossCard";
 import { OutcomeCard } from "./OutcomeCard";
+import { StallCard } from "./StallCard";
 import { TimelineCard } from "./TimelineCard";
 import { VitalsCard } from "./VitalsCard";
 import { WarningsCard } from "./WarningsCard";
@@ -60,6 +61,7 @@ function FoundJob({ job, follow }: { job: Job; follow: JobFollow }) {
         onDeleted={() => go(jobsLink())}
       />
       <OutcomeCard job={job} />
+      <StallCard job={job} />
       <VitalsCard job={job} report={follow.progress.value} metrics={metrics} />
       {job.status !== "completed" && <WarningsCard warnings={warnings} />}
       <div class="columns">

@@ -84,6 +84,8 @@ function name(event: JobEvent): string {
 
 /** Whether our own words say what happened: the server's message, in English, would only say it again. */
 function isTold(event: JobEvent): boolean {
+  // What it hangs on, and why it was stopped, is in the message alone.
+  if (event.kind === "stalled" || (event.kind === "cancel_requested" && event.by === "system")) return false;
   return event.kind !== "note" && (event.kind === "moved" ? known(`phase.${event.phase}`) : known(`event.${event.kind}`));
 }
 
@@ -91,6 +93,7 @@ function icon(event: JobEvent): IconName {
   if (event.kind === "data_deleted") return "shield";
   if (event.kind === "artifacts_collected") return "box";
   if (event.kind === "cancel_requested") return "stop";
+  if (event.kind === "stalled") return "clock";
   if (event.kind !== "moved") return "dot";
   if (event.phase === "cancelled") return "stop";
   if (event.phase === "failed") return "alert";

@@ -3,6 +3,7 @@ import { now } from "../clock";
 import { percent, whole } from "../format/amount";
 import { known, locale, t } from "../i18n/i18n";
 import { ProgressBar } from "../ui/ProgressBar";
+import { OutlookLine } from "./OutlookLine";
 import { type Figure, vitals } from "./vitals";
 
 interface Props {
@@ -25,6 +26,7 @@ export function VitalsCard({ job, report, metrics }: Props) {
           ))}
         </dl>
       )}
+      <OutlookLine job={job} />
     </section>
   );
 }

@@ -23,7 +23,8 @@ export function vitals(
 ): Figure[] {
   const ran = ranFor(job, now);
   if (ran === null) return [];
-  const left = report?.eta_seconds ?? null;
+  // The last words of a run that hangs were said before it did.
+  const left = job.stall ? null : (report?.eta_seconds ?? null);
   const figures = [
     left === null ? runTime(job, ran, locale) : timeLeft(left, ran, now, locale),
     owed(job, left, now, locale),
@@ -45,13 +46,13 @@ function runTime(job: Job, seconds: number, locale: string): Figure {
   return { id: "ran", amount: duration(seconds, locale), finer };
 }
 
-/** While it runs also where it is heading: what is left, at the same price. */
+/** While it runs also where it is heading, unless the server has said so: what is left, at the same price. */
 function owed(job: Job, left: number | null, now: number, locale: string): Figure | null {
   const bill = cost(job, now);
   if (bill.kind === "none") return null;
   const amount = money(bill.micros, locale);
   if (bill.kind === "final") return { id: "cost", amount, finer: t("cost.final") };
-  if (left === null || job.price_micros_per_second === null) return { id: "cost", amount, finer: t("cost.so_far") };
+  if (left === null || job.price_micros_per_second === null || job.projection) return { id: "cost", amount, finer: t("cost.so_far") };
   const total = bill.micros + accrued(left * 1000, job.price_micros_per_second);
   return { id: "cost", amount, finer: t("vitals.cost_heading", { total: money(total, locale) }) };
 }

@@ -1,12 +1,12 @@
 import type { InlineProgress, Job } from "../api/types";
 import { percent } from "../format/amount";
-import { money } from "../format/money";
+import { money, moneyRange } from "../format/money";
 import { ago, duration, fullTime, roughly } from "../format/time";
-import { locale, t } from "../i18n/i18n";
+import { known, locale, t } from "../i18n/i18n";
 import { jobLink } from "../router";
 import { ProgressBar } from "../ui/ProgressBar";
 import { hardware } from "./hardware";
-import { cost, ranFor, title } from "./job";
+import { cost, providerName, ranFor, title } from "./job";
 import { StatusChip } from "./StatusChip";
 import { SteerButtons } from "./steering";
 
@@ -53,6 +53,7 @@ export function JobTable({ jobs, progress, now, onCancelled, onDeleted }: Props)
             </td>
             <td role="cell" class="cell-status">
               <StatusChip job={job} />
+              {job.stall && job.is_active && <span class="finer hanging">{hangs(job)}</span>}
               <RowProgress job={job} report={progress.get(job.job_id)} />
             </td>
             <td role="cell" data-label={t("jobs.column.hardware")}>
@@ -88,7 +89,7 @@ function RowProgress({ job, report }: { job: Job; report: InlineProgress | undef
     <span class="row-progress">
       <ProgressBar label={t("progress.of", { name: title(job) })} value={report.progress} />
       <span class="number">{percent(report.progress, locale.value)}</span>
-      {report.eta_seconds !== null && (
+      {report.eta_seconds !== null && !job.stall && (
         <span class="finer number">
           {t("progress.eta", { time: duration(roughly(report.eta_seconds), locale.value) })}
         </span>
@@ -103,9 +104,20 @@ function RowCost({ job, now }: { job: Job; now: number }) {
   return (
     <span>
       {money(owed.micros, locale.value)}
-      {owed.kind === "so_far" && <span class="finer">{t("cost.so_far")}</span>}
+      {owed.kind === "so_far" && <span class="finer">{heading(job) ?? t("cost.so_far")}</span>}
     </span>
   );
+}
+
+function heading(job: Job): string | null {
+  const known = job.projection;
+  if (!known) return null;
+  return t("outlook.row", { range: moneyRange(known.low_micros, known.high_micros, locale.value) });
+}
+
+function hangs(job: Job): string {
+  const key = `stall.${job.stall?.code}`;
+  return known(key) ? t(key, { provider: providerName(job) }) : (job.stall?.detail ?? "");
 }
 
 function RowDuration({ job, now }: { job: Job; now: number }) {

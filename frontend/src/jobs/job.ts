@@ -6,13 +6,21 @@ export function title(job: Job): string {
   return job.metadata.tracker_run_name || job.config_name || job.job_id;
 }
 
+/** Providers are known by lower-case ids, and sentences begin with their names. */
+export function providerName(job: Job): string {
+  const id = job.provider ?? "–";
+  return id.charAt(0).toUpperCase() + id.slice(1);
+}
+
 export type Cost = { kind: "final" | "so_far"; micros: number } | { kind: "none" };
 
 /** The vendor's bill when there is one; until then the machine's time at its price. */
 export function cost(job: Job, now: number): Cost {
   if (job.cost_is_final && job.cost_micros !== null) return { kind: "final", micros: job.cost_micros };
   if (job.is_active && job.started_at && job.price_micros_per_second !== null) {
-    const counted = accrued(now - Date.parse(job.started_at), job.price_micros_per_second);
+    // A provider that stops the run by itself bounds what it can cost, also when nobody hears of it.
+    const most = (job.metadata.deadline_seconds ?? Infinity) * 1000;
+    const counted = accrued(Math.min(now - Date.parse(job.started_at), most), job.price_micros_per_second);
     return { kind: "so_far", micros: Math.max(counted, job.cost_micros ?? 0) };
   }
   return job.cost_micros === null ? { kind: "none" } : { kind: "so_far", micros: job.cost_micros };

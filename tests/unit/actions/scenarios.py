@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from chalicelib.domain.jobs import Job, Phase, Reason
 from chalicelib.services import Services
 from tests.unit.actions.touches import Died
-from tests.unit.actions.vendor import Run
+from tests.unit.actions.vendor import PRICE, Run
 from tests.unit.actions.world import Step, World, cancel, send_data, submit, sweep, tell
 
 
@@ -36,6 +36,13 @@ def _mood(**moods: object) -> Step:
     def step(world: World, _: Services) -> None:
         for name, value in moods.items():
             setattr(world.vendor.moods, name, value)
+
+    return step
+
+
+def _wanting(**wanted: object) -> Step:
+    def step(world: World, _: Services) -> None:
+        world.wanted = wanted
 
     return step
 
@@ -132,6 +139,20 @@ SCENARIOS = (
         Reason.CANCELLED_BY_USER,
         frozenset({0, 1}),
     ),
+    Scenario(
+        "stopped before its ceiling",
+        (_mood(plan="runs on"), _wanting(ceiling_micros=640 * PRICE), *_ALWAYS),
+        Phase.CANCELLED,
+        Reason.CEILING,
+        paid=True,
+    ),
+    Scenario(
+        "hangs and is stopped for that",
+        (_mood(plan="runs on", stops_late=True), _wanting(stop_on_stall=("no_progress",)), *_ALWAYS),
+        Phase.CANCELLED,
+        Reason.STALLED,
+        paid=True,
+    ),
 )
 
 
@@ -139,5 +160,9 @@ def check_outcome(world: World, job: Job, scenario: Scenario) -> None:
     assert (job.phase, job.reason) == (scenario.phase, scenario.reason), job
     assert len(world.vendor.runs) in scenario.runs, world.vendor.runs
     assert scenario.paid is None or (world.vendor.invoice() > 0) == scenario.paid
+    if job.ceiling_micros:
+        (run,) = world.vendor.runs
+        assert run.asked_to_save == 1 or (run.asked_to_save == 0 and world.touches.died), run
+        assert world.vendor.invoice() <= job.ceiling_micros, "the ceiling was broken"
     if job.phase is Phase.COMPLETED:
         assert any(key.startswith(f"{job.id}/") for key in world.objects.buckets["outputs"])

@@ -45,6 +45,7 @@ class Run:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     asked_to_stop: bool = False
+    asked_to_save: int = 0
 
     @property
     def is_over(self) -> bool:
@@ -69,6 +70,7 @@ class Moods:
     wrong_key: bool = False
     lists_late: timedelta = timedelta(0)
     stops_late: bool = False
+    deaf_to_stops: bool = False
     forgets: bool = False
     on_ask: Callable[[], None] | None = field(default=None, repr=False)
     on_accept: Callable[[Run], None] | None = field(default=None, repr=False)
@@ -131,10 +133,19 @@ class PretendVendor:
     async def cancel_job(self, job_id: str) -> CloudJobInfo:
         self._answer()
         run = self._known(job_id)
+        if self.moods.deaf_to_stops:
+            return self.seen(run)
         if not run.is_over and not self.moods.stops_late:
             self._end(run, "cancelled")
         run.asked_to_stop = True
         return self.seen(run)
+
+    async def save_now(self, job_id: str) -> None:
+        self._answer()
+        run = self._known(job_id)
+        assert not run.is_over and not run.asked_to_stop, "a run that is over can save nothing"
+        run.asked_to_save += 1
+        self._objects.put("outputs", f"{run.prefix}/{run.key}/checkpoint-1/pytorch_lora_weights.safetensors", b"half")
 
     async def get_job_logs(self, job_id: str) -> str:
         return self.seen(self._known(job_id)).logs or ""
@@ -186,6 +197,8 @@ class PretendVendor:
                 continue
             if run.asked_to_stop:
                 self._end(run, "cancelled")
+            elif self.moods.plan == "never starts":
+                continue
             elif run.started_at is None:
                 run.status, run.started_at = "running", self._clock()
             elif self.moods.plan == "fails":

@@ -26,7 +26,13 @@ from tests.unit.actions.vendor import Clock, PretendVendor, Run
 
 ARCHIVE = b"zip" * 20
 ROOT = "ab" * 32
-SETTINGS = settings_module.read({"STCLOUD_PUBLIC_URL": "https://cloud.example", "REPLICATE_WEBHOOK_SECRET": "unused"})
+SETTINGS = settings_module.read(
+    {
+        "STCLOUD_PUBLIC_URL": "https://cloud.example",
+        "REPLICATE_WEBHOOK_SECRET": "unused",
+        "STCLOUD_STALL_PROGRESS_SECONDS": "300",
+    }
+)
 CONFIG = {"--model_family": "flux", "--max_train_steps": 20}
 
 Step = Callable[["World", Services], object]
@@ -49,6 +55,7 @@ class World:
         )
         self.upload_id: str | None = None
         self.job_id: str | None = None
+        self.wanted: dict[str, Any] = {}
         self._letters: list[tuple[dict[str, str], bytes]] = []
         self._numbers = itertools.count(1)
         self._told: dict[str, str] = {}
@@ -122,7 +129,7 @@ def send_data(world: World, services: Services) -> None:
 
 
 def submit(world: World, services: Services) -> None:
-    wanted = Submission(config=CONFIG, upload_id=world.upload_id, once="once")
+    wanted = Submission(config=CONFIG, upload_id=world.upload_id, once="once", **world.wanted)
     job, _ = services.submit(wanted, LOCAL)
     world.job_id = job.id
 
