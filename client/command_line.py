@@ -204,7 +204,15 @@ def _add_sending(parser: argparse.ArgumentParser) -> None:
         help="one archive, or files that the trainer reads one by one (default: what loses nothing)",
     )
     parser.add_argument(
-        "--max-cost", type=spending.dollars, metavar="DOLLARS", help="the most that the job may cost, such as 6"
+        "--max-cost",
+        type=spending.dollars,
+        metavar="USD",
+        help="the most that the job may cost, such as 6; it is stopped before that",
+    )
+    parser.add_argument(
+        "--stop-on-stall",
+        action=argparse.BooleanOptionalAction,
+        help="stop the job when it finds no machine or makes no progress (default: the server's setting)",
     )
     parser.add_argument("--hardware", metavar="ID", help="l40s, l40s-x2, h100, h100-x8, … (default: the server's)")
     parser.add_argument("--name", metavar="NAME", help="how the job is called in lists (default: after CONFIG)")

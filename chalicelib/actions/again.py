@@ -24,6 +24,7 @@ class Changes:
     upload_id: str | None = None
     run_name: str | None = None
     ceiling_micros: int | None = None
+    stop_on_stall: tuple[str, ...] | None = None
     once: str | None = None
 
 
@@ -70,7 +71,7 @@ class Again:
             version=None,
             max_run_minutes=job.max_run_minutes,
             ceiling_micros=changes.ceiling_micros or job.ceiling_micros,
-            stop_on_stall=job.stop_on_stall,
+            stop_on_stall=job.stop_on_stall if changes.stop_on_stall is None else changes.stop_on_stall,
         )
         return self._submit(wanted, by)
 

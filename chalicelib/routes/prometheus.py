@@ -21,12 +21,7 @@ prometheus = Blueprint(__name__)
 def _jobs(call: Call) -> list[Series]:
     found = call.services.spending.overview(call.caller.tenant, LONGEST)
     total = found.total
-    statuses = {
-        "completed": total.completed,
-        "failed": total.failed,
-        "cancelled": total.cancelled,
-        "active": found.active,
-    }
+    ended = {"completed": total.completed, "failed": total.failed, "cancelled": total.cancelled}
     cost = Decimal(total.spent) / MICROS_PER_DOLLAR
     series = [
         Series("simpletuner_jobs_total", "gauge", "Jobs of the last 365 days.", [({}, total.submitted)]),

@@ -79,6 +79,7 @@ class RetryBody(BaseModel):
     upload_id: str | None = Field(None, max_length=100)
     tracker_run_name: str | None = Field(None, max_length=200)
     max_cost_usd: float | None = Field(None, gt=0, le=1_000_000, allow_inf_nan=False)
+    stop_on_stall: list[Literal["no_machine", "no_progress"]] | None = None
     idempotency_key: str | None = Field(None, max_length=1000)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -55,16 +56,20 @@ def billed(world: World, run_id: str) -> Decimal:
     return next(Decimal(line["usd"]) for line in lines if line["id"] == run_id)
 
 
-def test_a_ceiling_holds_while_the_control_plane_is_dead_for_an_hour(world: World, images: Path) -> None:
+def test_a_ceiling_holds_while_the_control_plane_is_dead_for_an_hour(world: World, images: Path, config: Path) -> None:
     with pytest.raises(ApiError, match="The smallest ceiling here is"):
         place(world, images, max_cost_usd=0.01)
+    words = ["submit", str(config), "--data", str(images), "--yes", "--no-follow", "--json"]
+    bounded = json.loads(world.run(*words, "--max-cost", "2.50", "--stop-on-stall").stdout)["job"]
+    assert bounded["ceiling_micros"] == 2_500_000
+    assert bounded["metadata"]["stop_on_stall"] == ["no_machine", "no_progress"]
+    assert world.run(*words, "--max-cost", "-1").returncode == 2
     job = place(world, images, max_cost_usd=1)
     assert any("cannot cost more than $1.00 even while this server is down" in w for w in job["metadata"]["warnings"])
     seen(world, job, lambda job: job["status"] == "running" and job["projection"])
-    (run,) = world.predictions()
     world.kill_server()
     httpx.post(f"{world.vendor}/_emu/forward", json={"seconds": 3600}).raise_for_status()
-    (run,) = world.predictions()
+    run = world.predictions()[0]
     assert run["status"] == "canceled"
     cost = billed(world, run["id"])
     assert Decimal("0.9") < cost <= 1
@@ -72,7 +77,7 @@ def test_a_ceiling_holds_while_the_control_plane_is_dead_for_an_hour(world: Worl
     ended = world.until(job["job_id"], "cancelled", "failed", "completed")
     assert (ended["status"], ended["reason"]) == ("cancelled", "ceiling")
     assert ended["cost_is_final"] and ended["cost_micros"] == round(cost * 1_000_000) and ended["projection"] is None
-    assert len(world.predictions()) == 1
+    assert len(world.predictions()) == 2
 
 
 def test_runs_are_stopped_before_their_ceiling_or_when_they_hang_and_keep_what_they_delivered(
