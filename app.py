@@ -16,7 +16,10 @@ from chalicelib.routes.health import health
 from chalicelib.routes.http import CloudApp
 from chalicelib.routes.jobs import jobs
 from chalicelib.routes.keys import keys
+from chalicelib.routes.prometheus import prometheus
+from chalicelib.routes.provider_config import provider_config
 from chalicelib.routes.providers import providers
+from chalicelib.routes.spending import spending
 from chalicelib.routes.storage import storage
 from chalicelib.routes.uploads import uploads
 from chalicelib.routes.webhooks import webhooks
@@ -30,6 +33,9 @@ app.register_blueprint(storage, url_prefix="/api/cloud")
 app.register_blueprint(keys, url_prefix="/api/auth")
 app.register_blueprint(providers, url_prefix="/api/cloud")
 app.register_blueprint(configs, url_prefix="/api")
+app.register_blueprint(spending, url_prefix="/api")
+app.register_blueprint(prometheus, url_prefix="/api")
+app.register_blueprint(provider_config, url_prefix="/api/cloud")
 app.register_blueprint(health)
 app.register_blueprint(webhooks)
 

@@ -14,7 +14,7 @@ import secrets
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
@@ -22,6 +22,7 @@ from chalicelib import settings as settings_module
 from chalicelib.actions.access import Access
 from chalicelib.actions.again import Again
 from chalicelib.actions.browse import Browse
+from chalicelib.actions.budgeting import Budgeting
 from chalicelib.actions.carry_out import CarryOut
 from chalicelib.actions.deliver import Deliver
 from chalicelib.actions.examine import Examine
@@ -33,6 +34,7 @@ from chalicelib.actions.hear_webhook import HearWebhook
 from chalicelib.actions.offering import Offering
 from chalicelib.actions.orphans import StopOrphans
 from chalicelib.actions.reconcile import Reconcile
+from chalicelib.actions.spending import Spending
 from chalicelib.actions.steer import Steer
 from chalicelib.actions.submit import Submit
 from chalicelib.actions.sweep import Sweep, Swept
@@ -77,6 +79,8 @@ from chalicelib.stores.configs import ConfigTable
 from chalicelib.stores.follow import FollowTable
 from chalicelib.stores.jobs import JobTable
 from chalicelib.stores.journal import JournalTable
+from chalicelib.stores.ledger import Bookings, LedgerTable
+from chalicelib.stores.limits import LimitTable
 from chalicelib.stores.outbox import OutboxTable
 from chalicelib.stores.settings import SettingsTable
 from chalicelib.stores.table import Table
@@ -154,6 +158,9 @@ class Services:
     configs: Configs
     repository: Repository
     again: Again
+    budgeting: Budgeting
+    spending: Spending
+    zone: tzinfo
 
     def tick(self, correlation_id: str | None = None) -> Swept:
         """What a schedule calls."""
@@ -196,7 +203,11 @@ def assemble(
     except InvalidConfig as error:
         raise BadSetting(f"REPLICATE_PRICES: {error.detail}") from None
     telemetry = telemetry or Recorder(SpokenMetrics())
-    jobs, outbox, uploads = JobTable(table, clock, Moves(telemetry)), OutboxTable(table), UploadTable(table)
+    jobs, outbox, uploads = (
+        JobTable(table, clock, Moves(telemetry), Bookings(settings.zone)),
+        OutboxTable(table),
+        UploadTable(table),
+    )
     chosen, journal = SettingsTable(table), JournalTable(table, clock)
     turns = TurnTable(table)
     breaker = BreakerTable(table, "replicate", clock)
@@ -226,6 +237,8 @@ def assemble(
         clock=clock,
     )
     configs, repository = configs or ConfigTable(table), repository or NoRepository()
+    ledger = LedgerTable(table, settings.zone)
+    budgeting = Budgeting(LimitTable(table), ledger, jobs, reconcile, carry_out, telemetry, clock)
     lends = isinstance(keys, LendsDatasets) and keys.can_lend
     submit = Submit(
         jobs=jobs,
@@ -242,6 +255,7 @@ def assemble(
         configs=configs,
         repository=repository,
         least_run=timedelta(seconds=settings.least_run_seconds),
+        admit=budgeting.admit,
     )
     uploading = Uploading(uploads, objects, chosen, clock, new_id)
     steer = Steer(jobs, outbox, carry_out, clock)
@@ -261,7 +275,7 @@ def assemble(
         uploading=uploading,
         hand_over=hand_over,
         hear_webhook=HearWebhook(jobs, journal, reconcile, carry_out, trainers, telemetry, clock),
-        sweep=Sweep(jobs, outbox, carry_out, reconcile, uploading, telemetry, clock),
+        sweep=Sweep(jobs, outbox, carry_out, reconcile, uploading, telemetry, clock, budgeting),
         hear_trainer=HearTrainer(jobs, reconcile, carry_out, trainers, links, clock),
         senders=senders(settings.webhook_allow, settings.trusted_proxies),
         deliveries=(Mode.ARCHIVE, Mode.REMOTE) if lends else (Mode.ARCHIVE,),
@@ -290,6 +304,9 @@ def assemble(
         configs=configs,
         repository=repository,
         again=Again(jobs, uploads, submit, steer.get),
+        budgeting=budgeting,
+        spending=Spending(ledger, clock),
+        zone=settings.zone,
     )
 
 

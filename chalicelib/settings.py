@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from datetime import UTC, tzinfo
 from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -48,6 +49,7 @@ class Settings:
     outputs_bucket: str
     replicate_base_url: str | None
     config_folder: Path | None = None
+    zone: tzinfo = UTC
     log_level: str = "info"
     tracing: bool = False
     metrics_namespace: str = "simpletuner-cloud"
@@ -114,6 +116,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         datasets_bucket=given.get("STCLOUD_DATASETS_BUCKET", "datasets"),
         outputs_bucket=given.get("STCLOUD_OUTPUTS_BUCKET", "outputs"),
         replicate_base_url=_address(given, "REPLICATE_BASE_URL"),
+        zone=_zone(given, "STCLOUD_TIME_ZONE"),
         log_level=_choice(given, "STCLOUD_LOG_LEVEL", LEVELS, "info"),
         tracing=_choice(given, "STCLOUD_TRACING", ("true", "false"), "false") == "true",
         metrics_namespace=given.get("STCLOUD_METRICS_NAMESPACE", "simpletuner-cloud"),
@@ -209,6 +212,21 @@ def _networks(given: Mapping[str, str], name: str) -> tuple[str, ...]:
         except ValueError:
             raise BadSetting(f"{name} takes addresses and ranges such as 203.0.113.0/24, not '{word[:60]}'.") from None
     return _words(given, name)
+
+
+def _zone(given: Mapping[str, str], name: str) -> tzinfo:
+    wanted = given.get(name, "UTC")
+    if wanted == "UTC":
+        return UTC
+    # Loaded here: the database of zones is read from the disk, and most keep to UTC.
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        return ZoneInfo(wanted)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise BadSetting(
+            f"{name} is no time zone that this machine knows: '{wanted[:60]}'. Use America/Sao_Paulo or UTC."
+        ) from None
 
 
 def _folder(given: Mapping[str, str], name: str, otherwise: str) -> Path:

@@ -196,6 +196,24 @@ class CloudClient:
     def delete_config(self, name: str) -> dict[str, Any]:
         return self._transport.send("DELETE", _config(name), repeatable=False)
 
+    # Money
+
+    def limits(self) -> dict[str, Any]:
+        return self._get("/api/cloud/cost-limits")
+
+    def set_limit(self, scope: str, limit: Mapping[str, Any]) -> dict[str, Any]:
+        path = f"/api/cloud/cost-limits/{quote(scope, safe='')}"
+        return self._transport.send("PUT", path, body=dict(limit), repeatable=True)
+
+    def clear_limit(self, scope: str) -> dict[str, Any]:
+        return self._transport.send("DELETE", f"/api/cloud/cost-limits/{quote(scope, safe='')}", repeatable=True)
+
+    def spending(self, days: int) -> dict[str, Any]:
+        return self._get("/api/cloud/metrics", {"days": days})
+
+    def spend_entries(self, days: int) -> dict[str, Any]:
+        return self._get("/api/cloud/spend", {"days": days})
+
     # API keys
 
     def keys(self) -> list[ApiKey]:

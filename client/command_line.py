@@ -6,13 +6,12 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import NoReturn
 
 from chalicelib.domain.errors import CloudError
 from client.api import CloudClient
-from client.commands import configs, download, jobs, keys, providers, service, submit
+from client.commands import configs, download, jobs, keys, providers, service, spending, submit
 from client.errors import ApiError, ClientError, ConsentWithheld, Unreachable, UsageError
 from client.screen import Screen
 from client.settings import Connection
@@ -152,9 +151,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_job(showing)
     showing.add_argument("--with", dest="compare", metavar="ID", help="another job to compare it with")
     _add_again(add("again", configs.again, "train what an earlier job was asked for once more, with changes"))
+    spent = add("spend", spending.spend, "show what was spent, day by day")
+    spent.add_argument("--days", type=_days, default=30, metavar="N", help="how many days, 1 to 365 (default 30)")
+    spent.add_argument("--csv", action="store_true", help="every entry of the ledger, for a spreadsheet")
     add("health", service.health, "ask the server how it is")
     _add_keys(commands, everywhere)
     _add_configs(commands, everywhere)
+    _add_limits(commands, everywhere)
     return parser
 
 
@@ -175,25 +178,6 @@ def _add_submit(parser: argparse.ArgumentParser) -> None:
         "--lycoris", type=Path, metavar="FILE", help="the LyCORIS config (default: the one CONFIG names)"
     )
     parser.add_argument("--provider", default="replicate", metavar="NAME", help="where to train (default: replicate)")
-    parser.add_argument(
-        "--max-cost", type=_dollars, metavar="USD", help="the most that the job may cost; it is stopped before that"
-    )
-    parser.add_argument(
-        "--stop-on-stall",
-        action=argparse.BooleanOptionalAction,
-        help="stop the job when it finds no machine or makes no progress (default: the server's setting)",
-    )
-
-
-def _dollars(text: str) -> float:
-    """A number for the wire: the server makes micro-dollars of its digits."""
-    try:
-        amount = Decimal(text.removeprefix("$"))
-    except InvalidOperation:
-        amount = Decimal(0)
-    if not amount.is_finite() or amount <= 0:
-        raise argparse.ArgumentTypeError(f"'{text}' is no amount of dollars; 6 and 2.50 are")
-    return float(amount)
 
 
 def _add_again(parser: argparse.ArgumentParser) -> None:
@@ -218,6 +202,17 @@ def _add_sending(parser: argparse.ArgumentParser) -> None:
         choices=["auto", "archive", "remote"],
         default="auto",
         help="one archive, or files that the trainer reads one by one (default: what loses nothing)",
+    )
+    parser.add_argument(
+        "--max-cost",
+        type=spending.dollars,
+        metavar="USD",
+        help="the most that the job may cost, such as 6; it is stopped before that",
+    )
+    parser.add_argument(
+        "--stop-on-stall",
+        action=argparse.BooleanOptionalAction,
+        help="stop the job when it finds no machine or makes no progress (default: the server's setting)",
     )
     parser.add_argument("--hardware", metavar="ID", help="l40s, l40s-x2, h100, h100-x8, … (default: the server's)")
     parser.add_argument("--name", metavar="NAME", help="how the job is called in lists (default: after CONFIG)")
@@ -280,6 +275,35 @@ def _add_configs(commands: argparse._SubParsersAction[_Parser], everywhere: _Par
     saving.add_argument("--lycoris", type=Path, metavar="FILE", help="the LyCORIS config")
     saving.add_argument("--replace", action="store_true", help="write over a config of that name")
     add("delete", configs.delete, "delete a config").add_argument("name", metavar="NAME")
+
+
+def _add_limits(commands: argparse._SubParsersAction[_Parser], everywhere: _Parser) -> None:
+    words = "show and set limits on spending"
+    group = commands.add_parser("limits", help=words, description=f"{words.capitalize()}.", parents=[everywhere])
+    group.set_defaults(command=spending.list_limits)
+    actions = group.add_subparsers(title="actions", metavar="ACTION")
+
+    def add(name: str, command: Command, words: str) -> argparse.ArgumentParser:
+        one = actions.add_parser(name, help=words, description=f"{words[0].upper()}{words[1:]}.", parents=[everywhere])
+        one.set_defaults(command=command)
+        return one
+
+    add("list", spending.list_limits, "show the limits and what is left of them (the default)")
+    setting = add("set", spending.set_limit, "set a limit")
+    setting.add_argument("amount", type=spending.dollars, metavar="DOLLARS", help="how much, such as 50")
+    setting.add_argument("--provider", default="all", metavar="NAME", help="one provider (default: all together)")
+    setting.add_argument("--period", choices=["daily", "weekly", "monthly"], help="(default: as it was, or monthly)")
+    setting.add_argument(
+        "--action", choices=["warn", "block", "stop"], help="tell, refuse new jobs, or stop running ones too"
+    )
+    clearing = add("clear", spending.clear_limit, "take a limit back")
+    clearing.add_argument("--provider", default="all", metavar="NAME", help="whose (default: of all together)")
+
+
+def _days(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 365):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 1 to 365")
+    return int(text)
 
 
 def _add_job(parser: argparse.ArgumentParser) -> None:

@@ -23,6 +23,8 @@ class Changes:
     hardware: str | None = None
     upload_id: str | None = None
     run_name: str | None = None
+    ceiling_micros: int | None = None
+    stop_on_stall: tuple[str, ...] | None = None
     once: str | None = None
 
 
@@ -68,8 +70,8 @@ class Again:
             once=changes.once,
             version=None,
             max_run_minutes=job.max_run_minutes,
-            ceiling_micros=job.ceiling_micros,
-            stop_on_stall=job.stop_on_stall,
+            ceiling_micros=changes.ceiling_micros or job.ceiling_micros,
+            stop_on_stall=job.stop_on_stall if changes.stop_on_stall is None else changes.stop_on_stall,
         )
         return self._submit(wanted, by)
 

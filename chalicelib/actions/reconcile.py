@@ -10,11 +10,13 @@ from datetime import timedelta
 from chalicelib.actions.follow import Follow
 from chalicelib.actions.wait import wait_for
 from chalicelib.domain.errors import CloudError, ProviderDown, ProviderRefused
-from chalicelib.domain.guarding import Rules, guard
+from chalicelib.domain.guarding import Rules, guard, stopped
 from chalicelib.domain.jobs import Event, EventKind, Job, Phase, Reason
+from chalicelib.domain.ledger import outgrown
 from chalicelib.domain.moments import to_text
 from chalicelib.domain.money import display
 from chalicelib.domain.ports import Clock, Following, Jobs, Stale, Trainers
+from chalicelib.domain.projection import accrued
 from chalicelib.domain.runs import CloudJobInfo
 from chalicelib.domain.sightings import Change, ending, hear, is_over
 from chalicelib.domain.watching import looked
@@ -69,6 +71,10 @@ class Reconcile:
         """
         self._change(tenant, job_id, lambda job: self._written_down(job, stray))
 
+    def stop(self, tenant: str, job_id: str, reason: Reason, told: str) -> Change | None:
+        """Asks for the run's end, when it is under way; None when there was nothing to stop."""
+        return self._change(tenant, job_id, lambda job: stopped(Change(job), self._clock(), reason, told))
+
     def note(self, tenant: str, job_id: str, message: str) -> None:
         self._change(tenant, job_id, lambda job: self._noted(job, message))
 
@@ -101,6 +107,9 @@ class Reconcile:
         watched = replace(job, next_look_at=due, version=job.version + 1)
         if due is None:
             return Change(watched)
+        held = outgrown(job, accrued(job, now)) if job.phase in (Phase.RUNNING, Phase.CANCELLING) else job.held_micros
+        if held != job.held_micros:
+            watched = replace(watched, held_micros=held, updated_at=now)
         if known:
             watched = replace(watched, watch=looked(job.watch, known.length, known.progress, now))
         return guard(watched, now, self._rules, answered=known is not None)

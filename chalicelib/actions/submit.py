@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
+from chalicelib.domain.budgets import Limit
 from chalicelib.domain.callers import Caller
 from chalicelib.domain.ceilings import Bound, bound
 from chalicelib.domain.configs import check_size, fingerprint, hub_target, normalise
@@ -15,6 +16,7 @@ from chalicelib.domain.errors import BadInput, InvalidConfig, NotFound, UploadNo
 from chalicelib.domain.gating import gated_models
 from chalicelib.domain.jobs import Event, EventKind, Job, Phase
 from chalicelib.domain.last_step import publishing_last_weights
+from chalicelib.domain.ledger import hold
 from chalicelib.domain.limits import may_run_out
 from chalicelib.domain.outbox import Intent, IntentKind
 from chalicelib.domain.ports import (
@@ -39,6 +41,9 @@ from chalicelib.domain.snapshots import Snapshot
 from chalicelib.domain.uploads import Upload, UploadState
 
 MOST_WARNINGS = 20
+
+Admit = Callable[[str, str, int, Callable[[list[Limit]], tuple[Job, bool]]], tuple[Job, bool]]
+"""Tenant, provider, what is held, and how the job is made: ``Budgeting.admit``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +89,11 @@ class Submit:
         configs: Configs,
         repository: Repository,
         least_run: timedelta,
+        admit: Admit,
     ) -> None:
         """``mark`` tells runs of this installation from those of others that share the provider's account.
 
-        ``least_run`` is the shortest run that a ceiling has to buy.
+        ``least_run`` is the shortest run that a ceiling has to buy. ``admit`` holds a job to the limits on spending.
         """
         self._jobs = jobs
         self._uploads = uploads
@@ -103,6 +109,7 @@ class Submit:
         self._configs = configs
         self._repository = repository
         self._least_run = least_run
+        self._admit = admit
 
     def __call__(self, wanted: Submission, by: Caller) -> tuple[Job, bool]:
         """The job, and whether this call made it.
@@ -118,9 +125,13 @@ class Submit:
         job, order, upload = self._plan(self._loaded(wanted, by), by)
         launch = Intent(job.tenant, job.id, IntentKind.LAUNCH, job.created_at, job.created_at)
         events = [Event(job.created_at, EventKind.SUBMITTED, job.phase, _sentence(job), by.owner)]
-        job, fresh = self._jobs.create(job, order, events, [launch], once, upload)
+
+        def make(limits: list[Limit]) -> tuple[Job, bool]:
+            return self._jobs.create(job, order, events, [launch], once, upload, limits)
+
+        made, fresh = self._admit(job.tenant, job.provider, job.held_micros, make)
         if not fresh:
-            return job, False
+            return made, False
         self._carry_out(launch)
         return self._jobs.get(job.tenant, job.id), True
 
@@ -189,6 +200,7 @@ class Submit:
             config_hash=asked.fingerprint,
             snapshot=self._recorded(wanted),
             ceiling_micros=wanted.ceiling_micros,
+            held_micros=hold(wanted.ceiling_micros, None, offer.micros_per_second, _longest(trainer, held)),
             deadline_seconds=int(held.deadline.total_seconds()) if held.deadline else None,
             stop_on_stall=wanted.stop_on_stall,
         )
@@ -282,6 +294,11 @@ def _pinned(trainer: Trainer, version: str | None, hardware: str) -> str | None:
     if not isinstance(trainer, Pins):
         raise BadInput(f"'{trainer.provider_name}' has one version of its trainer. Leave 'version' out.")
     return trainer.pinned(version, hardware)
+
+
+def _longest(trainer: Trainer, held: Bound) -> timedelta | None:
+    known = (held.deadline, trainer.run_cap if isinstance(trainer, Limits) else None)
+    return min((one for one in known if one), default=None)
 
 
 def _may_run_out(trainer: Trainer, options: dict[str, Any], minutes: int | None, held: Bound) -> list[str]:

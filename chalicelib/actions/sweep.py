@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from chalicelib.actions.budgeting import Budgeting
 from chalicelib.actions.carry_out import CarryOut
 from chalicelib.actions.reconcile import Reconcile
 from chalicelib.actions.upload import Uploading
@@ -37,6 +38,7 @@ class Sweep:
         uploading: Uploading,
         telemetry: Telemetry,
         clock: Clock,
+        budgeting: Budgeting,
     ) -> None:
         self._jobs = jobs
         self._outbox = outbox
@@ -45,6 +47,7 @@ class Sweep:
         self._uploading = uploading
         self._telemetry = telemetry
         self._clock = clock
+        self._budgeting = budgeting
 
     def __call__(self, limit: int = 100, within: timedelta = timedelta(seconds=45)) -> Swept:
         """Two sweeps at once do no harm: intents are leased, and every other write is conditional.
@@ -93,6 +96,8 @@ class Sweep:
                 self._carry_out(promised)
         elif item.what == "job":
             self._carry_out.all(self._reconcile.look(item.tenant, item.id))
+        elif item.what == "limit":
+            self._budgeting.watch(item.tenant, item.id)
         elif item.what == "gone":
             self._jobs.purge(item.tenant, item.id)
         else:

@@ -4,6 +4,7 @@ CloudError
 ├── BadInput (400)          ├── Forbidden (403)         ├── Conflict (409)
 │   ├── InvalidConfig       │   └── ConsentDenied       │   ├── InvalidJobState
 │   └── ComingSoon          │                           │   ├── KeyReused
+├── CostLimitExceeded (429)
 ├── Malformed (422)         ├── NotFound (404)          │   │
 ├── Unauthenticated (401)   │   └── JobNotFound         │   └── UploadNotReady
 │                           ├── TooLarge (413)          ├── ConsentRequired (428)
@@ -111,6 +112,10 @@ class KeyReused(Conflict):
 
 class UploadNotReady(Conflict):
     code, title = "upload_not_ready", "The upload is not complete"
+
+
+class CostLimitExceeded(CloudError):
+    status, code, title = 429, "cost_limit_exceeded", "A limit on spending leaves no room for this"
 
 
 class TooLarge(CloudError):

@@ -40,9 +40,9 @@ def guard(job: Job, now: datetime, rules: Rules, answered: bool) -> Change:
     stall = change.job.watch.stall if change.job.watch else None
     if must_stop(job, spent):
         told = f"{display(spent)} of {display(job.ceiling_micros or 0)} are spent: stopping the run before its ceiling."
-        return _stopped(change, now, Reason.CEILING, told)
+        return stopped(change, now, Reason.CEILING, told)
     if stall and stall.code in STOPPABLE and stall.code in _stops(job, rules):
-        return _stopped(change, now, Reason.STALLED, f"{sentence(job, stall)} Stopping it, as was asked for.")
+        return stopped(change, now, Reason.STALLED, f"{sentence(job, stall)} Stopping it, as was asked for.")
     return change
 
 
@@ -107,8 +107,11 @@ def _since(code: StallCode, since: datetime | None, now: datetime, rules: Rules)
     return Stall(code, since) if patience and since and now - since >= patience else None
 
 
-def _stopped(change: Change, now: datetime, reason: Reason, told: str) -> Change:
+def stopped(change: Change, now: datetime, reason: Reason, told: str) -> Change:
+    """The change with a request to stop the run; as it was when no run is under way."""
     job = change.job
+    if job.phase not in (Phase.STARTING, Phase.RUNNING):
+        return change
     asked = Event(now, EventKind.CANCEL_REQUESTED, job.phase, told)
     moved = job.advance(Phase.CANCELLING, now, cancel_requested_at=now, stop_reason=reason)
     after = ending(job, moved, now, by="system", events=[*change.events, asked])

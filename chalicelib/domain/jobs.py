@@ -50,6 +50,7 @@ class Reason(StrEnum):
     PROVIDER_UNAVAILABLE = "provider_unavailable"
     BAD_CREDENTIALS = "bad_credentials"
     RUN_LOST = "run_lost"
+    COST_LIMIT = "cost_limit"
     CEILING = "ceiling"
     STALLED = "stalled"
 
@@ -189,14 +190,19 @@ class Job:
                 allowed_states=sorted(MOVES[self.phase]),
             )
         ended = at if to in TERMINAL else None
-        moved = replace(self, phase=to, version=self.version + 1, updated_at=at, **changes)
+        moved = replace(self, phase=to, version=self.version + 1, updated_at=at, **_settled(changes))
         return replace(moved, completed_at=moved.completed_at or ended, next_look_at=None) if ended else moved
 
     def noted(self, at: datetime, **changes: Any) -> Job:
         """The job with other facts changed and its phase kept; itself when nothing differs."""
         if all(getattr(self, name) == value for name, value in changes.items()):
             return self
-        return replace(self, version=self.version + 1, updated_at=at, **changes)
+        return replace(self, version=self.version + 1, updated_at=at, **_settled(changes))
+
+
+def _settled(changes: dict[str, Any]) -> dict[str, Any]:
+    """What was held is free again once it is known what was spent."""
+    return changes | {"held_micros": 0} if changes.get("cost_is_final") else changes
 
 
 class EventKind(StrEnum):

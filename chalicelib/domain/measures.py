@@ -28,6 +28,8 @@ class Metric(StrEnum):
     """By ``provider``: runs that nobody waited for, stopped or to be stopped."""
     WEBHOOKS = "Webhooks"
     """By ``result``: received, duplicate, ignored, refused or failed."""
+    LIMIT_WARNINGS = "LimitWarnings"
+    """By ``scope`` and ``percent``: a limit on spending came near, or was reached."""
     TICK_AGE = "TickAge"
     """How long the most overdue piece of work had waited when a tick came for it."""
     TICK_DURATION = "TickDuration"

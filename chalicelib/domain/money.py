@@ -23,6 +23,11 @@ def as_decimal(value: Any) -> Decimal:
     return Decimal(str(value))
 
 
+def as_micros(dollars: Any) -> int:
+    """Dollars as a JSON number or text, in whole micro-dollars, rounded half up."""
+    return int((as_decimal(dollars) * MICROS_PER_DOLLAR).quantize(Decimal(1), rounding=ROUND_HALF_UP))
+
+
 def usd(micros: int) -> float:
     """Dollars for a JSON answer. The wire format of SimpleTuner's API wants a number; never read it back."""
     return float(Decimal(micros) / MICROS_PER_DOLLAR)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol, runtime_checkable
 
 from chalicelib.domain.api_keys import ApiKey
+from chalicelib.domain.budgets import Limit, Usage
 from chalicelib.domain.jobs import Event, Job
+from chalicelib.domain.ledger import Entry, Standing
 from chalicelib.domain.measures import Metric
 from chalicelib.domain.named_configs import ConfigEntry, NamedConfig
 from chalicelib.domain.outbox import Intent, IntentKind
@@ -222,6 +224,15 @@ class Order:
     asked: Snapshot | None = None
 
 
+class LimitReached(Exception):
+    """``limit`` has no room for the job. ``changed``: a limit is not what it was when it was read."""
+
+    def __init__(self, limit: Limit, changed: bool) -> None:
+        super().__init__(limit.scope)
+        self.limit = limit
+        self.changed = changed
+
+
 class Stale(Exception):
     """Somebody else changed the row first. Read it again, decide again."""
 
@@ -243,11 +254,13 @@ class Jobs(Protocol):
         intents: list[Intent],
         once: OnceKey | None,
         upload: Upload | None,
+        limits: Sequence[Limit] = (),
     ) -> tuple[Job, bool]:
         """The job, and whether this call made it. With a key that was used before: the job that it made then.
 
-        Raises ``KeyReused`` when the key belongs to another request, ``UploadNotReady`` when another job took the
-        upload. Nothing is written in either case.
+        ``limits`` are those that it is held to: its hold and their sums change together or not at all. Raises
+        ``LimitReached``, and ``KeyReused`` when the key belongs to another request, ``UploadNotReady`` when another job
+        took the upload. Nothing is written in any of these cases.
         """
         ...
 
@@ -287,7 +300,8 @@ class Jobs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DueWork:
-    """A row whose time has come: a job to look at, an intent to carry out, an upload to expire, a job to delete."""
+    """A row whose time has come: a job to look at, an intent to carry out, an upload to expire, a job to delete, a
+    limit to watch."""
 
     what: str
     tenant: str
@@ -477,3 +491,31 @@ class Saves(Protocol):
     async def save_now(self, job_id: str) -> None:
         """Returns as soon as the run is asked, and does no harm the second time. The run goes on."""
         ...
+
+
+class Limitations(Protocol):
+    """The limits on spending that a tenant has set."""
+
+    def get(self, tenant: str, scope: str) -> Limit | None: ...
+    def of_tenant(self, tenant: str) -> list[Limit]: ...
+    def applying(self, tenant: str, provider: str) -> list[Limit]:
+        """Those that a job at ``provider`` is held to."""
+        ...
+
+    def save(self, limit: Limit, look_at: datetime) -> Limit:
+        """Raises ``Stale`` when it is not stored at ``limit.version``."""
+        ...
+
+    def looked(self, limit: Limit, warned: str | None, look_at: datetime) -> None: ...
+
+
+class Ledger(Protocol):
+    """What was booked. Read only: bookings are made where jobs are written."""
+
+    def usage(self, limit: Limit, at: datetime) -> Usage: ...
+    def days(self, tenant: str, since: datetime, until: datetime) -> Iterator[tuple[str, str, str, Standing]]:
+        """Day, provider, hardware and what they stand for."""
+        ...
+
+    def entries(self, tenant: str, since: datetime, until: datetime) -> Iterator[Entry]: ...
+    def today(self, at: datetime) -> str: ...

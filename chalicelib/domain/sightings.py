@@ -112,6 +112,7 @@ def _stop(job: Job, info: CloudJobInfo) -> Reason:
 
 _STOPPED: dict[Reason | None, str] = {
     Reason.CEILING: "The job was stopped at its ceiling. What had been delivered is kept.",
+    Reason.COST_LIMIT: "The job was stopped at a limit on spending. What had been delivered is kept.",
     Reason.STALLED: "The job hung and was stopped. What had been delivered is kept.",
     Reason.DEADLINE: "The provider stopped the job at its deadline. What had been delivered is kept.",
 }

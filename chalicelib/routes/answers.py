@@ -35,6 +35,7 @@ def job(job: Job, now: datetime) -> dict[str, Any]:
         "cost_usd": None if micros is None else usd(micros),
         "cost_micros": micros,
         "cost_is_final": job.cost_is_final,
+        "held_micros": job.held_micros,
         "price_micros_per_second": job.price_micros_per_second,
         "hardware_type": job.hardware,
         "hardware_profile": job.hardware,

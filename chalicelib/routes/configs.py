@@ -11,6 +11,7 @@ from chalicelib.domain.callers import Scope
 from chalicelib.domain.configs import check_size, normalise
 from chalicelib.domain.errors import BadInput, CloudError
 from chalicelib.domain.moments import to_text
+from chalicelib.domain.money import as_micros
 from chalicelib.domain.named_configs import ANY, ConfigEntry, NamedConfig, checked_name
 from chalicelib.domain.redaction import strip_secrets
 from chalicelib.domain.snapshots import Snapshot, differences
@@ -170,6 +171,8 @@ def retry(call: Call) -> Response:
         hardware=body.hardware_profile,
         upload_id=body.upload_id,
         run_name=body.tracker_run_name,
+        ceiling_micros=None if body.max_cost_usd is None else as_micros(body.max_cost_usd),
+        stop_on_stall=None if body.stop_on_stall is None else tuple(dict.fromkeys(body.stop_on_stall)),
         once=call.headers.get("idempotency-key") or body.idempotency_key,
     )
     job, fresh = call.services.again(call.path("job_id"), changes, call.caller)

@@ -12,7 +12,7 @@ from chalicelib.domain.callers import Scope
 from chalicelib.domain.dataset_delivery import Mode
 from chalicelib.domain.errors import BadInput, CloudError, Malformed
 from chalicelib.domain.jobs import Job, Phase
-from chalicelib.domain.money import as_decimal
+from chalicelib.domain.money import as_micros
 from chalicelib.domain.repositories import Recorded
 from chalicelib.domain.runs import CloudJobStatus
 from chalicelib.routes import answers
@@ -58,6 +58,7 @@ def newest(call: Call) -> Any:
 def create(call: Call) -> Response:
     job, fresh = _submit(call)
     body = {"job": answers.job(job, call.services.clock()), "idempotent_hit": not fresh}
+    body["cost_limit_warnings"] = call.services.budgeting.warnings(job)
     return reply(body, 201 if fresh else 200)
 
 
@@ -75,7 +76,8 @@ def submit(call: Call) -> Any:
         return _outcome(error=error)
     if job.phase is Phase.FAILED and fresh:
         return _outcome(job, CloudError(job.error or "The provider refused the job."))
-    return _outcome(job, idempotent_hit=not fresh)
+    near = call.services.budgeting.warnings(job)
+    return _outcome(job, idempotent_hit=not fresh) | {"cost_limit_warning": " ".join(near) or None}
 
 
 @jobs.route("/jobs/sync", methods=["POST"])
@@ -201,7 +203,7 @@ def _submit(call: Call) -> tuple[Job, bool]:
             run_name=body.tracker_run_name,
             version=call.query("version") or body.version or None,
             max_run_minutes=body.max_run_minutes,
-            ceiling_micros=None if body.max_cost_usd is None else int(as_decimal(body.max_cost_usd) * 1_000_000),
+            ceiling_micros=None if body.max_cost_usd is None else as_micros(body.max_cost_usd),
             stop_on_stall=None if body.stop_on_stall is None else tuple(dict.fromkeys(body.stop_on_stall)),
             delivery=_delivery(body.delivery),
             once=call.headers.get("idempotency-key") or body.idempotency_key,

@@ -78,6 +78,8 @@ class RetryBody(BaseModel):
     hardware_profile: str | None = Field(None, max_length=60)
     upload_id: str | None = Field(None, max_length=100)
     tracker_run_name: str | None = Field(None, max_length=200)
+    max_cost_usd: float | None = Field(None, gt=0, le=1_000_000, allow_inf_nan=False)
+    stop_on_stall: list[Literal["no_machine", "no_progress"]] | None = None
     idempotency_key: str | None = Field(None, max_length=1000)
 
 
@@ -101,6 +103,28 @@ class SubmitBody(BaseModel):
     snapshot_message: str | None = Field(None, max_length=2000)
     max_cost_usd: float | None = Field(None, gt=0, le=1_000_000, allow_inf_nan=False)
     stop_on_stall: list[Literal["no_machine", "no_progress"]] | None = None
+
+
+class LimitBody(BaseModel):
+    limit_usd: float | None = Field(None, ge=0, le=100_000_000, allow_inf_nan=False)
+    period: Literal["daily", "weekly", "monthly"] | None = None
+    action: Literal["warn", "block", "stop"] | None = None
+    enabled: bool | None = None
+
+
+class MetricsConfigBody(BaseModel):
+    prometheus_enabled: bool | None = None
+    prometheus_categories: list[str] | None = Field(None, max_length=50)
+
+
+class ProviderConfigBody(BaseModel, extra="allow"):
+    """SimpleTuner's provider config. What else it may hold is refused by name."""
+
+    cost_limit_enabled: bool | None = None
+    cost_limit_amount: float | None = Field(None, ge=0, le=100_000_000, allow_inf_nan=False)
+    cost_limit_period: Literal["daily", "weekly", "monthly"] | None = None
+    cost_limit_action: Literal["warn", "block", "stop"] | None = None
+    hardware_profile: str | None = Field(None, max_length=60)
 
 
 class SyncBody(BaseModel):

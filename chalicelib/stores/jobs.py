@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, cast
 
+from chalicelib.domain.budgets import Limit
 from chalicelib.domain.errors import JobNotFound, KeyReused, NotFound, UploadNotReady, no_such_job
 from chalicelib.domain.jobs import TERMINAL, Event, EventKind, Job, Phase, Reason
 from chalicelib.domain.moments import from_text, maybe_from_text, maybe_to_text, to_text
 from chalicelib.domain.outbox import Intent
-from chalicelib.domain.ports import Listing, OnceKey, Order, Stale
+from chalicelib.domain.ports import LimitReached, Listing, OnceKey, Order, Stale
 from chalicelib.domain.snapshots import Snapshot
 from chalicelib.domain.uploads import Upload, UploadState
 from chalicelib.stores import keys
+from chalicelib.stores.ledger import Bookings
 from chalicelib.stores.outbox import as_it_was, intent_item
 from chalicelib.stores.table import (
     Absent,
@@ -45,10 +47,17 @@ Written = Callable[[Job | None, Job, list[Event]], None]
 
 
 class JobTable:
-    def __init__(self, table: Table, now: Callable[[], datetime], written: Written = lambda *_: None) -> None:
+    def __init__(
+        self,
+        table: Table,
+        now: Callable[[], datetime],
+        written: Written = lambda *_: None,
+        bookings: Bookings | None = None,
+    ) -> None:
         self._table = table
         self._now = now
         self._written = written
+        self._bookings = bookings or Bookings(UTC)
 
     def create(
         self,
@@ -58,6 +67,7 @@ class JobTable:
         intents: list[Intent],
         once: OnceKey | None,
         upload: Upload | None,
+        limits: Sequence[Limit] = (),
     ) -> tuple[Job, bool]:
         writes: list[Write] = [
             Put(job_item(job), Absent()),
@@ -75,8 +85,10 @@ class JobTable:
         if upload:
             upload_at = len(writes)
             writes.append(_take_upload(job, upload, self._now()))
+        booked, spoken = self._bookings.holding(job, limits)
+        booked_at = len(writes)
         try:
-            self._table.transact(writes)
+            self._table.transact([*writes, *booked])
         except TransactionRefused as refused:
             if once and once_at in refused.failures:
                 earlier = self.once(job.tenant, once)
@@ -87,6 +99,12 @@ class JobTable:
                     f"Upload '{upload.id}' is not free: another job took it, it is not complete, or its time is over. "
                     "Upload the data again for this job.",
                     upload_id=upload.id,
+                ) from None
+            full = [spoken[place - booked_at] for place in refused.failures if place - booked_at in spoken]
+            if full:
+                # The limit's own row, when it has changed since it was read, comes last and says so.
+                raise LimitReached(
+                    full[-1], changed=max(refused.failures) >= booked_at + len(booked) - len(limits)
                 ) from None
             raise
         self._written(None, job, events)
@@ -184,6 +202,7 @@ class JobTable:
             *(Put(_event_item(after, event, place)) for place, event in enumerate(events)),
             *(Put(intent_item(intent)) for intent in promise),
             *(Delete(keys.intent_row(after.tenant, after.id, intent.kind), as_it_was(intent)) for intent in forget),
+            *self._bookings.writes(before, after),
         ]
         if after.run_id and not before.run_id:
             writes.append(Put(_pointer(after, keys.run_row(after.provider, after.run_id))))
@@ -200,6 +219,7 @@ class JobTable:
             Put(_pointer(job, keys.run_row(job.provider, str(job.run_id))), Absent()),
             *(Put(_event_item(job, event, place)) for place, event in enumerate(events)),
             _counted(job, 1),
+            *self._bookings.writes(None, job),
         ]
         try:
             self._table.transact(writes)

@@ -16,6 +16,10 @@ T#<tenant>#SETTINGS               <name>                consent and the like
 T#<tenant>#CONFIGS                NAME#<name>           a named config: its fingerprint
                                   BODY#<name>           its documents
 T#<tenant>#COUNTS                 JOBS#<owner>#<shard>  how many jobs an owner has, in parts
+T#<tenant>#LEDGER#<month>         <time>#<job>#<version>  an entry of the ledger
+T#<tenant>#WINDOW#<scope>#<period>  <window>            what is held and spent in a day, week or month
+T#<tenant>#ROLLUPS                <day>#<provider>#<hardware>  jobs, money and time of a day
+T#<tenant>#LIMITS                 <scope>               a limit on spending; index: due
 RUN#<provider>#<run>              RUN                   which job a vendor's run belongs to
 LAUNCH#<launch key>               LAUNCH                which job a launch key belongs to
 WEBHOOK#<provider>#<message>      WEBHOOK               a webhook that was heard; TTL
@@ -108,6 +112,34 @@ def config_row(tenant: str, name: str) -> Key:
 
 def config_body_row(tenant: str, name: str) -> Key:
     return Key(configs(tenant), f"BODY#{name}")
+
+
+def ledger(tenant: str, month: datetime) -> str:
+    return f"T#{tenant}#LEDGER#{month:%Y-%m}"
+
+
+def entry_row(tenant: str, at: datetime, job_id: str, version: int) -> Key:
+    return Key(ledger(tenant, at), f"{to_text(at)}#{job_id}#{version:08d}")
+
+
+def window_row(tenant: str, scope: str, period: str, window: str) -> Key:
+    return Key(f"T#{tenant}#WINDOW#{scope}#{period}", window)
+
+
+def rollups(tenant: str) -> str:
+    return f"T#{tenant}#ROLLUPS"
+
+
+def rollup_row(tenant: str, day: str, provider: str, hardware: str) -> Key:
+    return Key(rollups(tenant), f"{day}#{provider}#{hardware}")
+
+
+def limits(tenant: str) -> str:
+    return f"T#{tenant}#LIMITS"
+
+
+def limit_row(tenant: str, scope: str) -> Key:
+    return Key(limits(tenant), scope)
 
 
 def run_row(provider: str, run_id: str) -> Key:

@@ -137,7 +137,7 @@ def as_it_was(intent: Intent) -> Condition:
 def _row(work: DueWork) -> Key:
     if work.intent:
         return keys.intent_row(work.tenant, work.id, work.intent)
-    rows = {"job": keys.job_row, "upload": keys.upload_row, "gone": keys.gone_row}
+    rows = {"job": keys.job_row, "upload": keys.upload_row, "gone": keys.gone_row, "limit": keys.limit_row}
     return rows[work.what](work.tenant, work.id)
 
 

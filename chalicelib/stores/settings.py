@@ -19,5 +19,13 @@ class SettingsTable:
         row = keys.setting_row(tenant, "consent")
         self._table.put({"pk": row.pk, "sk": row.sk, "value": consent.value})
 
+    def text(self, tenant: str, name: str) -> str | None:
+        item = self._table.get(keys.setting_row(tenant, name))
+        return str(item["value"]) if item else None
+
+    def set_text(self, tenant: str, name: str, value: str) -> None:
+        row = keys.setting_row(tenant, name)
+        self._table.put({"pk": row.pk, "sk": row.sk, "value": value})
+
     def check(self) -> None:
         self._table.get(keys.setting_row("default", "consent"))

@@ -41,7 +41,7 @@ def again(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:
     given.provider = job["provider"]
     if given.data is None and given.dataloader is None:
         wanted = {"config": changes, "hardware_profile": given.hardware, "tracker_run_name": given.name}
-        body = {name: value for name, value in wanted.items() if value}
+        body = {name: value for name, value in wanted.items() if value} | submit.bounds(given)
         placed = cloud.retry(job["job_id"], body, given.idempotency_key or uuid.uuid4().hex)
         return submit.report(cloud, screen, given, placed["job"], placed["idempotent_hit"])
     kept = cloud.job_config(job["job_id"])

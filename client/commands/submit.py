@@ -65,7 +65,7 @@ def send(cloud: CloudClient, screen: Screen, given: argparse.Namespace, submissi
     for warning in submission.warnings:
         screen.warn(warning)
     packed = _pack(cloud, screen, given, submission, consent, hardware)
-    order = submission.order(hardware["id"], packed.manifest.shared if packed else {}, delivery) | _bounds(given)
+    order = submission.order(hardware["id"], packed.manifest.shared if packed else {}, delivery) | bounds(given)
     root = packed.manifest.root if packed else None
     told = fingerprint(cloud.connection.base_url, given.provider, given.idempotency_key, order, root)
     with note_of(told, state_folder() / "orders") as note:
@@ -73,13 +73,14 @@ def send(cloud: CloudClient, screen: Screen, given: argparse.Namespace, submissi
     return _report(cloud, screen, given, submission, packed, placed)
 
 
-def _bounds(given: argparse.Namespace) -> dict[str, Any]:
-    bounds: dict[str, Any] = {}
+def bounds(given: argparse.Namespace) -> dict[str, Any]:
+    """What the job is held to, as fields of a request; only what was given."""
+    found: dict[str, Any] = {}
     if given.max_cost is not None:
-        bounds["max_cost_usd"] = given.max_cost
+        found["max_cost_usd"] = float(given.max_cost)
     if given.stop_on_stall is not None:
-        bounds["stop_on_stall"] = ["no_machine", "no_progress"] if given.stop_on_stall else []
-    return bounds
+        found["stop_on_stall"] = ["no_machine", "no_progress"] if given.stop_on_stall else []
+    return found
 
 
 def _hardware(cloud: CloudClient, provider: str, wanted: str | None) -> Hardware:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import httpx
 import pytest
 
 from tests.journeys.conftest import REPO, World
+from tests.unit.test_docs import routes
 
 pytestmark = pytest.mark.journey
 
@@ -45,64 +47,28 @@ def _mint(world: World, **wanted: Any) -> tuple[str, dict[str, Any]]:
     return answer.json()["key"], answer.json()["key_info"]
 
 
-CLOSED = [
-    ("GET", "/api/cloud/jobs"),
-    ("POST", "/api/cloud/jobs"),
-    ("POST", "/api/cloud/jobs/submit"),
-    ("GET", "/api/cloud/jobs/j-1"),
-    ("DELETE", "/api/cloud/jobs/j-1"),
-    ("POST", "/api/cloud/jobs/j-1/cancel"),
-    ("GET", "/api/cloud/jobs/j-1/events"),
-    ("GET", "/api/cloud/jobs/j-1/logs"),
-    ("GET", "/api/cloud/jobs/j-1/inline-progress"),
-    ("GET", "/api/cloud/jobs/j-1/metrics"),
-    ("GET", "/api/cloud/jobs/j-1/artifacts"),
-    ("POST", "/api/cloud/uploads"),
-    ("GET", "/api/cloud/uploads/u-1"),
-    ("POST", "/api/cloud/uploads/u-1/parts"),
-    ("POST", "/api/cloud/uploads/u-1/complete"),
-    ("DELETE", "/api/cloud/uploads/u-1"),
-    ("GET", "/api/cloud/data-consent/setting"),
-    ("PUT", "/api/cloud/data-consent/setting"),
-    ("POST", "/api/cloud/data-consent/preview"),
-    ("GET", "/api/cloud/hardware-options"),
-    ("POST", "/api/cloud/jobs/sync"),
-    ("GET", "/api/cloud/providers"),
-    ("GET", "/api/cloud/providers/replicate/validate"),
-    ("GET", "/api/auth/api-keys"),
-    ("POST", "/api/auth/api-keys"),
-    ("DELETE", "/api/auth/api-keys/abcdefgh"),
-]
+OPEN = (
+    "/health",
+    "/api/cloud/health",
+    "/api/webhooks/",
+    "/api/cloud/webhook/",
+    # These two have words of their own: a link is its own key, and storage answers as S3 does.
+    "/api/cloud/data/",
+    "/api/cloud/storage",
+)
+CLOSED = [(method, re.sub(r"{\w+\+?}", "replicate", path)) for method, path in routes() if not path.startswith(OPEN)]
+"""Every address that there is, so that none is forgotten."""
 
 
 @pytest.mark.parametrize("key", [None, "wrong", "st_" + "a" * 32, "st_" + "é" * 32])
 def test_nothing_but_health_and_webhooks_answers_without_a_key(world: World, key: str | None) -> None:
     headers = {"X-API-Key": key.encode()} if key else {}
+    assert len(CLOSED) > 40
     for method, path in CLOSED:
         answer = httpx.request(method, world.address + path, headers=headers, json={})
         assert (answer.status_code, answer.json()["error"]) == (401, "unauthenticated"), (method, path)
     for path in ("/health", "/api/cloud/health", "/api/cloud/health/live", "/api/cloud/health/ready"):
         assert httpx.get(world.address + path).status_code == 200
-
-
-def test_the_list_of_closed_addresses_is_whole() -> None:
-    from tests.unit.test_docs import routes
-
-    # Storage answers in S3's own words, and has a test of its own.
-    apart = (
-        "/health",
-        "/api/cloud/health",
-        "/api/cloud/data/",
-        "/api/webhooks/",
-        "/api/cloud/webhook/",
-        "/api/cloud/storage",
-    )
-    shaped = {
-        (method, path.format(job_id="j-1", upload_id="u-1", key_id="abcdefgh", provider="replicate"))
-        for method, path in routes()
-        if not path.startswith(apart)
-    }
-    assert shaped == set(CLOSED)
 
 
 @pytest.mark.parametrize("header", ["X-API-Key", "Authorization"])

@@ -24,6 +24,7 @@ const REASONS = [
   "bad_credentials",
   "run_lost",
   "deadline",
+  "cost_limit",
 ];
 
 test("both languages hold the same strings", () => {

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, timedelta
+
+from chalicelib.domain.budgets import EVERYWHERE, Action, Limit, Period
 from chalicelib.domain.jobs import MOVES, TERMINAL, Event, EventKind, Job, Phase
+from chalicelib.domain.ledger import NOTHING, standing
 from chalicelib.domain.uploads import UploadState
+from chalicelib.stores.ledger import LedgerTable
 from chalicelib.stores.uploads import UploadTable
 from tests.unit.actions.world import World, submit
 
@@ -32,6 +37,7 @@ def check_the_key_still_gives_the_job(world: World) -> None:
 
 
 def _check_money(world: World, job: Job, events: list[Event]) -> None:
+    _check_books(world, job)
     settled = [event for event in events if event.kind is EventKind.SETTLED]
     assert (job.cost_micros, job.cost_is_final) == (world.vendor.invoice(), True), f"{job} {world.vendor.runs}"
     assert len(settled) == 1, settled
@@ -67,3 +73,20 @@ def _check_data(world: World, job: Job, events: list[Event]) -> None:
     for run in world.vendor.runs:
         key = world.keys(world.table).find(run.access_key)
         assert key is None or key.expires_at is not None, "the trainer's key works for ever"
+
+
+def _check_books(world: World, job: Job) -> None:
+    """The sums are those of the entries, and both are what the job stands for: whoever died on the way."""
+    ledger = LedgerTable(world.table, UTC)
+    since, until = job.created_at - timedelta(days=40), world.clock() + timedelta(days=40)
+    entries = [entry for entry in ledger.entries("default", since, until) if entry.job_id == job.id]
+    spent, held = sum(entry.spent_micros for entry in entries), sum(entry.held_micros for entry in entries)
+    assert (spent, held) == (job.cost_micros, job.held_micros) and held == 0, entries
+    assert sum(1 for entry in entries if entry.kind == "settled") == 1, entries
+    rolled = sum((found for *_, found in ledger.days("default", since, until)), NOTHING)
+    assert rolled == standing(job), rolled
+    for scope in (job.provider, EVERYWHERE):
+        for period in Period:
+            limit = Limit("default", scope, 1, period, Action.WARN)
+            usage = ledger.usage(limit, job.created_at)
+            assert (usage.spent_micros, usage.held_micros) == (spent, 0), usage
