@@ -5,8 +5,10 @@ import { JobsPage } from "./jobs/JobsPage";
 import { SteerDialog } from "./jobs/steering";
 import { jobsLink, place } from "./router";
 import { SettingsPopover } from "./settings/SettingsPopover";
+import { SpendingPage } from "./spending/SpendingPage";
 import { Announcer } from "./ui/announcer";
 import { focusHeading } from "./ui/heading";
+import { MainNav } from "./ui/MainNav";
 
 export function App() {
   return (
@@ -29,6 +31,7 @@ export function App() {
             SimpleTuner <span class="brand-thin">Cloud</span>
           </span>
         </a>
+        <MainNav />
         <SettingsPopover />
       </header>
       <main id="main">
@@ -44,6 +47,7 @@ function Page() {
   const here = place.value;
   if (here.page === "jobs") return <JobsPage key="jobs" status={here.status} offset={here.offset} />;
   if (here.page === "job") return <JobPage key={here.id} id={here.id} />;
+  if (here.page === "spending") return <SpendingPage />;
   return <Nowhere />;
 }
 

@@ -7,6 +7,7 @@ import "./styles/jobs.css";
 import "./styles/job.css";
 import "./styles/log.css";
 import "./styles/settings.css";
+import "./styles/spending.css";
 
 const root = document.getElementById("app");
 if (root) render(<App />, root);

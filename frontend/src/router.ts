@@ -5,6 +5,7 @@ import { STATUSES, type Status } from "./api/types";
 export type Place =
   | { page: "jobs"; status: Status | null; offset: number }
   | { page: "job"; id: string }
+  | { page: "spending" }
   | { page: "nowhere" };
 
 const hash = signal(location.hash);
@@ -25,6 +26,7 @@ export function read(text: string): Place {
     const offset = Number(wishes.get("offset") ?? 0);
     return { page: "jobs", status, offset: Number.isSafeInteger(offset) && offset > 0 ? offset : 0 };
   }
+  if (room === "spending" && name === "") return { page: "spending" };
   if (room !== "jobs") return { page: "nowhere" };
   try {
     return { page: "job", id: decodeURIComponent(name) };
@@ -42,6 +44,10 @@ export function jobsLink(status: Status | null = null, offset = 0): string {
   if (status) query.set("status", status);
   if (offset > 0) query.set("offset", String(offset));
   return query.size > 0 ? `#/jobs?${query}` : "#/jobs";
+}
+
+export function spendingLink(): string {
+  return "#/spending";
 }
 
 export function go(link: string): void {

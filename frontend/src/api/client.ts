@@ -14,8 +14,12 @@ import type {
   JobConfig,
   JobEvent,
   JobPage,
+  Limit,
+  LimitAction,
   LogPiece,
   Metrics,
+  Period,
+  Spending,
   Status,
 } from "./types";
 
@@ -103,6 +107,16 @@ export function createApi(options: ApiOptions = {}) {
       ask<JobConfig>("GET", `${at(id)}/config${comparedWith ? `?${new URLSearchParams({ with: comparedWith })}` : ""}`),
     cancel: (id: string) => ask<CancelAnswer>("POST", `${at(id)}/cancel`, {}),
     remove: (id: string) => ask<{ success: boolean }>("DELETE", at(id)),
+    spending: (days: number) => ask<Spending>("GET", `/metrics?days=${days}`),
+    /** The names of those that jobs can be sent to. */
+    trainingProviders: async () => {
+      const { providers } = await ask<{ providers: { id: string; coming_soon: boolean }[] }>("GET", "/providers");
+      return providers.filter((one) => !one.coming_soon).map((one) => one.id);
+    },
+    limits: async () => (await ask<{ limits: Limit[] }>("GET", "/cost-limits")).limits,
+    setLimit: (scope: string, limit: { limit_usd: number; period: Period; action: LimitAction }) =>
+      ask<{ limit: Limit }>("PUT", `/cost-limits/${encodeURIComponent(scope)}`, limit),
+    clearLimit: (scope: string) => ask<{ success: boolean }>("DELETE", `/cost-limits/${encodeURIComponent(scope)}`),
     hardware: async () => (await ask<{ hardware: HardwareOption[] }>("GET", "/hardware-options")).hardware,
     consent: async () => (await ask<{ consent: Consent }>("GET", "/data-consent/setting")).consent,
     setConsent: async (consent: Consent) =>

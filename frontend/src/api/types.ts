@@ -169,3 +169,36 @@ export interface JobConfig {
   /** From the other job to this one; only when there is another to compare with. */
   differences?: ConfigDifference[];
 }
+
+export const PERIODS = ["daily", "weekly", "monthly"] as const;
+export type Period = (typeof PERIODS)[number];
+
+export const ACTIONS = ["warn", "block", "stop"] as const;
+export type LimitAction = (typeof ACTIONS)[number];
+
+export interface Limit {
+  scope: string;
+  enabled: boolean;
+  limit_micros: number;
+  spent_micros: number;
+  held_micros: number;
+  percent_used: number;
+  period: Period;
+  action: LimitAction;
+  is_exceeded: boolean;
+  is_warning: boolean;
+  starts_at: string;
+  resets_at: string;
+}
+
+export interface Spending {
+  total_cost_micros: number;
+  held_micros: number;
+  wasted_micros: number;
+  job_count: number;
+  active_jobs: number;
+  avg_job_duration_seconds: number | null;
+  success_rate: number | null;
+  cost_by_day: { date: string; total_jobs: number; spent_micros: number }[];
+  spend_by_day: { date: string; provider: string; spent_micros: number; held_micros: number }[];
+}
