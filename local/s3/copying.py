@@ -1,20 +1,31 @@
-"""Copying an object, or a range of one into a part, without the bytes leaving this machine."""
+"""Copying an object, or a range of one into a part, without the bytes leaving the kernel.
+
+The ETag of a copy is told from that of its source, for who reads the bytes to hash them has moved them after all. The
+same bytes keep the same ETag, so an object that becomes a part keeps its MD5. Only a checksum that was asked for and
+that the source does not have makes us read.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 from dataclasses import dataclass
 
 from local.s3 import access, names
 from local.s3.answer import Answer, document, patient
 from local.s3.call import Call
-from local.s3.conditions import byte_range, check_read, check_write
+from local.s3.checksums import Checksum, known
+from local.s3.conditions import check_read, check_write
+from local.s3.draft import Draft
 from local.s3.entry import Entry, iso, kept_headers
 from local.s3.errors import S3Error
 from local.s3.multipart import Part, Upload
 from local.s3.request import decode
 
 _SOURCE = "x-amz-copy-source-"
+_RANGE = re.compile(r"bytes=([0-9]{1,18})-([0-9]{1,18})")
+_MD5 = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,27 +46,32 @@ async def copy_object(call: Call) -> Answer:
         )
     replacement = kept_headers(call.request)
     headers = call.request.headers
+    wished = headers.get("x-amz-checksum-algorithm")
+    algorithm = known(wished) if wished else None
 
     def copy() -> Entry:
         call.disk.require_bucket(call.bucket)
         descriptor, entry = call.disk.open(source.bucket, source.key)
         try:
             check_read(entry, headers, _SOURCE)
-            algorithms = [entry.checksum.algorithm] if entry.checksum else []
-            with call.disk.draft(entry.size, algorithms) as draft:
-                draft.append_range(descriptor, 0, entry.size)
-                etag = draft.digests.md5.hexdigest()
-                checksum = draft.digests.value(algorithms[0]) if algorithms else None
+            with call.disk.draft(entry.size, [algorithm] if algorithm else []) as draft:
+                _etag, checksum = _fill(draft, descriptor, entry, 0, entry.size, algorithm)
                 kept = replacement if directive == "REPLACE" else entry.headers
                 return call.disk.publish(
-                    call.bucket, key, draft, etag, kept, checksum, lambda present: check_write(present, headers, key)
+                    call.bucket,
+                    key,
+                    draft,
+                    entry.etag,
+                    kept,
+                    checksum or entry.checksum,
+                    lambda present: check_write(present, headers, key),
                 )
         finally:
             os.close(descriptor)
 
     async def work() -> Answer:
         made = await call.run(copy)
-        return document("CopyObjectResult", [("LastModified", iso(made.modified)), ("ETag", f'"{made.etag}"')])
+        return document("CopyObjectResult", _result(iso(made.modified), made.etag, made.checksum))
 
     return await patient(work(), call.request.raw_path, call.request_id)
 
@@ -68,22 +84,55 @@ async def copy_part(call: Call, upload: Upload, number: int) -> Answer:
         descriptor, entry = call.disk.open(source.bucket, source.key)
         try:
             check_read(entry, call.request.headers, _SOURCE)
-            wanted = byte_range(text, entry.size)
-            if text and wanted is None:
-                raise S3Error("InvalidArgument", "x-amz-copy-source-range must be bytes=first-last.")
-            start, length = wanted or (0, entry.size)
+            start, length = _range(text, entry.size)
             with call.disk.draft(length, [upload.algorithm] if upload.algorithm else []) as draft:
-                draft.append_range(descriptor, start, length)
-                checksum = draft.digests.value(upload.algorithm) if upload.algorithm else None
-                return call.uploads.add_part(upload, number, draft, checksum)
+                md5, checksum = _fill(draft, descriptor, entry, start, length, upload.algorithm)
+                return call.uploads.add_part(upload, number, draft, md5, checksum)
         finally:
             os.close(descriptor)
 
     async def work() -> Answer:
         part = await call.run(copy)
-        return document("CopyPartResult", [("LastModified", iso(part.arrived)), ("ETag", f'"{part.md5}"')])
+        return document("CopyPartResult", _result(iso(part.arrived), part.md5, part.checksum))
 
     return await patient(work(), call.request.raw_path, call.request_id)
+
+
+def _fill(
+    draft: Draft, descriptor: int, entry: Entry, start: int, length: int, algorithm: str | None
+) -> tuple[str, Checksum | None]:
+    """Copies a range of the source into the draft; its 32 hex digits of ETag, and the checksum that was asked for."""
+    whole = (start, length) == (0, entry.size)
+    present = entry.checksum
+    has_it = whole and present is not None and (present.algorithm, present.kind) == (algorithm, "FULL_OBJECT")
+    if algorithm and not has_it:
+        draft.append_hashed(descriptor, entry.offset + start, length)
+        return draft.digests.md5.hexdigest(), draft.digests.value(algorithm)
+    draft.append_range(descriptor, entry.offset + start, length)
+    if whole and _MD5.fullmatch(entry.etag):
+        return entry.etag, present if algorithm else None
+    told = hashlib.md5(f"{entry.etag} {start} {length}".encode(), usedforsecurity=False).hexdigest()
+    return told, present if algorithm else None
+
+
+def _range(text: str | None, size: int) -> tuple[int, int]:
+    """(start, length). Unlike a range that is read, one that is copied must be written out and exist."""
+    if text is None:
+        return 0, size
+    match = _RANGE.fullmatch(text)
+    if match is None:
+        raise S3Error("InvalidArgument", "x-amz-copy-source-range must be bytes=first-last.")
+    first, last = int(match[1]), int(match[2])
+    if not first <= last < size:
+        raise S3Error("InvalidArgument", f"x-amz-copy-source-range is not inside the source, which has {size} bytes.")
+    return first, last - first + 1
+
+
+def _result(modified: str, etag: str, checksum: Checksum | None) -> list[tuple[str, str]]:
+    content = [("LastModified", modified), ("ETag", f'"{etag}"')]
+    if checksum:
+        content += [(checksum.element, checksum.value), ("ChecksumType", checksum.kind)]
+    return content
 
 
 def _source(call: Call) -> _Source:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -11,7 +12,9 @@ from uuid import uuid4
 from local.s3.checksums import Digests
 from local.s3.errors import S3Error
 
-_COPY = 8 * 1024 * 1024
+_BLOCK = 1024 * 1024
+_COPY = 64 * 1024 * 1024
+_CANNOT = (errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM)
 
 
 class Draft:
@@ -36,14 +39,21 @@ class Draft:
         """Appends whole files inside the kernel, without hashing them: their digests are known."""
         for path in paths:
             with path.open("rb") as source:
-                self._grow(os.fstat(source.fileno()).st_size)
-                while _copy(source.fileno(), self._file):
-                    pass
+                self.append_range(source.fileno(), 0, os.fstat(source.fileno()).st_size)
 
     def append_range(self, source: int, start: int, length: int) -> None:
-        """Appends and hashes a range of another open file."""
+        """Appends a range of another open file inside the kernel, without hashing it."""
+        self._grow(length)
         while length:
-            block = os.pread(source, min(length, 1024 * 1024), start)
+            copied = _copy(source, self._file, start, length)
+            if not copied:
+                raise S3Error("InternalError", "The source became shorter while it was copied.")
+            start, length = start + copied, length - copied
+
+    def append_hashed(self, source: int, start: int, length: int) -> None:
+        """Appends a range of another open file and hashes it on the way."""
+        while length:
+            block = os.pread(source, min(length, _BLOCK), start)
             if not block:
                 raise S3Error("InternalError", "The source became shorter while it was copied.")
             self.write(block)
@@ -71,14 +81,15 @@ class Draft:
         self.path.unlink(missing_ok=True)
 
 
-def _copy(source: int, target: int) -> int:
-    """Copies on from both files' positions; 0 at the end. Falls back to reading where the kernel cannot."""
+def _copy(source: int, target: int, start: int, length: int) -> int:
+    """Copies some of the range to the target's end; 0 when the source has no more. Reads where the kernel cannot."""
     if hasattr(os, "copy_file_range"):
         try:
-            return os.copy_file_range(source, target, _COPY)
-        except OSError:
-            pass
-    block = os.read(source, _COPY)
+            return os.copy_file_range(source, target, min(length, _COPY), offset_src=start)
+        except OSError as error:
+            if error.errno not in _CANNOT:
+                raise
+    block = os.pread(source, min(length, _BLOCK), start)
     rest = memoryview(block)
     while rest:
         rest = rest[os.write(target, rest) :]

@@ -96,11 +96,11 @@ class Uploads:
             raise S3Error("NoSuchUpload", UploadId=upload_id)
         return _upload(row)
 
-    def add_part(self, upload: Upload, number: int, draft: Draft, checksum: Checksum | None) -> Part:
+    def add_part(self, upload: Upload, number: int, draft: Draft, md5: str, checksum: Checksum | None) -> Part:
         """Keeps the draft as the part, in place of an earlier one of the same number."""
         draft.seal()
         path = self._folder / upload.id / draft.path.name
-        part = Part(number, draft.size, draft.digests.md5.hexdigest(), checksum, self._clock(), path)
+        part = Part(number, draft.size, md5, checksum, self._clock(), path)
         try:
             draft.path.rename(path)
         except FileNotFoundError:

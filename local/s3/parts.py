@@ -39,7 +39,8 @@ async def upload_part(call: Call) -> Answer:
     algorithm = algorithm_of(call, upload.algorithm)
     with await call.run(call.disk.draft, check_length(call), [algorithm] if algorithm else []) as draft:
         checksum = await receive_draft(call, draft, algorithm)
-        part = await call.run(call.uploads.add_part, upload, number, draft, checksum)
+        md5 = draft.digests.md5.hexdigest()
+        part = await call.run(call.uploads.add_part, upload, number, draft, md5, checksum)
     headers = {"etag": f'"{part.md5}"'}
     if checksum:
         headers[checksum.header] = checksum.value
