@@ -50,22 +50,19 @@ class StorageEndpoint:
         clock: Callable[[], datetime],
         prefix: str = "/api/cloud/storage",
         max_object_bytes: int = MAX_OBJECT_BYTES,
+        reserve: int = 0,
     ) -> None:
         self._keys = keys
         self._clock = clock
         self._prefix = prefix.rstrip("/")
-        self._disk = Disk(root, clock, max_object_bytes)
+        self._disk = Disk(root, clock, max_object_bytes, reserve)
         self._uploads = Uploads(root, self._disk, clock)
         self._directories = Directories()
         self._executor = ThreadPoolExecutor(_THREADS, "s3-disk")
 
     def ensure_bucket(self, name: str) -> None:
         """Creates the bucket unless it exists, for whoever starts the process; blocks on the disk."""
-        try:
-            self._disk.create_bucket(name)
-        except S3Error as error:
-            if error.code != "BucketAlreadyOwnedByYou":
-                raise
+        self._disk.create_bucket(name)
 
     def close(self) -> None:
         """Waits for work in threads, then lets go of the folder."""

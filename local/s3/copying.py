@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from local.s3 import access, names
 from local.s3.answer import Answer, document, patient
 from local.s3.call import Call
-from local.s3.checksums import Checksum, known
+from local.s3.checksums import Checksum, Digests, known
 from local.s3.conditions import check_read, check_write
-from local.s3.draft import Draft
-from local.s3.entry import Entry, iso, kept_headers
+from local.s3.draft import blocks
+from local.s3.entry import TAGS, Entry, iso, kept_headers
 from local.s3.errors import S3Error
-from local.s3.multipart import Part, Upload
 from local.s3.request import decode
+from local.s3.tags import stated_tags
+from local.s3.upload import Part, Upload
 
 _SOURCE = "x-amz-copy-source-"
 _RANGE = re.compile(r"bytes=([0-9]{1,18})-([0-9]{1,18})")
@@ -44,8 +45,9 @@ async def copy_object(call: Call) -> Answer:
         raise S3Error(
             "InvalidRequest", "An object copied onto itself must change: use x-amz-metadata-directive: REPLACE."
         )
-    replacement = kept_headers(call.request)
     headers = call.request.headers
+    retagged = headers.get("x-amz-tagging-directive", "COPY").upper() == "REPLACE"
+    replacement, tags = kept_headers(call.request), stated_tags(call.request)
     wished = headers.get("x-amz-checksum-algorithm")
     algorithm = known(wished) if wished else None
 
@@ -54,9 +56,13 @@ async def copy_object(call: Call) -> Answer:
         descriptor, entry = call.disk.open(source.bucket, source.key)
         try:
             check_read(entry, headers, _SOURCE)
-            with call.disk.draft(entry.size, [algorithm] if algorithm else []) as draft:
-                _etag, checksum = _fill(draft, descriptor, entry, 0, entry.size, algorithm)
-                kept = replacement if directive == "REPLACE" else entry.headers
+            _etag, checksum = _told(descriptor, entry, 0, entry.size, algorithm)
+            with call.disk.draft(entry.size) as draft:
+                draft.append_range(descriptor, entry.offset, entry.size)
+                kept = dict(replacement if directive == "REPLACE" else entry.headers)
+                kept |= tags if retagged else {TAGS: entry.headers[TAGS]} if TAGS in entry.headers else {}
+                if retagged and not tags:
+                    kept.pop(TAGS, None)
                 return call.disk.publish(
                     call.bucket,
                     key,
@@ -85,9 +91,14 @@ async def copy_part(call: Call, upload: Upload, number: int) -> Answer:
         try:
             check_read(entry, call.request.headers, _SOURCE)
             start, length = _range(text, entry.size)
-            with call.disk.draft(length, [upload.algorithm] if upload.algorithm else []) as draft:
-                md5, checksum = _fill(draft, descriptor, entry, start, length, upload.algorithm)
-                return call.uploads.add_part(upload, number, draft, md5, checksum)
+            etag, checksum = _told(descriptor, entry, start, length, upload.algorithm)
+            begin = entry.offset + start
+            part = call.uploads.add_link(upload, number, descriptor, begin, length, etag, checksum)
+            if part is None:
+                with call.uploads.draft(upload, number, length, ()) as draft:
+                    draft.append_range(descriptor, begin, length)
+                    part = call.uploads.add_part(upload, number, draft, etag, checksum)
+            return part
         finally:
             os.close(descriptor)
 
@@ -98,21 +109,17 @@ async def copy_part(call: Call, upload: Upload, number: int) -> Answer:
     return await patient(work(), call.request.raw_path, call.request_id)
 
 
-def _fill(
-    draft: Draft, descriptor: int, entry: Entry, start: int, length: int, algorithm: str | None
-) -> tuple[str, Checksum | None]:
-    """Copies a range of the source into the draft; its 32 hex digits of ETag, and the checksum that was asked for."""
-    whole = (start, length) == (0, entry.size)
-    present = entry.checksum
+def _told(descriptor: int, entry: Entry, start: int, length: int, algorithm: str | None) -> tuple[str, Checksum | None]:
+    """The 32 hex digits of a range's ETag, and the checksum of the kind that was asked for."""
+    whole, present = (start, length) == (0, entry.size), entry.checksum
     has_it = whole and present is not None and (present.algorithm, present.kind) == (algorithm, "FULL_OBJECT")
     if algorithm and not has_it:
-        draft.append_hashed(descriptor, entry.offset + start, length)
-        return draft.digests.md5.hexdigest(), draft.digests.value(algorithm)
-    draft.append_range(descriptor, entry.offset + start, length)
-    if whole and _MD5.fullmatch(entry.etag):
-        return entry.etag, present if algorithm else None
+        digests = Digests([algorithm])
+        for block in blocks(descriptor, entry.offset + start, length):
+            digests.update(block)
+        return digests.md5.hexdigest(), digests.value(algorithm)
     told = hashlib.md5(f"{entry.etag} {start} {length}".encode(), usedforsecurity=False).hexdigest()
-    return told, present if algorithm else None
+    return (entry.etag if whole and _MD5.fullmatch(entry.etag) else told), present if algorithm else None
 
 
 def _range(text: str | None, size: int) -> tuple[int, int]:
@@ -124,7 +131,8 @@ def _range(text: str | None, size: int) -> tuple[int, int]:
         raise S3Error("InvalidArgument", "x-amz-copy-source-range must be bytes=first-last.")
     first, last = int(match[1]), int(match[2])
     if not first <= last < size:
-        raise S3Error("InvalidArgument", f"x-amz-copy-source-range is not inside the source, which has {size} bytes.")
+        told = f"x-amz-copy-source-range is not inside the source, which has {size} bytes."
+        raise S3Error("InvalidRange", told, ActualObjectSize=str(size))
     return first, last - first + 1
 
 
@@ -138,8 +146,7 @@ def _result(modified: str, etag: str, checksum: Checksum | None) -> list[tuple[s
 def _source(call: Call) -> _Source:
     """The object that x-amz-copy-source names, if the access key reaches it."""
     path, _, query = call.request.headers["x-amz-copy-source"].partition("?")
-    if query:
-        raise S3Error("NotImplemented", "This store keeps no versions.")
+    names.require_last_version(query.removeprefix("versionId=") if query else None)
     bucket, _, key = decode(path).removeprefix("/").partition("/")
     if not bucket or not key:
         raise S3Error("InvalidArgument", "x-amz-copy-source is /bucket/key, percent-encoded.")

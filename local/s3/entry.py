@@ -13,6 +13,9 @@ from local.s3.errors import S3Error
 from local.s3.request import Request
 
 META = "x-amz-meta-"
+TAGS = "x-amz-tagging"
+"""Kept among an object's headers, and never sent as one."""
+
 _KEPT = ("content-type", "content-encoding", "content-language", "content-disposition", "cache-control", "expires")
 _LARGEST_META = 2048
 
@@ -21,7 +24,8 @@ _LARGEST_META = 2048
 class Entry:
     """``etag`` has no quotes. ``headers`` are those that a GET gives back, ``x-amz-meta-*`` among them.
 
-    ``offset`` is where its bytes begin in the file that ``Disk.open`` gives.
+    ``offset`` is where its bytes begin in the file that ``Disk.open`` gives; ``stamp`` is that file's modification time
+    in nanoseconds.
     """
 
     key: str
@@ -31,6 +35,7 @@ class Entry:
     headers: Mapping[str, str] = field(default_factory=dict)
     checksum: Checksum | None = None
     offset: int = 0
+    stamp: int = 0
 
     @property
     def http_modified(self) -> str:
@@ -57,7 +62,7 @@ def kept_headers(request: Request) -> dict[str, str]:
 
 def _refuse_unkept(request: Request) -> None:
     for name in request.headers:
-        if name.startswith(("x-amz-server-side-encryption", "x-amz-object-lock", "x-amz-tagging", "x-amz-website")):
+        if name.startswith(("x-amz-server-side-encryption", "x-amz-object-lock", "x-amz-website")):
             raise S3Error("NotImplemented", f"This store does not act on {name}.")
 
 

@@ -255,7 +255,7 @@ def test_a_range_that_is_copied_must_exist(world: World, s3: Any, ends: str) -> 
     source = {"Bucket": "outputs", "Key": "source"}
     with pytest.raises(ClientError) as error:
         s3.upload_part_copy(**upload, PartNumber=1, CopySource=source, CopySourceRange=ends)
-    assert code_of(error) == (400, "InvalidArgument")
+    assert code_of(error) in ((400, "InvalidArgument"), (416, "InvalidRange"))
 
 
 def test_completing_only_if_nothing_is_there(s3: Any) -> None:
@@ -293,6 +293,8 @@ def test_parts_sent_once_more_while_the_upload_is_completed_do_not_break_it(s3: 
             try:
                 send(s3, upload, number, FIVE)
             except ClientError as error:
+                if error.response["Error"]["Code"] == "SlowDown":
+                    continue
                 assert error.response["Error"]["Code"] == "NoSuchUpload"
                 return
 
