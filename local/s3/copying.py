@@ -92,13 +92,7 @@ async def copy_part(call: Call, upload: Upload, number: int) -> Answer:
             check_read(entry, call.request.headers, _SOURCE)
             start, length = _range(text, entry.size)
             etag, checksum = _told(descriptor, entry, start, length, upload.algorithm)
-            begin = entry.offset + start
-            part = call.uploads.add_link(upload, number, descriptor, begin, length, etag, checksum)
-            if part is None:
-                with call.uploads.draft(upload, number, length, ()) as draft:
-                    draft.append_range(descriptor, begin, length)
-                    part = call.uploads.add_part(upload, number, draft, etag, checksum)
-            return part
+            return _keep(call, upload, number, descriptor, entry.offset + start, length, etag, checksum)
         finally:
             os.close(descriptor)
 
@@ -107,6 +101,28 @@ async def copy_part(call: Call, upload: Upload, number: int) -> Answer:
         return document("CopyPartResult", _result(iso(part.arrived), part.md5, part.checksum))
 
     return await patient(work(), call.request.raw_path, call.request_id)
+
+
+def _keep(
+    call: Call,
+    upload: Upload,
+    number: int,
+    descriptor: int,
+    start: int,
+    length: int,
+    etag: str,
+    checksum: Checksum | None,
+) -> Part:
+    """Copies the range into its place in the object; where it does not fit, only a link is kept until the parts are
+    joined, so that the bytes are copied once in either case."""
+    slot = call.uploads.slot(upload, number, length)
+    if slot is None:
+        part = call.uploads.add_link(upload, number, descriptor, start, length, etag, checksum)
+        if part is not None:
+            return part
+    with slot or call.disk.draft(length) as draft:
+        draft.append_range(descriptor, start, length)
+        return call.uploads.add_part(upload, number, draft, etag, checksum)
 
 
 def _told(descriptor: int, entry: Entry, start: int, length: int, algorithm: str | None) -> tuple[str, Checksum | None]:

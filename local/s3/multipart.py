@@ -69,22 +69,26 @@ class Uploads:
 
     def draft(self, upload: Upload, number: int, length: int | None, algorithms: Sequence[str]) -> Draft:
         """A draft of a part: in its place, if the part has a known length and fits, or a file of its own."""
-        if length:
-            with self._lock:
-                self._require_rest(upload)
-                start = self._slots.claim(upload.id, number, length, lambda: self._places(upload))
-            if start is not None:
-                try:
-                    self._disk.limits.check(length)
-                    path = self._folder / upload.id / _WHOLE
-                    end = start + length
-                    return Draft(path, self._disk.limits, algorithms, start, end, self._releaser(upload, number))
-                except BaseException as error:
-                    self._slots.release(upload.id, number)
-                    if isinstance(error, FileNotFoundError):
-                        raise S3Error("NoSuchUpload", UploadId=upload.id) from None
-                    raise
-        return self._disk.draft(length, algorithms)
+        return self.slot(upload, number, length, algorithms) or self._disk.draft(length, algorithms)
+
+    def slot(self, upload: Upload, number: int, length: int | None, algorithms: Sequence[str] = ()) -> Draft | None:
+        """A draft in the part's place; None when it does not fit there."""
+        if not length:
+            return None
+        with self._lock:
+            self._require_rest(upload)
+            start = self._slots.claim(upload.id, number, length, lambda: self._places(upload))
+        if start is None:
+            return None
+        try:
+            self._disk.limits.check(length)
+            path, limits = self._folder / upload.id / _WHOLE, self._disk.limits
+            return Draft(path, limits, algorithms, start, start + length, self._releaser(upload, number))
+        except BaseException as error:
+            self._slots.release(upload.id, number)
+            if isinstance(error, FileNotFoundError):
+                raise S3Error("NoSuchUpload", UploadId=upload.id) from None
+            raise
 
     def add_part(self, upload: Upload, number: int, draft: Draft, md5: str, checksum: Checksum | None) -> Part:
         """Keeps the draft as the part, instead of an earlier one of the same number."""
@@ -111,7 +115,8 @@ class Uploads:
             self._require_rest(upload)
             part = Part(number, size, md5, checksum, self._clock(), file)
             try:
-                os.link(f"/proc/self/fd/{source}", self._folder / upload.id / part.name, follow_symlinks=True)
+                # Any folder will do; without one, Python would make a link to the link.
+                os.link(f"/proc/self/fd/{source}", self._folder / upload.id / part.name, src_dir_fd=source)
             except (OSError, NotImplementedError):
                 return None
             return self._keep(upload, part)
