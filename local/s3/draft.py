@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 
-from local.s3.checksums import Digests
+from local.s3.checksums import Bytes, Digests
 from local.s3.errors import S3Error
 
 _BLOCK = 1024 * 1024
@@ -19,6 +19,8 @@ _FLUSH = 16 * 1024 * 1024
 _CANNOT = (errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM)
 # The disk begins to write while bytes still arrive; waiting for all of it at the end would cost as much time again.
 _flushing = ThreadPoolExecutor(4, "s3-flush")
+_hashing = ThreadPoolExecutor(os.cpu_count() or 1, "s3-hash")
+_WORTH_A_THREAD = 256 * 1024
 
 
 class Limits:
@@ -71,13 +73,19 @@ class Draft:
         if start:
             os.lseek(self._file, start, os.SEEK_SET)
 
-    def write(self, block: bytes) -> None:
+    def write(self, block: Bytes) -> None:
         """Appends; ``EntityTooLarge`` once the limit is passed, ``InsufficientStorage`` when the disk is full."""
         self._grow(len(block))
-        self.digests.update(block)
-        rest = memoryview(block)
-        while rest:
-            rest = rest[os.write(self._file, rest) :]
+        if len(block) < _WORTH_A_THREAD:
+            self.digests.update(block)
+            _write(self._file, block)
+            return
+        # Hashing a block takes as long as writing it, so they are done side by side.
+        hashing = _hashing.submit(self.digests.update, block)
+        try:
+            _write(self._file, block)
+        finally:
+            hashing.result()
 
     def append_range(self, source: int, start: int, length: int) -> None:
         """Appends a range of another open file inside the kernel, without hashing it."""
@@ -149,7 +157,11 @@ def _copy(source: int, target: int, start: int, length: int) -> int:
             if error.errno not in _CANNOT:
                 raise
     block = os.pread(source, min(length, _BLOCK), start)
+    _write(target, block)
+    return len(block)
+
+
+def _write(file: int, block: Bytes) -> None:
     rest = memoryview(block)
     while rest:
-        rest = rest[os.write(target, rest) :]
-    return len(block)
+        rest = rest[os.write(file, rest) :]
