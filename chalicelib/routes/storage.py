@@ -166,7 +166,7 @@ def _listed(bucket: str, page: Page) -> dict[str, Any]:
 
 
 def _json(value: object) -> Response:
-    headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+    headers: dict[str, str | list[str]] = {"Content-Type": "application/json", "Cache-Control": "no-store"}
     return Response(json.dumps(value), headers=headers, status_code=200)
 
 

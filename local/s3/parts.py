@@ -39,14 +39,15 @@ async def upload_part(call: Call) -> Answer:
         return await copy_part(call, upload, number)
     algorithm = algorithm_of(call, upload.algorithm)
     length = check_length(call)
-    with await call.run(call.uploads.draft, upload, number, length, [algorithm] if algorithm else []) as draft:
+    # Whatever the client verifies a part by, the object's own checksum needs the one that the upload began with.
+    wanted = [name for name in (algorithm, upload.algorithm) if name]
+    with await call.run(call.uploads.draft, upload, number, length, wanted) as draft:
         checksum = await receive_draft(call, draft, algorithm)
+        kept = draft.digests.value(upload.algorithm) if upload.algorithm else checksum
         md5 = draft.digests.md5.hexdigest()
-        part = await call.run(call.uploads.add_part, upload, number, draft, md5, checksum)
+        part = await call.run(call.uploads.add_part, upload, number, draft, md5, kept)
     headers = {"etag": f'"{part.md5}"'}
-    if checksum:
-        headers[checksum.header] = checksum.value
-    return Answer(200, headers)
+    return Answer(200, headers | {one.header: one.value for one in (checksum, kept) if one})
 
 
 async def list_parts(call: Call) -> Answer:
