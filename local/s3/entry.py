@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ TAGS = "x-amz-tagging"
 
 _KEPT = ("content-type", "content-encoding", "content-language", "content-disposition", "cache-control", "expires")
 _LARGEST_META = 2048
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ def kept_headers(request: Request) -> dict[str, str]:
     if codings:
         kept["content-encoding"] = ",".join(codings)
     meta = {name: value for name, value in request.headers.items() if name.startswith(META)}
+    if any(_CONTROL.search(value) for value in (*kept.values(), *meta.values())):
+        raise S3Error("InvalidArgument", "Headers that are kept with an object have no control characters.")
     if sum(len(name) - len(META) + len(value) for name, value in meta.items()) > _LARGEST_META:
         raise S3Error("MetadataTooLarge")
     return {"content-type": "binary/octet-stream", **kept, **meta}

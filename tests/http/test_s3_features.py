@@ -199,3 +199,7 @@ def test_what_the_disk_has_no_room_for_is_refused_whole(tmp_path: Path) -> None:
             assert not any((disk / ".stcloud/drafts").iterdir()) and not any((disk / ".stcloud/uploads").iterdir())
     finally:
         subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_metadata_with_control_characters_is_refused(s3: Any) -> None:
+    assert refused(s3.put_object, Key="control", Body=b"x", Metadata={"a": "\x04b"}) == (400, "InvalidArgument")
