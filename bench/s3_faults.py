@@ -1,8 +1,8 @@
 """Kills the storage endpoint in the middle of transfers: ``python -m bench.s3_faults [--rounds N]``.
 
 Each round starts a server of its own, begins one kind of transfer, kills the process after a random moment, starts it
-again and looks: an object is wholly the old one or wholly the new one, an upload can be gone on with, and nothing is left
-of what was under way. Prints what it saw; ends with 1 at the first thing that should not be.
+again and looks: an object is wholly the old one or wholly the new one, an upload can be gone on with, and nothing is
+left of what was under way. Prints what it saw; ends with 1 at the first thing that should not be.
 """
 
 from __future__ import annotations
