@@ -7,6 +7,7 @@ the secret that ``STCLOUD_SECRETS`` names.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, tzinfo
@@ -14,6 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from chalicelib.domain.ports import StorageKey
 from chalicelib.domain.senders import network
 
 ONE_HOUR = 3600
@@ -78,13 +80,22 @@ class Settings:
     replicate_token: str | None = field(default=None, repr=False)
     webhook_secret: str | None = field(default=None, repr=False)
     hf_token: str | None = field(default=None, repr=False)
+    s3_port: int | None = None
+    s3_keys: str | None = field(default=None, repr=False)
+    s3_keep_free_mb: int = 512
+    s3_largest_gb: int = 5 * 1024
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """The values that nobody may see: of every field that has no place in a repr."""
         hidden = (getattr(self, one.name) for one in fields(self) if not one.repr)
         several = self.webhook_secrets if len(self.webhook_secrets) > 1 else ()
-        return (*(value for value in hidden if value), *several)
+        return (*(value for value in hidden if value), *several, *(key.secret_key for key in self.manual_keys))
+
+    @property
+    def manual_keys(self) -> tuple[StorageKey, ...]:
+        """Keys of the storage endpoint that its owner made up, beside those that it makes for each job."""
+        return tuple(_storage_key(word) for word in (self.s3_keys or "").replace(",", " ").split())
 
     @property
     def webhook_secrets(self) -> tuple[str, ...]:
@@ -145,6 +156,10 @@ def read(environment: Mapping[str, str]) -> Settings:
         replicate_token=given.get("REPLICATE_API_TOKEN"),
         webhook_secret=given.get("REPLICATE_WEBHOOK_SECRET"),
         hf_token=given.get("HF_TOKEN"),
+        s3_port=_whole(given, "STCLOUD_S3_PORT", 0, 1, 65_535) or None,
+        s3_keys=_storage_keys(given, "STCLOUD_S3_KEYS"),
+        s3_keep_free_mb=_whole(given, "STCLOUD_S3_KEEP_FREE_MB", 512, 0, 10**9 - 1),
+        s3_largest_gb=_whole(given, "STCLOUD_S3_LARGEST_GB", 5 * 1024, 1, 5 * 1024),
     )
 
 
@@ -192,6 +207,23 @@ def _certificates(given: Mapping[str, str], name: str) -> str | None:
     except (OSError, ValueError):
         raise BadSetting(f"{name} must be a readable file of certificates (PEM), and '{path[:200]}' is not.") from None
     return path
+
+
+def _storage_key(word: str) -> StorageKey:
+    access_key, secret, *reach = word.split(":", 2)
+    bucket, _, prefix = reach[0].partition("/") if reach else ("*", "", "")
+    return StorageKey(access_key, secret, bucket, prefix)
+
+
+def _storage_keys(given: Mapping[str, str], name: str) -> str | None:
+    """Not shown when they are refused: they are secrets."""
+    for word in _words(given, name):
+        if not re.fullmatch(r"[A-Za-z0-9_-]{3,128}:[!-9;-~]{16,128}(:[a-z0-9.-]{3,63}(/[!-~]*)?)?", word):
+            raise BadSetting(
+                f"{name} takes keys with spaces between, each written as KEY:SECRET or KEY:SECRET:BUCKET/PREFIX, the "
+                "secret of at least 16 characters without ':', ',' or space."
+            )
+    return given.get(name)
 
 
 def _words(given: Mapping[str, str], name: str) -> tuple[str, ...]:

@@ -24,34 +24,38 @@ def main() -> int:
     """0 after an orderly end, 2 when a setting stands in the way: then one line says which."""
     try:
         settings = settings_module.read(os.environ)
-        listening = _listen(settings)
+        listening = [_listen(settings, settings.port, "STCLOUD_PORT")]
+        if settings.s3_port:
+            listening.append(_listen(settings, settings.s3_port, "STCLOUD_S3_PORT"))
         site = _site(settings)
     except BadSetting as error:
         print(f"stcloud: {error}", file=sys.stderr)
         return 2
     print(f"SimpleTuner Cloud is at {settings.own_url}  (state in {settings.home})", flush=True)
+    if settings.s3_port:
+        print(f"Its storage is at the root of port {settings.s3_port} too, for clients that take no path", flush=True)
     try:
-        site.run(sockets=[listening])
+        site.run(sockets=listening)
     except KeyboardInterrupt:
         return 0
     return 0 if site.started else 1
 
 
-def _listen(settings: Settings) -> socket.socket:
+def _listen(settings: Settings, port: int, setting: str) -> socket.socket:
     """The port first: who starts a second server by mistake is told so, and nothing was touched."""
     if settings.host not in composition.LOOPBACK and not settings.api_token:
         raise BadSetting("STCLOUD_HOST is beyond this machine, which needs a login: set STCLOUD_API_TOKEN too.")
     listening = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((settings.host, settings.port))
+        listening.bind((settings.host, port))
         listening.listen(2048)
     except (OSError, UnicodeError) as error:
         listening.close()
         why = getattr(error, "strerror", None) or "not a host name"
         raise BadSetting(
-            f"Cannot listen on {settings.host}, port {settings.port}: {why}. "
-            "Choose others with STCLOUD_HOST and STCLOUD_PORT, or stop the program that listens there."
+            f"Cannot listen on {settings.host}, port {port}: {why}. "
+            f"Choose others with STCLOUD_HOST and {setting}, or stop the program that listens there."
         ) from error
     return listening
 
@@ -62,7 +66,13 @@ def _site(settings: Settings) -> uvicorn.Server:
     os.environ["STCLOUD_SERVICES"] = "local.composition:build"
     app = importlib.import_module("app").app
     try:
-        storage = StorageEndpoint(settings.outputs, _finder(home.keys), utc_now)
+        storage = StorageEndpoint(
+            settings.outputs,
+            _finder(home.keys, settings),
+            utc_now,
+            max_object_bytes=settings.s3_largest_gb << 30,
+            reserve=settings.s3_keep_free_mb << 20,
+        )
         for bucket in ("datasets", "outputs"):
             storage.ensure_bucket(bucket)
     except StorageInUse as error:
@@ -85,9 +95,9 @@ def _site(settings: Settings) -> uvicorn.Server:
     )
 
 
-def _finder(keys: StorageKeyTable) -> Callable[[str], StorageKey | None]:
-    root = keys.root()
-    return lambda access_key: root if access_key == root.access_key else keys.find(access_key)
+def _finder(keys: StorageKeyTable, settings: Settings) -> Callable[[str], StorageKey | None]:
+    own = {key.access_key: key for key in (*settings.manual_keys, keys.root())}
+    return lambda access_key: own.get(access_key) or keys.find(access_key)
 
 
 if __name__ == "__main__":

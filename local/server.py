@@ -71,6 +71,9 @@ def create(settings: Settings, app: CloudApp, storage: StorageEndpoint, tick: Ca
             if refused:
                 await refused(scope, receive, send)
                 return
+            if _at_root(settings, scope):
+                await storage.at_root(scope, receive, send)
+                return
             if scope["path"] == STORAGE or scope["path"].startswith(f"{STORAGE}/"):
                 await storage(scope, receive, send)
                 return
@@ -92,21 +95,27 @@ async def _tick(tick: Callable[[], None], seconds: int) -> None:
 def _refusal(settings: Settings, scope: Scope) -> Response | None:
     """Without login the server is for this machine's own pages: no rebound names, no posts from other sites."""
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    path = STORAGE if _at_root(settings, scope) else scope["path"]
     host = _host_of(f"//{headers.get('host', '')}")
     outside = urlsplit(settings.public_url or "").hostname
     if host not in (*LOOPBACK, settings.host):
         if host != outside:
             return refused(WrongHost("This host name is not served here. Use 127.0.0.1."))
-        if not settings.api_token and not scope["path"].startswith(_FROM_OUTSIDE):
+        if not settings.api_token and not path.startswith(_FROM_OUTSIDE):
             told = (
                 "From outside only vendors are served, with webhooks, data and storage. Set STCLOUD_API_TOKEN for more."
             )
             return refused(Forbidden(told))
     origin = headers.get("origin")
     here = origin is None or origin.partition("://")[2] == headers.get("host", "")
-    if not here and not scope["path"].startswith(STORAGE):
+    if not here and not path.startswith(STORAGE):
         return refused(Forbidden("Requests from pages of other sites are refused. Open the Cloud tab at this address."))
     return None
+
+
+def _at_root(settings: Settings, scope: Scope) -> bool:
+    """Whether the request came to the port where storage is all there is, for clients that take no path."""
+    return settings.s3_port is not None and (scope.get("server") or ("", None))[1] == settings.s3_port
 
 
 def _host_of(address: str) -> str:

@@ -6,14 +6,17 @@ taken. In local mode the full S3 endpoint answers at this address instead.
 
 from __future__ import annotations
 
+import json
+import sys
 from datetime import UTC
 from email.utils import format_datetime
+from typing import Any
 from urllib.parse import quote, unquote
 from xml.etree import ElementTree
 
 from chalice.app import Blueprint, Response
 
-from chalicelib.actions.browse import MOST_KEYS, OUTPUTS
+from chalicelib.actions.browse import MOST_KEYS, OUTPUTS, Page
 from chalicelib.domain.callers import Scope
 from chalicelib.domain.errors import BadInput, CloudError, Forbidden, NotFound, TooLarge, Unauthenticated
 from chalicelib.domain.moments import to_text
@@ -48,6 +51,9 @@ def xml_refusal(error: CloudError) -> Response:
 @storage.route("/storage", methods=["GET"], name="storage_buckets")
 @endpoint(Scope.JOB_VIEW_OWN, xml_refusal)
 def buckets(call: Call) -> Response:
+    """In JSON with sizes, which S3 does not keep for us: so of one job's files, whose ``prefix`` is given."""
+    if _wants_json(call):
+        return _json({"Buckets": [tally := _tally(call)], "total_size": tally["Size"]})
     root = _root("ListAllMyBucketsResult")
     bucket = ElementTree.SubElement(ElementTree.SubElement(root, "Buckets"), "Bucket")
     _text(bucket, "Name", OUTPUTS)
@@ -64,6 +70,8 @@ def listing(call: Call) -> Response:
     after = (call.query("continuation-token") or call.query("start-after")) if second else call.query("marker")
     limit = min(call.whole("max-keys", MOST_KEYS, 0, 10**9), MOST_KEYS)
     page = call.services.browse.page(bucket, prefix, delimiter, after or "", limit, call.caller)
+    if _wants_json(call):
+        return _json(_listed(bucket, page))
     encode = quote if call.query("encoding-type") == "url" else str
     root = _root("ListBucketResult")
     for name, value in (("Name", bucket), ("Prefix", encode(prefix)), ("Delimiter", delimiter), ("MaxKeys", limit)):
@@ -127,6 +135,39 @@ def delete(call: Call) -> Response:
 @endpoint(Scope.JOB_SUBMIT, xml_refusal)
 def post(call: Call) -> Response:
     raise NotHere("Multipart uploads go straight to the bucket, with the storage keys of their job.")
+
+
+def _wants_json(call: Call) -> bool:
+    accepted = call.headers.get("accept", "").lower()
+    return "application/json" in accepted and "xml" not in accepted
+
+
+def _tally(call: Call) -> dict[str, Any]:
+    prefix = call.query("prefix")
+    if not prefix:
+        return {"Name": OUTPUTS, "Size": None, "FileCount": None, "LastModified": None}
+    files = call.services.browse.page(OUTPUTS, prefix, "", "", sys.maxsize, call.caller).files
+    newest = max((file.last_modified.timestamp() for file in files), default=0.0)
+    return {
+        "Name": OUTPUTS,
+        "Size": sum(file.size for file in files),
+        "FileCount": len(files),
+        "LastModified": newest,
+    }
+
+
+def _listed(bucket: str, page: Page) -> dict[str, Any]:
+    files: list[dict[str, Any]] = [
+        {"Key": file.key, "Size": file.size, "LastModified": file.last_modified.timestamp()} for file in page.files
+    ]
+    more: dict[str, Any] = {"NextContinuationToken": page.last} if page.last else {}
+    groups: dict[str, Any] = {"CommonPrefixes": page.folders} if page.folders else {}
+    return {"Name": bucket, "Contents": files, **groups, "IsTruncated": bool(page.last), **more}
+
+
+def _json(value: object) -> Response:
+    headers: dict[str, str | list[str]] = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+    return Response(json.dumps(value), headers=headers, status_code=200)
 
 
 def _key(call: Call) -> str:

@@ -50,22 +50,19 @@ class StorageEndpoint:
         clock: Callable[[], datetime],
         prefix: str = "/api/cloud/storage",
         max_object_bytes: int = MAX_OBJECT_BYTES,
+        reserve: int = 0,
     ) -> None:
         self._keys = keys
         self._clock = clock
         self._prefix = prefix.rstrip("/")
-        self._disk = Disk(root, clock, max_object_bytes)
+        self._disk = Disk(root, clock, max_object_bytes, reserve)
         self._uploads = Uploads(root, self._disk, clock)
         self._directories = Directories()
         self._executor = ThreadPoolExecutor(_THREADS, "s3-disk")
 
     def ensure_bucket(self, name: str) -> None:
         """Creates the bucket unless it exists, for whoever starts the process; blocks on the disk."""
-        try:
-            self._disk.create_bucket(name)
-        except S3Error as error:
-            if error.code != "BucketAlreadyOwnedByYou":
-                raise
+        self._disk.create_bucket(name)
 
     def close(self) -> None:
         """Waits for work in threads, then lets go of the folder."""
@@ -73,24 +70,33 @@ class StorageEndpoint:
         self._disk.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._respond(scope, receive, send, self._prefix)
+
+    async def at_root(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The same store without a prefix, for a port of its own: some clients take a host and no path."""
+        await self._respond(scope, receive, send, "")
+
+    async def _respond(self, scope: Scope, receive: Receive, send: Send, prefix: str) -> None:
         if scope["type"] != "http":
             raise RuntimeError(f"The storage endpoint speaks HTTP only, not {scope['type']}.")
         request_id = uuid4().hex[:16].upper()
-        answer, inbound = await self._answer(scope, receive, request_id)
+        answer, inbound = await self._answer(scope, receive, request_id, prefix)
         if not inbound or not (inbound.done or await inbound.drain()):
             answer.headers["connection"] = "close"
         answer.headers |= {"x-amz-request-id": request_id, "x-amz-id-2": request_id}
         await send_answer(answer, send, receive, head=scope["method"] == "HEAD")
 
-    async def _answer(self, scope: Scope, receive: Receive, request_id: str) -> tuple[Answer, Inbound | None]:
+    async def _answer(
+        self, scope: Scope, receive: Receive, request_id: str, prefix: str
+    ) -> tuple[Answer, Inbound | None]:
         inbound = None
         resource = str(scope["path"])
         try:
-            request = read_request(scope, self._prefix)
+            request = read_request(scope, prefix)
             inbound = Inbound(receive, request)
             if request.method == "OPTIONS":
                 return _preflight(request), inbound
-            answer = await self._serve(request, inbound, request_id)
+            answer = await self._serve(request, inbound, request_id, prefix)
             return _shared(answer, request), inbound
         except Exception as error:
             shown = told(error)
@@ -98,14 +104,14 @@ class StorageEndpoint:
                 log.exception("%s %s failed (request %s)", scope["method"], resource, request_id)
             return refusal(shown, resource, request_id), inbound
 
-    async def _serve(self, request: Request, inbound: Inbound, request_id: str) -> Answer:
+    async def _serve(self, request: Request, inbound: Inbound, request_id: str, prefix: str) -> Answer:
         now = self._clock()
         claim = sigv4.claim(request, now)
         loop = asyncio.get_running_loop()
         key = await loop.run_in_executor(self._executor, self._keys, claim.access_key)
         if key is None:
             raise S3Error("InvalidAccessKeyId")
-        seal = sigv4.verify(request, claim, key.secret_key, self._prefix)
+        seal = sigv4.verify(request, claim, key.secret_key, prefix)
         if key.expires_at is not None and key.expires_at <= now:
             raise S3Error("AccessDenied", "The access key has expired.")
         disk: Disk | LentArchive = self._disk

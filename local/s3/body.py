@@ -11,6 +11,7 @@ from typing import Protocol
 
 from starlette.types import Receive
 
+from local.s3.checksums import Bytes
 from local.s3.chunked import ChunkDecoder
 from local.s3.errors import S3Error
 from local.s3.request import Request
@@ -29,7 +30,7 @@ InThread = Callable[..., Awaitable[None]]
 
 
 class Payload(Protocol):
-    def feed(self, block: bytes) -> Iterator[bytes]: ...
+    def feed(self, block: Bytes) -> Iterator[Bytes]: ...
     def finish(self) -> dict[str, str]: ...
 
 
@@ -77,7 +78,7 @@ class _Plain:
         self._expected = expected
         self._hash = hashlib.sha256()
 
-    def feed(self, block: bytes) -> Iterator[bytes]:
+    def feed(self, block: Bytes) -> Iterator[Bytes]:
         if self._expected:
             self._hash.update(block)
         yield block
@@ -102,7 +103,7 @@ def payload_of(request: Request, mode: str, seal: Seal) -> Payload:
 
 
 async def pour(
-    inbound: Inbound, payload: Payload, write: Callable[[bytes], None], in_thread: InThread
+    inbound: Inbound, payload: Payload, write: Callable[[Bytes], None], in_thread: InThread
 ) -> dict[str, str]:
     """Sends the whole body through ``payload`` into ``write`` and returns the trailers.
 
@@ -110,9 +111,11 @@ async def pour(
     the memory that an upload costs, whatever its size.
     """
 
-    def consume(batch: bytes) -> None:
-        for piece in payload.feed(batch):
-            write(piece)
+    def consume(batch: bytearray) -> None:
+        # Chunks may be small, and each write costs a call; a batch of them is put together and written at once.
+        pieces = list(payload.feed(batch))
+        if pieces:
+            write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
 
     writing: asyncio.Future[None] | None = None
     batch = bytearray()
@@ -122,7 +125,7 @@ async def pour(
             if len(batch) >= BATCH:
                 if writing is not None:
                     await asyncio.shield(writing)
-                writing = asyncio.ensure_future(in_thread(consume, bytes(batch)))
+                writing = asyncio.ensure_future(in_thread(consume, batch))
                 batch = bytearray()
     finally:
         # The thread must be out of the file before anybody closes it.
@@ -131,7 +134,7 @@ async def pour(
     if writing is not None:
         writing.result()
     if batch:
-        await in_thread(consume, bytes(batch))
+        await in_thread(consume, batch)
     return payload.finish()
 
 

@@ -55,34 +55,66 @@ async def bucket_versioning(call: Call) -> Answer:
     return document("VersioningConfiguration", "")
 
 
+async def no_versioning(call: Call) -> Answer:
+    await head_bucket(call)
+    raise S3Error("NotImplemented", "This store keeps no versions.")
+
+
+async def delete_nothing(call: Call) -> Answer:
+    """Of what no bucket here has, nothing is left afterwards."""
+    access.require_root(call.key)
+    await head_bucket(call)
+    return Answer(204)
+
+
+async def list_versions(call: Call) -> Answer:
+    """Every object as the one version that there is of it, for clients that empty buckets or look for leftovers."""
+    request = call.request
+    prefix, delimiter = request.argument("prefix") or "", request.argument("delimiter") or ""
+    marker = request.argument("key-marker") or ""
+    found, entries = await _find(call, prefix, delimiter, marker)
+    content = _head(call, found)
+    content += [("KeyMarker", _shown(call, marker)), ("VersionIdMarker", request.argument("version-id-marker") or "")]
+    if found.truncated:
+        content += [("NextKeyMarker", _shown(call, found.last)), ("NextVersionIdMarker", "null")]
+    for entry in entries:
+        named: list[xml.Element] = [("VersionId", "null"), ("IsLatest", "true")]
+        content.append(("Version", _listed(call, entry, owner=True) + named))
+    content += _common_prefixes(call, found)
+    return document("ListVersionsResult", content)
+
+
 async def list_objects(call: Call) -> Answer:
     """Both versions of ListObjects, and the plain JSON listing."""
     request = call.request
     prefix, delimiter = request.argument("prefix") or "", request.argument("delimiter") or ""
     if _wants_json(call) and not prefix:
         prefix = call.key.prefix
-    access.require_listing(call.key, call.bucket, prefix)
-    await call.run(call.disk.require_bucket, call.bucket)
-    limit = min(request.number("max-keys", _PAGE), _PAGE)
-    if request.argument("encoding-type") not in (None, "", "url"):
-        raise S3Error("InvalidArgument", "encoding-type can only be url.")
     second = request.argument("list-type") == "2"
     token = request.argument("continuation-token")
-    if token == "" and second:
-        raise S3Error("InvalidArgument", "The continuation token is empty.")
     after = (_from_token(token) if token else request.argument("start-after")) if second else request.argument("marker")
-
-    def find() -> tuple[Page, list[Entry]]:
-        encoded = prefix.encode()
-        found = page(lambda place: call.disk.keys(call.bucket, encoded, place), prefix, delimiter, after or "", limit)
-        entries = [call.disk.find(call.bucket, key) for key in found.keys]
-        return found, [entry for entry in entries if entry is not None]
-
-    found, entries = await call.run(find)
+    found, entries = await _find(call, prefix, delimiter, after or "")
     if _wants_json(call):
         return json_document(_json_listing(call.bucket, found, entries))
     content = _second(call, found, token) if second else _first(call, found)
     return document("ListBucketResult", content + _contents(call, found, entries, owner=not second))
+
+
+async def _find(call: Call, prefix: str, delimiter: str, after: str) -> tuple[Page, list[Entry]]:
+    """A page of the bucket, if the access key lists there."""
+    access.require_listing(call.key, call.bucket, prefix)
+    await call.run(call.disk.require_bucket, call.bucket)
+    limit = min(call.request.number("max-keys", _PAGE), _PAGE)
+    if call.request.argument("encoding-type") not in (None, "", "url"):
+        raise S3Error("InvalidArgument", "encoding-type can only be url.")
+
+    def find() -> tuple[Page, list[Entry]]:
+        encoded = prefix.encode()
+        found = page(lambda place: call.disk.keys(call.bucket, encoded, place), prefix, delimiter, after, limit)
+        entries = [call.disk.find(call.bucket, key) for key in found.keys]
+        return found, [entry for entry in entries if entry is not None]
+
+    return await call.run(find)
 
 
 def _first(call: Call, found: Page) -> list[xml.Element]:
@@ -97,7 +129,7 @@ def _first(call: Call, found: Page) -> list[xml.Element]:
 def _second(call: Call, found: Page, token: str | None) -> list[xml.Element]:
     content = _head(call, found)
     content.append(("KeyCount", len(found.keys) + len(found.prefixes)))
-    if token:
+    if token is not None:
         content.append(("ContinuationToken", token))
     start = call.request.argument("start-after")
     if start:
@@ -124,19 +156,25 @@ def _head(call: Call, found: Page) -> list[xml.Element]:
 
 def _contents(call: Call, found: Page, entries: list[Entry], owner: bool) -> list[xml.Element]:
     owner = owner or call.request.argument("fetch-owner") == "true"
-    content: list[xml.Element] = []
-    for entry in entries:
-        one: list[xml.Element] = [
-            ("Key", _shown(call, entry.key)),
-            ("LastModified", iso(entry.modified)),
-            ("ETag", f'"{entry.etag}"'),
-            ("Size", entry.size),
-            ("StorageClass", "STANDARD"),
-        ]
-        if entry.checksum:
-            one += [("ChecksumAlgorithm", entry.checksum.algorithm.upper()), ("ChecksumType", entry.checksum.kind)]
-        content.append(("Contents", one + ([("Owner", OWNER)] if owner else [])))
-    return content + [("CommonPrefixes", [("Prefix", _shown(call, prefix))]) for prefix in found.prefixes]
+    listed: list[xml.Element] = [("Contents", _listed(call, entry, owner)) for entry in entries]
+    return listed + _common_prefixes(call, found)
+
+
+def _listed(call: Call, entry: Entry, owner: bool) -> list[xml.Element]:
+    content: list[xml.Element] = [
+        ("Key", _shown(call, entry.key)),
+        ("LastModified", iso(entry.modified)),
+        ("ETag", f'"{entry.etag}"'),
+        ("Size", entry.size),
+        ("StorageClass", "STANDARD"),
+    ]
+    if entry.checksum:
+        content += [("ChecksumAlgorithm", entry.checksum.algorithm.upper()), ("ChecksumType", entry.checksum.kind)]
+    return content + ([("Owner", OWNER)] if owner else [])
+
+
+def _common_prefixes(call: Call, found: Page) -> list[xml.Element]:
+    return [("CommonPrefixes", [("Prefix", _shown(call, prefix))]) for prefix in found.prefixes]
 
 
 def _shown(call: Call, text: str) -> str:

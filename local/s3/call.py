@@ -11,7 +11,7 @@ from typing import TypeVar
 from chalicelib.domain.ports import StorageKey
 from local.s3 import access, names
 from local.s3.body import Inbound, Payload, collect, payload_of, pour
-from local.s3.checksums import Digests, stated
+from local.s3.checksums import Bytes, Digests, stated
 from local.s3.disk import Disk
 from local.s3.lent import LentArchive
 from local.s3.multipart import Uploads
@@ -53,7 +53,7 @@ class Call:
     def payload(self) -> Payload:
         return payload_of(self.request, self.mode, self.seal)
 
-    async def receive_into(self, write: Callable[[bytes], None]) -> dict[str, str]:
+    async def receive_into(self, write: Callable[[Bytes], None]) -> dict[str, str]:
         """Pours the body into ``write``; the trailers that came behind it."""
         return await pour(self.inbound, self.payload(), write, self.run)
 

@@ -8,7 +8,7 @@ import hashlib
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from local.s3.errors import S3Error
 
@@ -16,10 +16,11 @@ LENGTHS = {"crc32": 4, "crc32c": 4, "crc64nvme": 8, "md5": 16, "sha1": 20, "sha2
 POLYNOMIALS = {"crc32": 0xEDB88320, "crc32c": 0x82F63B78, "crc64nvme": 0x9A6C9329AC4BC9B5}
 PREFIX = "x-amz-checksum-"
 _NOT_VALUES = {PREFIX + "mode", PREFIX + "algorithm", PREFIX + "type"}
+Bytes: TypeAlias = "bytes | bytearray | memoryview"
 
 
 class Running(Protocol):
-    def update(self, block: bytes, /) -> None: ...
+    def update(self, block: Bytes, /) -> None: ...
     def digest(self) -> bytes: ...
 
 
@@ -44,7 +45,7 @@ class _Crc32:
     def __init__(self) -> None:
         self._value = 0
 
-    def update(self, block: bytes, /) -> None:
+    def update(self, block: Bytes, /) -> None:
         self._value = zlib.crc32(block, self._value)
 
     def digest(self) -> bytes:
@@ -101,7 +102,7 @@ class Digests:
         self.md5 = hashlib.md5(usedforsecurity=False)
         self._others = {name: begin(name) for name in set(algorithms)}
 
-    def update(self, block: bytes) -> None:
+    def update(self, block: Bytes) -> None:
         self.md5.update(block)
         for running in self._others.values():
             running.update(block)

@@ -35,12 +35,12 @@ class ChunkDecoder:
         self._ended = False
         self.trailers: dict[str, str] = {}
 
-    def feed(self, block: bytes) -> Iterator[bytes]:
+    def feed(self, block: bytes | bytearray | memoryview) -> Iterator[memoryview]:
         """The payload bytes in ``block``; S3 errors for broken framing or a broken chain."""
         view = memoryview(block)
         while len(view):
             if self._left:
-                piece = bytes(view[: self._left])
+                piece = view[: self._left]
                 view = view[len(piece) :]
                 self._left -= len(piece)
                 if self._seal:

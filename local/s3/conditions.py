@@ -34,15 +34,23 @@ def check_read(entry: Entry, headers: Mapping[str, str], prefix: str = "") -> No
 def check_write(present: Entry | None, headers: Mapping[str, str], key: str) -> None:
     """Raises ``PreconditionFailed``, or ``NoSuchKey`` for an If-Match on nothing."""
     match, none_match = headers.get("if-match"), headers.get("if-none-match")
-    if none_match is not None and none_match.strip() != "*":
-        raise S3Error("NotImplemented", "Writing takes If-None-Match only with '*'.")
-    if none_match is not None and present is not None:
+    if none_match is not None and present is not None and _names(none_match, present.etag):
         raise S3Error("PreconditionFailed", Condition="If-None-Match")
     if match is not None:
         if present is None:
             raise S3Error("NoSuchKey", Key=key)
         if not _names(match, present.etag):
             raise S3Error("PreconditionFailed", Condition="If-Match")
+
+
+def check_delete(present: Entry, etag: str | None, modified: str | None, size: str | None) -> None:
+    """Raises ``PreconditionFailed`` when the object is another than the one that the client means to delete."""
+    if etag is not None and not _names(etag, present.etag):
+        raise S3Error("PreconditionFailed", Condition="If-Match")
+    if size is not None and size.strip() != str(present.size):
+        raise S3Error("PreconditionFailed", Condition="x-amz-if-match-size")
+    if modified is not None and _moment(modified) != present.modified.replace(microsecond=0):
+        raise S3Error("PreconditionFailed", Condition="x-amz-if-match-last-modified-time")
 
 
 def byte_range(text: str | None, size: int) -> tuple[int, int] | None:
@@ -73,8 +81,15 @@ def _names(header: str, etag: str) -> bool:
 
 
 def _date(headers: Mapping[str, str], name: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(headers.get(name, ""))
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return _moment(headers.get(name, ""))
+
+
+def _moment(text: str) -> datetime | None:
+    """To the second, of an HTTP date, or of an ISO date as some clients write it in XML; None when it is neither."""
+    for read in (parsedate_to_datetime, datetime.fromisoformat):
+        try:
+            moment = read(text.strip())
+        except (ValueError, TypeError, IndexError, OverflowError):
+            continue
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).replace(microsecond=0)
+    return None

@@ -28,7 +28,7 @@ class Crc:
         self._mask = (1 << width) - 1
         self._register = self._mask
 
-    def update(self, block: bytes) -> None:
+    def update(self, block: bytes | bytearray | memoryview) -> None:
         """Takes the next bytes; large blocks run at hundreds of MB/s, a few bytes cost microseconds each."""
         rest = memoryview(block)
         for lanes in _LANES:

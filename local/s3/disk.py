@@ -21,13 +21,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 from local.s3 import names
 from local.s3.checksums import Checksum
-from local.s3.draft import Draft
-from local.s3.entry import Entry, pack, pack_checksum, unpack, unpack_checksum
+from local.s3.draft import Draft, Limits
+from local.s3.entry import TAGS, Entry, unpack, unpack_checksum
 from local.s3.errors import S3Error
 from local.s3.records import Records
+from local.s3.versions import Piece, Version, Versions
 from local.s3.walk import keys_in_order, plain_keys
 
 HIDDEN = ".stcloud"
@@ -47,12 +49,12 @@ class Bucket:
 class Disk:
     """The object store of one folder. Every method blocks on the disk; none of them runs on the event loop."""
 
-    def __init__(self, root: Path, clock: Callable[[], datetime], max_object_bytes: int) -> None:
+    def __init__(self, root: Path, clock: Callable[[], datetime], max_object_bytes: int, reserve: int = 0) -> None:
         self._root = root.expanduser().resolve()
         self._hidden = self._root / HIDDEN
         self._drafts = self._hidden / "drafts"
         self._clock = clock
-        self._limit = max_object_bytes
+        self.limits = Limits(self._root, max_object_bytes, reserve)
         self._lock = threading.RLock()
         self._last_stamp = 0
         self._hidden.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -60,6 +62,7 @@ class Disk:
         shutil.rmtree(self._drafts, ignore_errors=True)
         self._drafts.mkdir(exist_ok=True)
         self.records = Records(self._hidden / "records.sqlite3")
+        self._versions = Versions(self.records)
 
     # Buckets
 
@@ -79,11 +82,13 @@ class Disk:
         return _bucket(bucket, state)
 
     def create_bucket(self, bucket: str) -> None:
+        """Nothing happens to a bucket that is there already: so it is in the region that this store claims to be."""
         names.require_bucket_name(bucket)
         try:
             (self._root / bucket).mkdir()
         except FileExistsError:
-            raise S3Error("BucketAlreadyOwnedByYou", BucketName=bucket) from None
+            self.require_bucket(bucket)
+            return
         _sync_folder(self._root)
 
     def delete_bucket(self, bucket: str) -> None:
@@ -93,19 +98,14 @@ class Disk:
                 raise S3Error("BucketNotEmpty", BucketName=bucket)
             self._remove_empty(bucket)
             shutil.rmtree(self._aside_folder(bucket), ignore_errors=True)
-            with self.records.transaction() as write:
-                write.execute("DELETE FROM objects WHERE bucket = ?", (bucket,))
+            self._versions.forget_bucket(bucket)
 
     # Objects
 
     def draft(self, expected: int | None = None, algorithms: Sequence[str] = ()) -> Draft:
         """A new draft; refused when ``expected`` bytes are too many for the store or for the disk."""
-        if expected is not None:
-            if expected > self._limit:
-                raise S3Error("EntityTooLarge")
-            if expected > shutil.disk_usage(self._root).free:
-                raise S3Error("InsufficientStorage")
-        return Draft(self._drafts, self._limit, algorithms)
+        self.limits.check(expected or 0)
+        return Draft(self._drafts / uuid4().hex, self.limits, algorithms)
 
     def publish(
         self,
@@ -116,6 +116,7 @@ class Disk:
         headers: Mapping[str, str],
         checksum: Checksum | None = None,
         condition: Condition | None = None,
+        pieces: Sequence[Piece] = (),
     ) -> Entry:
         """Makes the draft the object, at once and for good; ``condition`` sees what it replaces, and may refuse."""
         state = draft.seal(self._next_stamp())
@@ -129,15 +130,15 @@ class Disk:
             aside = self._aside_path(bucket, key)
             stays_aside = present is not None and present[0] == aside
             target = aside if stays_aside or not names.is_plain(key) else self._plain_path(bucket, key)
-            values = (bucket, key.encode(), state.st_size, state.st_mtime_ns)
-            row = (*values, etag, pack(headers), pack_checksum(checksum))
             if target != aside and not self._make_way(bucket, target):
                 target = aside
-            self._record(row, present[1] if present else None, aside=target == aside)
+            version = Version(bucket, key, state.st_size, state.st_mtime_ns, etag, headers, checksum, pieces)
+            self._versions.add(version, _stamp(present[1].modified) if present else -1, aside=target == aside)
             target.parent.mkdir(parents=True, exist_ok=True)
             draft.path.rename(target)
             _sync_folder(target.parent)
-        return Entry(key, state.st_size, etag, _moment(state.st_mtime_ns), headers, checksum)
+        stamp = state.st_mtime_ns
+        return Entry(key, state.st_size, etag, _moment(stamp), headers, checksum, stamp=stamp)
 
     def find(self, bucket: str, key: str) -> Entry | None:
         with self._lock:
@@ -158,28 +159,40 @@ class Disk:
         self.require_bucket(bucket)
         raise S3Error("NoSuchKey", Key=key)
 
-    def delete(self, bucket: str, key: str) -> None:
-        """Removes the object if there is one."""
+    def pieces(self, bucket: str, entry: Entry) -> list[Piece]:
+        """The parts that these bytes were joined from; none for an object that came in a single request."""
+        return self._versions.pieces(bucket, entry.key, entry.size, entry.stamp)
+
+    def retag(self, bucket: str, key: str, tags: str | None) -> None:
+        """Keeps ``tags``, as they are written in a query, beside the object's headers."""
+        with self._lock:
+            found = self._find(bucket, key)
+            if found is None:
+                raise S3Error("NoSuchKey", Key=key)
+            path, entry = found
+            headers = {name: value for name, value in entry.headers.items() if name != TAGS}
+            headers |= {TAGS: tags} if tags else {}
+            pieces = self.pieces(bucket, entry)
+            version = Version(bucket, key, entry.size, entry.stamp, entry.etag, headers, entry.checksum, pieces)
+            self._versions.add(version, entry.stamp // 1000, aside=path == self._aside_path(bucket, key))
+
+    def delete(self, bucket: str, key: str, condition: Callable[[Entry], None] | None = None) -> None:
+        """Removes the object if there is one; ``condition`` sees it before, and may refuse."""
         with self._lock:
             found = self._find(bucket, key)
             if found is None:
                 return
+            if condition:
+                condition(found[1])
             path = found[0]
             path.unlink(missing_ok=True)
             _sync_folder(path.parent)
-            with self.records.transaction() as write:
-                write.execute("DELETE FROM objects WHERE bucket = ? AND key = ?", (bucket, key.encode()))
+            self._versions.forget(bucket, key)
             self._prune(bucket, path.parent)
 
     def keys(self, bucket: str, prefix: bytes, after: bytes) -> Iterator[bytes]:
         """The bucket's keys that start with ``prefix`` and sort after ``after``, in UTF-8 order, each once."""
-        rows = self.records.all(
-            "SELECT DISTINCT key FROM objects WHERE bucket = ? AND aside = 1 AND key > ? AND key >= ? ORDER BY key",
-            bucket,
-            after,
-            prefix,
-        )
-        aside = (bytes(row["key"]) for row in rows if bytes(row["key"]).startswith(prefix))
+        aside = self._versions.aside(bucket, prefix, after)
         return keys_in_order(plain_keys(self._root / bucket, prefix, after), aside)
 
     def close(self) -> None:
@@ -232,18 +245,14 @@ class Disk:
         return os.path.realpath(path.parent) == str(path.parent)
 
     def _entry(self, bucket: str, key: str, state: os.stat_result, aside: bool) -> Entry | None:
-        row = self.records.one(
-            "SELECT * FROM objects WHERE bucket = ? AND key = ? AND size = ? AND stamp = ?",
-            bucket,
-            key.encode(),
-            state.st_size,
-            state.st_mtime_ns,
-        )
-        modified = _moment(state.st_mtime_ns)
+        row = self._versions.find(bucket, key, state.st_size, state.st_mtime_ns)
+        stamp = state.st_mtime_ns
+        modified = _moment(stamp)
         if row is None:
-            return None if aside else Entry(key, state.st_size, _etag_of_state(state), modified, _guessed(key))
+            etag = _etag_of_state(state)
+            return None if aside else Entry(key, state.st_size, etag, modified, _guessed(key), stamp=stamp)
         checksum = unpack_checksum(row["checksum"])
-        return Entry(key, state.st_size, row["etag"], modified, unpack(row["headers"]), checksum)
+        return Entry(key, state.st_size, row["etag"], modified, unpack(row["headers"]), checksum, stamp=stamp)
 
     # Writing
 
@@ -257,17 +266,6 @@ class Disk:
             return self._inside(target) and (target.is_file() or not os.path.lexists(target))
         except (FileExistsError, NotADirectoryError):
             return False
-
-    def _record(self, row: tuple[object, ...], present: Entry | None, aside: bool) -> None:
-        bucket, key, size, stamp, etag, headers, checksum = row
-        kept = _stamp(present.modified) if present else -1
-        with self.records.transaction() as write:
-            # Rows of versions that are neither on disk now nor about to be are of no use to anybody.
-            write.execute("DELETE FROM objects WHERE bucket = ? AND key = ? AND stamp / 1000 <> ?", (bucket, key, kept))
-            write.execute(
-                "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (bucket, key, size, stamp, int(aside), etag, headers, checksum),
-            )
 
     def _next_stamp(self, present: int = 0) -> int:
         """A modification time, in nanoseconds, that no other version of a key has, whatever the clock does."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,15 +14,20 @@ from local.s3.errors import S3Error
 from local.s3.request import Request
 
 META = "x-amz-meta-"
+TAGS = "x-amz-tagging"
+"""Kept among an object's headers, and never sent as one."""
+
 _KEPT = ("content-type", "content-encoding", "content-language", "content-disposition", "cache-control", "expires")
 _LARGEST_META = 2048
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """``etag`` has no quotes. ``headers`` are those that a GET gives back, ``x-amz-meta-*`` among them.
 
-    ``offset`` is where its bytes begin in the file that ``Disk.open`` gives.
+    ``offset`` is where its bytes begin in the file that ``Disk.open`` gives; ``stamp`` is that file's modification time
+    in nanoseconds.
     """
 
     key: str
@@ -31,6 +37,7 @@ class Entry:
     headers: Mapping[str, str] = field(default_factory=dict)
     checksum: Checksum | None = None
     offset: int = 0
+    stamp: int = 0
 
     @property
     def http_modified(self) -> str:
@@ -50,6 +57,8 @@ def kept_headers(request: Request) -> dict[str, str]:
     if codings:
         kept["content-encoding"] = ",".join(codings)
     meta = {name: value for name, value in request.headers.items() if name.startswith(META)}
+    if any(_CONTROL.search(value) for value in (*kept.values(), *meta.values())):
+        raise S3Error("InvalidArgument", "Headers that are kept with an object have no control characters.")
     if sum(len(name) - len(META) + len(value) for name, value in meta.items()) > _LARGEST_META:
         raise S3Error("MetadataTooLarge")
     return {"content-type": "binary/octet-stream", **kept, **meta}
@@ -57,7 +66,7 @@ def kept_headers(request: Request) -> dict[str, str]:
 
 def _refuse_unkept(request: Request) -> None:
     for name in request.headers:
-        if name.startswith(("x-amz-server-side-encryption", "x-amz-object-lock", "x-amz-tagging", "x-amz-website")):
+        if name.startswith(("x-amz-server-side-encryption", "x-amz-object-lock", "x-amz-website")):
             raise S3Error("NotImplemented", f"This store does not act on {name}.")
 
 

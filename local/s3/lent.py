@@ -18,7 +18,7 @@ import threading
 import zipfile
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
@@ -30,6 +30,7 @@ from local.s3.draft import Draft
 from local.s3.entry import Entry
 from local.s3.errors import S3Error
 from local.s3.names import LONGEST_KEY
+from local.s3.versions import Piece
 from local.s3.walk import keys_in_order
 
 DATASETS = "datasets"
@@ -118,14 +119,21 @@ class LentArchive:
         headers: Mapping[str, str],
         checksum: Checksum | None,
         condition: Condition | None = None,
+        pieces: Sequence[Piece] = (),
     ) -> Entry:
         self._refuse_member(bucket, key)
-        kept = self._disk.publish(DATASETS, self._cache(bucket, key), draft, etag, headers, checksum, condition)
+        kept = self._disk.publish(DATASETS, self._cache(bucket, key), draft, etag, headers, checksum, condition, pieces)
         return replace(kept, key=key)
 
-    def delete(self, bucket: str, key: str) -> None:
+    def pieces(self, bucket: str, entry: Entry) -> list[Piece]:
+        return []
+
+    def retag(self, bucket: str, key: str, tags: str | None) -> None:
+        raise S3Error("AccessDenied")
+
+    def delete(self, bucket: str, key: str, condition: Callable[[Entry], None] | None = None) -> None:
         self._refuse_member(bucket, key)
-        self._disk.delete(DATASETS, self._cache(bucket, key))
+        self._disk.delete(DATASETS, self._cache(bucket, key), condition)
 
     def keys(self, bucket: str, prefix: bytes, after: bytes) -> Iterator[bytes]:
         number = self._place(bucket)

@@ -31,6 +31,12 @@ def require_key(key: str) -> str:
     return key
 
 
+def require_last_version(version: str | None) -> None:
+    """Without versions there is one of each object, which S3 calls null."""
+    if version not in (None, "", "null"):
+        raise S3Error("NoSuchVersion", VersionId=version or "")
+
+
 def is_plain(key: str) -> bool:
     """Whether a file system can hold the key as a path of exactly this spelling."""
     if _CONTROL.search(key):

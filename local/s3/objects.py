@@ -9,13 +9,16 @@ from collections.abc import AsyncIterator, Mapping
 from local.s3 import access, names, xml
 from local.s3.answer import Answer, document
 from local.s3.call import Call
-from local.s3.conditions import byte_range, check_read, check_write
-from local.s3.entry import Entry, kept_headers
+from local.s3.conditions import byte_range, check_delete, check_read, check_write
+from local.s3.entry import TAGS, Entry, kept_headers
 from local.s3.errors import S3Error
+from local.s3.tags import count_tags, stated_tags
+from local.s3.versions import Piece
 from local.s3.writing import algorithm_of, check_length, receive_draft
 
 _BLOCK = 1024 * 1024
 _MOST_DELETED = 1000
+_IF_MATCH = "x-amz-if-match-"
 _OVERRIDES = {
     "response-content-type": "content-type",
     "response-content-language": "content-language",
@@ -31,7 +34,7 @@ _INERT = {"content-security-policy": "sandbox; default-src 'none'", "x-content-t
 async def put_object(call: Call) -> Answer:
     key = call.name
     headers = call.request.headers
-    kept = kept_headers(call.request)
+    kept = kept_headers(call.request) | stated_tags(call.request)
     algorithm = algorithm_of(call)
     await call.run(call.disk.require_bucket, call.bucket)
     if "if-none-match" in headers or "if-match" in headers:
@@ -52,7 +55,7 @@ async def put_object(call: Call) -> Answer:
 async def get_object(call: Call) -> Answer:
     descriptor, entry = await call.run(call.disk.open, call.bucket, call.name)
     try:
-        headers, start, length = _response(call, entry)
+        headers, start, length = _response(call, entry, await _piece(call, entry))
     except BaseException:
         os.close(descriptor)
         raise
@@ -65,48 +68,67 @@ async def head_object(call: Call) -> Answer:
     if entry is None:
         await call.run(call.disk.require_bucket, call.bucket)
         raise S3Error("NoSuchKey", Key=call.request.key)
-    headers, _start, _length = _response(call, entry)
+    headers, _start, _length = _response(call, entry, await _piece(call, entry))
     return Answer(206 if "content-range" in headers else 200, headers)
 
 
 async def delete_object(call: Call) -> Answer:
     key = call.name
+    headers = call.request.headers
+    stated = [headers.get(name) for name in ("if-match", f"{_IF_MATCH}last-modified-time", f"{_IF_MATCH}size")]
     await call.run(call.disk.require_bucket, call.bucket)
-    await call.run(call.disk.delete, call.bucket, key)
+    await call.run(call.disk.delete, call.bucket, key, lambda present: check_delete(present, *stated))
     return Answer(204)
 
 
 async def delete_objects(call: Call) -> Answer:
     access.require_bucket(call.key, call.bucket)
     tree = xml.parse(await call.read_document(), "Delete")
-    keys = [item.value("Key") or "" for item in tree.all("Object")]
-    if not 1 <= len(keys) <= _MOST_DELETED:
+    wanted = tree.all("Object")
+    if not 1 <= len(wanted) <= _MOST_DELETED:
         raise S3Error("MalformedXML", f"Name from 1 to {_MOST_DELETED} objects.")
     await call.run(call.disk.require_bucket, call.bucket)
 
     def delete_all() -> list[xml.Element]:
-        return [outcome for key in keys for outcome in _delete_one(call, key, tree.value("Quiet") == "true")]
+        return [outcome for one in wanted for outcome in _delete_one(call, one, tree.value("Quiet") == "true")]
 
     return document("DeleteResult", await call.run(delete_all))
 
 
-def _delete_one(call: Call, key: str, quiet: bool) -> list[xml.Element]:
+def _delete_one(call: Call, wanted: xml.Tree, quiet: bool) -> list[xml.Element]:
+    key = wanted.value("Key") or ""
+    stated = [wanted.value(name) for name in ("ETag", "LastModifiedTime", "Size")]
     try:
+        names.require_last_version(wanted.value("VersionId"))
         access.require_object(call.key, call.bucket, key)
-        call.disk.delete(call.bucket, names.require_key(key))
+        call.disk.delete(call.bucket, names.require_key(key), lambda present: check_delete(present, *stated))
     except S3Error as error:
         return [("Error", [("Key", key), ("Code", error.code), ("Message", error.message)])]
     return [] if quiet else [("Deleted", [("Key", key)])]
 
 
-def _response(call: Call, entry: Entry) -> tuple[dict[str, str], int, int]:
+async def _piece(call: Call, entry: Entry) -> tuple[Piece, int] | None:
+    """The part that ``partNumber`` asks for, and how many there are (0: the object was sent whole)."""
+    if call.request.argument("partNumber") is None:
+        return None
+    number = call.request.number("partNumber", 0, 1)
+    if "range" in call.request.headers:
+        raise S3Error("InvalidRequest", "Ask for a part or for a range, not for both.")
+    pieces = await call.run(call.disk.pieces, call.bucket, entry)
+    for piece in pieces or [Piece(1, 0, entry.size)]:
+        if piece.number == number:
+            return piece, len(pieces)
+    raise S3Error("InvalidPart", "The object has no such part.", PartNumber=str(number))
+
+
+def _response(call: Call, entry: Entry, part: tuple[Piece, int] | None) -> tuple[dict[str, str], int, int]:
     """The headers of a GET or HEAD, and which bytes it covers."""
     request = call.request
-    if request.argument("partNumber") is not None:
-        raise S3Error("NotImplemented", "Objects are read by byte range here, not by part number.")
     check_read(entry, request.headers)
+    tags = entry.headers.get(TAGS)
     headers = {
-        **entry.headers,
+        **{name: value for name, value in entry.headers.items() if name != TAGS},
+        **({"x-amz-tagging-count": str(count_tags(tags))} if tags else {}),
         "etag": f'"{entry.etag}"',
         "last-modified": entry.http_modified,
         "accept-ranges": "bytes",
@@ -114,11 +136,17 @@ def _response(call: Call, entry: Entry) -> tuple[dict[str, str], int, int]:
         **_overrides(call),
     }
     wanted = byte_range(_range_header(request.headers, entry), entry.size)
+    checked = request.headers.get("x-amz-checksum-mode", "").upper() == "ENABLED"
+    if part and part[1]:
+        wanted = (part[0].start, part[0].size) if entry.size else None
+        headers["x-amz-mp-parts-count"] = str(part[1])
     start, length = wanted or (0, entry.size)
     if wanted:
         headers["content-range"] = f"bytes {start}-{start + length - 1}/{entry.size}"
-    elif request.headers.get("x-amz-checksum-mode", "").upper() == "ENABLED":
-        # Never with a range: clients would hold the checksum of the whole against a piece.
+    # Never that of the whole with a piece: clients would hold the one against the other.
+    if checked and part and part[1] and part[0].checksum and entry.checksum:
+        headers[entry.checksum.header] = part[0].checksum
+    elif checked and not wanted:
         headers |= _checksum_headers(entry)
     headers["content-length"] = str(length)
     return headers, start, length

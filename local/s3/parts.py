@@ -11,9 +11,10 @@ from local.s3.copying import copy_part
 from local.s3.entry import iso, kept_headers
 from local.s3.errors import S3Error
 from local.s3.listing import page
-from local.s3.multipart import MOST_PARTS, Part, Upload, Wanted
 from local.s3.people import OWNER
 from local.s3.request import encode
+from local.s3.tags import stated_tags
+from local.s3.upload import MOST_PARTS, Part, Upload, Wanted
 from local.s3.writing import algorithm_of, check_length, receive_draft
 
 _PAGE = 1000
@@ -24,7 +25,7 @@ async def create_upload(call: Call) -> Answer:
     wished = call.request.headers.get("x-amz-checksum-algorithm")
     algorithm = known(wished) if wished else None
     kind = _kind(algorithm, call.request.headers.get("x-amz-checksum-type"))
-    kept = kept_headers(call.request)
+    kept = kept_headers(call.request) | stated_tags(call.request)
     upload = await call.run(call.uploads.create, call.bucket, key, kept, algorithm, kind)
     headers = {"x-amz-checksum-algorithm": algorithm.upper(), "x-amz-checksum-type": kind} if algorithm and kind else {}
     names: list[xml.Element] = [("Bucket", call.bucket), ("Key", key), ("UploadId", upload.id)]
@@ -37,13 +38,16 @@ async def upload_part(call: Call) -> Answer:
     if "x-amz-copy-source" in call.request.headers:
         return await copy_part(call, upload, number)
     algorithm = algorithm_of(call, upload.algorithm)
-    with await call.run(call.disk.draft, check_length(call), [algorithm] if algorithm else []) as draft:
+    length = check_length(call)
+    # Whatever the client verifies a part by, the object's own checksum needs the one that the upload began with.
+    wanted = [name for name in (algorithm, upload.algorithm) if name]
+    with await call.run(call.uploads.draft, upload, number, length, wanted) as draft:
         checksum = await receive_draft(call, draft, algorithm)
-        part = await call.run(call.uploads.add_part, upload, number, draft, checksum)
+        kept = draft.digests.value(upload.algorithm) if upload.algorithm else checksum
+        md5 = draft.digests.md5.hexdigest()
+        part = await call.run(call.uploads.add_part, upload, number, draft, md5, kept)
     headers = {"etag": f'"{part.md5}"'}
-    if checksum:
-        headers[checksum.header] = checksum.value
-    return Answer(200, headers)
+    return Answer(200, headers | {one.header: one.value for one in (checksum, kept) if one})
 
 
 async def list_parts(call: Call) -> Answer:

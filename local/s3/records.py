@@ -12,6 +12,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from sqlite3 import Row
+
+__all__ = ["Records", "Row"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (
@@ -20,6 +23,10 @@ CREATE TABLE IF NOT EXISTS objects (
     PRIMARY KEY (bucket, key, size, stamp)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS objects_aside ON objects (bucket, key) WHERE aside = 1;
+CREATE TABLE IF NOT EXISTS layouts (
+    bucket TEXT NOT NULL, key BLOB NOT NULL, size INTEGER NOT NULL, stamp INTEGER NOT NULL, parts TEXT NOT NULL,
+    PRIMARY KEY (bucket, key, size, stamp)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS uploads (
     id TEXT PRIMARY KEY, bucket TEXT NOT NULL, key BLOB NOT NULL, started INTEGER NOT NULL, headers TEXT NOT NULL,
     algorithm TEXT, kind TEXT, etag TEXT
@@ -39,17 +46,17 @@ class Records:
     def __init__(self, path: Path) -> None:
         self._lock = threading.RLock()
         self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._connection.row_factory = sqlite3.Row
+        self._connection.row_factory = Row
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")
         self._connection.executescript(_SCHEMA)
 
-    def one(self, query: str, *values: object) -> sqlite3.Row | None:
+    def one(self, query: str, *values: object) -> Row | None:
         with self._lock:
-            found: sqlite3.Row | None = self._connection.execute(query, values).fetchone()
+            found: Row | None = self._connection.execute(query, values).fetchone()
         return found
 
-    def all(self, query: str, *values: object) -> list[sqlite3.Row]:
+    def all(self, query: str, *values: object) -> list[Row]:
         with self._lock:
             return self._connection.execute(query, values).fetchall()
 

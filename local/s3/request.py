@@ -27,12 +27,7 @@ class Request:
 
     def number(self, name: str, default: int, least: int = 0, most: int = 2**31 - 1) -> int:
         """A whole number from the query; ``InvalidArgument`` when it is none or out of bounds."""
-        text = self.argument(name)
-        if text is None or text == "":
-            return default
-        if not (text.isascii() and text.isdigit() and len(text) <= 10 and least <= int(text) <= most):
-            raise S3Error("InvalidArgument", f"{name} must be a whole number from {least} to {most}.")
-        return int(text)
+        return whole_number(self.argument(name), name, default, least, most)
 
     @property
     def has_body(self) -> bool:
@@ -72,6 +67,14 @@ def read_request(scope: Mapping[str, Any], prefix: str) -> Request:
         query=tuple(_query(scope.get("query_string", b"").decode("latin-1"))),
         headers=headers,
     )
+
+
+def whole_number(text: str | None, name: str, default: int, least: int = 0, most: int = 2**31 - 1) -> int:
+    if text is None or text == "":
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 10 and least <= int(text) <= most):
+        raise S3Error("InvalidArgument", f"{name} must be a whole number from {least} to {most}.")
+    return int(text)
 
 
 def decode(text: str) -> str:

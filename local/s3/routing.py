@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 
-from local.s3 import buckets, copying, objects, parts
-from local.s3.answer import Answer
+from local.s3 import acl, attributes, buckets, copying, objects, parts, tags, xml
+from local.s3.answer import Answer, document
 from local.s3.call import Call
 from local.s3.errors import S3Error
-from local.s3.names import require_bucket_name
+from local.s3.names import require_bucket_name, require_last_version
 from local.s3.request import Request
 
 Operation: TypeAlias = Callable[[Call], Awaitable[Answer]]
@@ -29,7 +29,11 @@ _OBJECT: Mapping[str, Operation] = {
 _BUCKET_PARTS: Mapping[tuple[str, str], Operation] = {
     ("GET", "location"): buckets.bucket_location,
     ("GET", "versioning"): buckets.bucket_versioning,
+    ("PUT", "versioning"): buckets.no_versioning,
     ("GET", "uploads"): parts.list_uploads,
+    ("GET", "acl"): acl.get_acl,
+    ("PUT", "acl"): acl.put_acl,
+    ("GET", "versions"): buckets.list_versions,
     ("POST", "delete"): objects.delete_objects,
 }
 _OBJECT_PARTS: Mapping[tuple[str, str], Operation] = {
@@ -38,40 +42,43 @@ _OBJECT_PARTS: Mapping[tuple[str, str], Operation] = {
     ("GET", "uploadId"): parts.list_parts,
     ("POST", "uploadId"): parts.complete_upload,
     ("DELETE", "uploadId"): parts.abort_upload,
+    ("GET", "acl"): acl.get_acl,
+    ("PUT", "acl"): acl.put_acl,
+    ("GET", "attributes"): attributes.object_attributes,
+    ("GET", "tagging"): tags.get_tags,
+    ("PUT", "tagging"): tags.put_tags,
+    ("DELETE", "tagging"): tags.delete_tags,
 }
 # Read before every other argument: each names a thing beside the object, so `PUT ?acl` must not write an object.
 _ABSENT: Mapping[str, str] = {
     "policy": "NoSuchBucketPolicy",
     "cors": "NoSuchCORSConfiguration",
     "lifecycle": "NoSuchLifecycleConfiguration",
-    "tagging": "NoSuchTagSet",
     "website": "NoSuchWebsiteConfiguration",
     "object-lock": "ObjectLockConfigurationNotFoundError",
     "encryption": "ServerSideEncryptionConfigurationNotFoundError",
+    "replication": "ReplicationConfigurationNotFoundError",
+    "publicAccessBlock": "NoSuchPublicAccessBlockConfiguration",
+    "ownershipControls": "OwnershipControlsNotFoundError",
+}
+_EMPTY: Mapping[str, tuple[str, xml.Content]] = {
+    "accelerate": ("AccelerateConfiguration", ""),
+    "logging": ("BucketLoggingStatus", ""),
+    "notification": ("NotificationConfiguration", ""),
+    "requestPayment": ("RequestPaymentConfiguration", [("Payer", "BucketOwner")]),
+    "policyStatus": ("PolicyStatus", [("IsPublic", "false")]),
 }
 _UNKNOWN = frozenset(
     {
-        "accelerate",
-        "acl",
         "analytics",
-        "attributes",
         "intelligent-tiering",
         "inventory",
         "legal-hold",
-        "logging",
         "metrics",
-        "notification",
-        "ownershipControls",
-        "policyStatus",
-        "publicAccessBlock",
-        "replication",
-        "requestPayment",
         "restore",
         "retention",
         "select",
         "torrent",
-        "versionId",
-        "versions",
     }
 )
 
@@ -105,10 +112,18 @@ def _operation(request: Request) -> Operation:
             raise S3Error("MethodNotAllowed")
         return buckets.list_buckets
     require_bucket_name(request.bucket)
-    for name in asked & _ABSENT.keys():
+    require_last_version(request.argument("versionId"))
+    absent = _ABSENT if request.key else {**_ABSENT, "tagging": "NoSuchTagSet"}
+    for name in asked & absent.keys():
         if request.method == "GET":
-            return _absent(_ABSENT[name])
-        raise S3Error("NotImplemented", f"This store has no {name}.")
+            return _absent(absent[name])
+        if request.method == "DELETE" and not request.key:
+            return buckets.delete_nothing
+        raise S3Error("NotImplemented", f"This store has no {name} of {'objects' if request.key else 'buckets'}.")
+    for name in asked & _EMPTY.keys():
+        if request.method == "GET" and not request.key:
+            return _empty(*_EMPTY[name])
+        raise S3Error("NotImplemented", f"This store has no {name} to set.")
     if asked & _UNKNOWN:
         raise S3Error("NotImplemented", f"This store has no {', '.join(sorted(asked & _UNKNOWN))}.")
     special = _OBJECT_PARTS if request.key else _BUCKET_PARTS
@@ -123,6 +138,14 @@ def _operation(request: Request) -> Operation:
     if found is None:
         raise S3Error("MethodNotAllowed")
     return found
+
+
+def _empty(name: str, content: xml.Content) -> Operation:
+    async def answer(call: Call) -> Answer:
+        await buckets.head_bucket(call)
+        return document(name, content)
+
+    return answer
 
 
 def _absent(code: str) -> Operation:

@@ -61,7 +61,7 @@ class Seal:
 def claim(request: Request, now: datetime) -> Claim:
     """The request's claim, in time and complete; otherwise the S3 error that names what is wrong."""
     authorization = request.headers.get("authorization")
-    if authorization is not None:
+    if authorization:
         if request.argument("X-Amz-Signature") is not None:
             raise S3Error("InvalidArgument", "Sign in the Authorization header or in the query, not in both.")
         found = _from_header(request, authorization, now)
@@ -128,7 +128,7 @@ def _from_query(request: Request, now: datetime) -> Claim:
         raise S3Error(malformed, f"X-Amz-Algorithm must be {ALGORITHM}.")
     expires = given["Expires"]
     if not re.fullmatch(r"[0-9]{1,6}", expires) or not 1 <= int(expires) <= LONGEST_PRESIGN:
-        raise S3Error(malformed, f"X-Amz-Expires must be from 1 to {LONGEST_PRESIGN} seconds.")
+        raise S3Error("AccessDenied", f"X-Amz-Expires must be from 1 to {LONGEST_PRESIGN} seconds.")
     moment = _moment(given["Date"], malformed)
     if moment - now > SKEW:
         raise S3Error("AccessDenied", "Request is not valid yet.")

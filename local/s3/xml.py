@@ -29,7 +29,8 @@ def _inside(content: Content) -> str:
         return _SPECIAL.sub(lambda match: f"&#x{ord(match[0]):x};", content)
     if isinstance(content, int):
         return str(content)
-    return "".join(f"<{name}>{_inside(inner)}</{name}>" for name, inner in content)
+    # A name may carry attributes, which its end does not.
+    return "".join(f"<{name}>{_inside(inner)}</{name.partition(' ')[0]}>" for name, inner in content)
 
 
 class Tree:

@@ -169,6 +169,11 @@ def test_the_output_store_can_be_looked_into_with_an_api_key(make_world: MakeWor
         assert len(files) <= 3
         paged += files
     assert paged == every
+    in_json = {"headers": {"Accept": "application/json"}, "params": {"prefix": f"{job_id}/"}}
+    listed = world.call("GET", store, **in_json).json()
+    assert [one["Key"] for one in listed["Contents"]] == every and listed["IsTruncated"] is False
+    (told,) = world.call("GET", "/api/cloud/storage", **in_json).json()["Buckets"]
+    assert (told["FileCount"], told["Size"]) == (len(every), sum(one["Size"] for one in listed["Contents"]))
     output = "/".join(every[0].split("/")[:2])
     files, folders, _ = keys(prefix=f"{output}/", delimiter="/")
     assert f"{output}/checkpoint-30/" in folders and all("checkpoint-30/" not in file for file in files)
