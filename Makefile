@@ -104,6 +104,7 @@ bench: $(STAMP_DEV) engines ## measure packaging, storage, the table, ticks and 
 	$(BIN)/python -m bench.storage
 	$(BIN)/python -m bench.tables
 	$(BIN)/python -m bench.ticks
+	$(BIN)/python -m bench.spend
 	$(BIN)/python -m bench.coldstart
 
 .PHONY: clean
