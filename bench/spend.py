@@ -75,8 +75,8 @@ def main(sizes: tuple[int, ...] = SIZES) -> None:
             known = sum((standing(dated(number)) for number in range(size)), NOTHING)
             assert isinstance(known, Standing) and rolled[0] == recounted[0] == known.spent, (rolled, recounted, known)
             print(
-                f"{size:>7}  {rolled[1]:>18}  {rolled[2]:>6}  {rolled[3]:>7.1f}  {recounted[1]:>17}  {recounted[2]:>7}  "
-                f"{recounted[3]:>8.1f}  {recounted[3] / rolled[3]:>6.1f}"
+                f"{size:>7}  {rolled[1]:>18}  {rolled[2]:>6}  {rolled[3]:>7.1f}  "
+                f"{recounted[1]:>17}  {recounted[2]:>7}  {recounted[3]:>8.1f}  {recounted[3] / rolled[3]:>6.1f}"
             )
     finally:
         engine.stop()
