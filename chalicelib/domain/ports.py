@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,6 +19,7 @@ from chalicelib.domain.outbox import Intent, IntentKind
 from chalicelib.domain.powers import Announced
 from chalicelib.domain.progress import Point, Progress
 from chalicelib.domain.repositories import Recorded, RepositoryState
+from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.runs import CloudJobInfo, Delivery, LaunchOrder, Offer
 from chalicelib.domain.snapshots import Snapshot
 from chalicelib.domain.uploads import Consent, Upload
@@ -180,6 +182,17 @@ class Objects(Protocol):
     def delete(self, bucket: str, key: str) -> None: ...
     def presign_download(self, bucket: str, key: str, seconds: int, filename: str) -> str: ...
     def presign_for_provider(self, bucket: str, key: str, seconds: int) -> str: ...
+    def presign_put(self, bucket: str, key: str, seconds: int) -> str: ...
+    def copy_part(
+        self, bucket: str, key: str, upload_id: str, number: int, source: str, etag: str, offset: int, length: int
+    ) -> None:
+        """Makes a range of another object of the bucket a part. Raises ``NotFound`` when it is gone or not the one of
+        that ETag, or when the upload is gone."""
+        ...
+
+    def open(self, bucket: str, key: str, etag: str) -> Iterator[bytes]:
+        """The object in chunks. Raises ``NotFound`` when it is gone or not the one of that ETag."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -519,3 +532,19 @@ class Ledger(Protocol):
 
     def entries(self, tenant: str, since: datetime, until: datetime) -> Iterator[Entry]: ...
     def today(self, at: datetime) -> str: ...
+
+
+class Consents(Protocol):
+    """What owners have agreed to send, and the latest upload of each of their datasets."""
+
+    def agreed_at(self, tenant: str, owner: str, root: str) -> datetime | None: ...
+    def agree(self, tenant: str, owner: str, root: str, at: datetime) -> None: ...
+    def remember(self, upload: Upload, datasets: Iterable[str]) -> None: ...
+    def latest(self, tenant: str, owner: str, datasets: Iterable[str]) -> list[str]: ...
+
+
+class Receipts(Protocol):
+    """What was deleted of an upload, and when."""
+
+    def get(self, upload: Upload) -> Receipt | None: ...
+    def put(self, upload: Upload, receipt: Receipt) -> None: ...
