@@ -21,9 +21,11 @@ from dataclasses import dataclass
 import httpx
 
 from chalicelib.domain.archives import Archive
+from chalicelib.domain.copies import Range
 from chalicelib.domain.datasets import FileChanged, Manifest
 from client.api import CloudClient
 from client.errors import ApiError, ClientError, TransferFailed, UploadGone
+from client.manifest_files import send_manifest
 from client.shapes import UploadSession
 from client.transport import trusted
 
@@ -39,11 +41,26 @@ _MD5 = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True, slots=True)
 class Uploaded:
-    """``resumed_parts`` had arrived in an earlier attempt and were not sent again."""
+    """``resumed_parts`` had arrived in an earlier attempt and were not sent again; ``sent_bytes`` crossed the line now,
+    ``copied_bytes`` were taken over from an earlier upload inside the store."""
 
     upload_id: str
     sent_parts: int
     resumed_parts: int
+    sent_bytes: int = 0
+    copied_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CopyFrom:
+    """The archive begins with these ranges of that upload's."""
+
+    upload_id: str
+    ranges: tuple[Range, ...]
+
+
+class SourceGone(Exception):
+    """The upload to copy from was deleted meanwhile; nothing of it is needed, only more has to be sent."""
 
 
 def upload(
@@ -54,24 +71,29 @@ def upload(
     consented: bool,
     on_sent: OnSent | None = None,
     threads: int = THREADS,
+    copy: CopyFrom | None = None,
 ) -> Uploaded:
     """Sends what is missing of ``archive`` and completes the upload.
 
-    Raises ``FileChanged`` when a file is not what the manifest says; the session is discarded then, because what it
-    holds can no longer be completed. Interrupted or failed in any other way, the session stays and can be resumed.
-    Two that send the same data share one session; the slower one finds it complete and is done.
+    Raises ``SourceGone`` when the upload to ``copy`` from was deleted, and ``FileChanged`` when a file is not what the
+    manifest says; the session is discarded then, because what it holds can no longer be completed. Interrupted or
+    failed in any other way, the session stays and can be resumed. Two that send the same data share one session; the
+    slower one finds it complete and is done.
     """
     report = on_sent or (lambda _: None)
-    session = _session(cloud, manifest, archive, consented)
+    session = _session(cloud, manifest, archive, consented, copy)
     if session["state"] in ("complete", "used"):
         report(archive.size)
         return Uploaded(session["upload_id"], 0, session["part_count"])
+    copied_bytes = _copied(cloud, session)
     arrived = _arrived(session, archive)
-    report(sum(_span(archive, session, number)[1] for number in arrived))
-    missing = [number for number in range(1, session["part_count"] + 1) if number not in arrived]
+    report(copied_bytes + sum(_span(archive, session, number)[1] for number in arrived))
+    first = session.get("copied_parts", 0) + 1
+    missing = [number for number in range(first, session["part_count"] + 1) if number not in arrived]
     sending = _Sending(cloud, archive, session, report)
     try:
         etags = arrived | sending.run(missing, threads)
+        sent_bytes = sending.sent_bytes + send_manifest(cloud, session["upload_id"], manifest, archive)
         _complete(cloud, sending, session, etags)
     except FileChanged:
         with suppress(ClientError):  # the server discards it by itself after a day
@@ -82,7 +104,21 @@ def upload(
         if not (shared and _completed_elsewhere(cloud, session["upload_id"])):
             raise
         return Uploaded(session["upload_id"], 0, session["part_count"])
-    return Uploaded(session["upload_id"], len(missing), len(arrived))
+    return Uploaded(session["upload_id"], len(missing), len(arrived), sent_bytes, copied_bytes)
+
+
+def _copied(cloud: CloudClient, session: UploadSession) -> int:
+    """Has the server copy what is taken over; the bytes of that."""
+    left = session.get("copied_parts", 0)
+    while left:
+        try:
+            left = int(cloud.copy_parts(session["upload_id"])["left"])
+        except ApiError as refusal:
+            if not refusal.fields.get("copy_source_gone"):
+                raise
+            cloud.abort_upload(session["upload_id"])
+            raise SourceGone from refusal
+    return session.get("copied_bytes", 0)
 
 
 def _completed_elsewhere(cloud: CloudClient, upload_id: str) -> bool:
@@ -93,31 +129,44 @@ def _completed_elsewhere(cloud: CloudClient, upload_id: str) -> bool:
     return state in ("complete", "used")
 
 
-def _session(cloud: CloudClient, manifest: Manifest, archive: Archive, consented: bool) -> UploadSession:
+def _session(
+    cloud: CloudClient, manifest: Manifest, archive: Archive, consented: bool, copy: CopyFrom | None
+) -> UploadSession:
     root = manifest.root if consented else None
-    session = _opened(cloud, manifest, archive, root)
-    if session["state"] == "open" and session["part_count"] != -(-archive.size // session["part_bytes"]):
+    session = _opened(cloud, manifest, archive, root, copy)
+    if session["state"] == "open" and session["part_count"] != _parts_of(archive, session):
         # Left by another version of this program, whose archive of the same files has another length.
         cloud.abort_upload(session["upload_id"])
-        session = _opened(cloud, manifest, archive, root)
+        session = _opened(cloud, manifest, archive, root, copy)
     return session
 
 
-def _opened(cloud: CloudClient, manifest: Manifest, archive: Archive, root: str | None) -> UploadSession:
+def _opened(
+    cloud: CloudClient, manifest: Manifest, archive: Archive, root: str | None, copy: CopyFrom | None
+) -> UploadSession:
+    wanted = {"upload_id": copy.upload_id, "ranges": copy.ranges} if copy else None
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
-            return cloud.open_upload(manifest.summary(), archive.size, root)
+            return cloud.open_upload(manifest.summary(), archive.size, root, wanted)
         except ApiError as refusal:
+            if refusal.fields.get("copy_source_gone") or (copy and refusal.status == 404):
+                raise SourceGone from refusal
             # Another process is completing the upload of the same data at this very moment.
             if refusal.code not in ("upload_not_ready", "conflict") or time.monotonic() > deadline:
                 raise
         time.sleep(0.5)
 
 
+def _parts_of(archive: Archive, session: UploadSession) -> int:
+    sent = archive.size - session.get("copied_bytes", 0)
+    return session.get("copied_parts", 0) - (-sent // session["part_bytes"])
+
+
 def _span(archive: Archive, session: UploadSession, number: int) -> tuple[int, int]:
-    """Offset and length of a part."""
-    start = (number - 1) * session["part_bytes"]
+    """Offset and length of a part that is sent; those that are copied come first and have the lowest numbers."""
+    place = number - session.get("copied_parts", 0) - 1
+    start = session.get("copied_bytes", 0) + place * session["part_bytes"]
     return start, min(session["part_bytes"], archive.size - start)
 
 
@@ -130,6 +179,8 @@ def _arrived(session: UploadSession, archive: Archive) -> dict[int, str]:
     arrived: dict[int, str] = {}
     for part in session["parts"]:
         number, etag = part["part_number"], part["etag"].strip('"')
+        if number <= session.get("copied_parts", 0):
+            continue
         offset, length = _span(archive, session, number)
         if part["size"] != length:
             continue
@@ -153,7 +204,8 @@ def _complete(cloud: CloudClient, sending: _Sending, session: UploadSession, eta
         lost = refusal.fields.get("missing_parts")
         if refusal.code != "upload_not_ready" or not lost:
             raise
-        again = sending.run([int(number) for number in lost], THREADS)
+        _copied(cloud, session)
+        again = sending.run([int(number) for number in lost if int(number) > session.get("copied_parts", 0)], THREADS)
         cloud.complete_upload(session["upload_id"], sorted((etags | again).items()))
 
 
@@ -173,6 +225,7 @@ class _Sending:
         self._stop = threading.Event()
         self._failure: BaseException | None = None
         self._etags: dict[int, str] = {}
+        self.sent_bytes = 0
 
     def run(self, numbers: list[int], threads: int) -> dict[int, str]:
         """The ETags of ``numbers``, once all have arrived; the first failure otherwise."""
@@ -217,6 +270,7 @@ class _Sending:
                 return
             with self._lock:
                 self._etags[number] = etag
+                self.sent_bytes += _span(self._archive, self._session, number)[1]
 
     def _deliver(self, http: httpx.Client, number: int) -> str:
         offset, length = _span(self._archive, self._session, number)

@@ -14,7 +14,9 @@ import zlib
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from chalicelib.domain.datasets import (
     DatasetError,
@@ -33,6 +35,24 @@ from chalicelib.domain.kinds import DEFLATE_LIMIT, INSPECT_LIMIT, deflated, is_i
 from chalicelib.domain.reading import open_regular, read_whole
 from chalicelib.domain.walking import Candidate, Findings, cause_of, printable, walk
 
+
+@dataclass(frozen=True, slots=True)
+class Hashed:
+    sha256: bytes
+    crc32: int
+    packed_size: int
+
+
+class Remembers(Protocol):
+    """Hashes of files that were read before. Never fails; what it does not know is read."""
+
+    def recall(self, path: str, now: os.stat_result) -> Hashed | None:
+        """What is known of the file at this absolute path, if it is the same and unchanged."""
+        ...
+
+    def keep(self, path: str, seen: os.stat_result, hashed: Hashed) -> None: ...
+
+
 OnHashed = Callable[[int, int], None]
 """Called with the number of files and of bytes hashed since the last call."""
 
@@ -44,8 +64,13 @@ CAPTION = ".txt"
 _NO_DATASET_BELOW = ("/proc", "/sys", "/dev")
 
 
-def scan(sources: Sequence[Source], on_hashed: OnHashed | None = None, threads: int | None = None) -> Manifest:
-    """The manifest of ``sources``, read in full.
+def scan(
+    sources: Sequence[Source],
+    on_hashed: OnHashed | None = None,
+    threads: int | None = None,
+    memory: Remembers | None = None,
+) -> Manifest:
+    """The manifest of ``sources``, read in full but for files that ``memory`` knows.
 
     Raises ``MissingDataset``, ``EmptyDataset`` (nothing but text, or nothing at all, is left of a dataset),
     ``UnreadableDataset`` with every name that could not be read, or ``DatasetError`` for a folder that must stay here.
@@ -54,16 +79,18 @@ def scan(sources: Sequence[Source], on_hashed: OnHashed | None = None, threads: 
     distinct, shared = _distinct(sources)
     for source in distinct:
         _check_folder(source)
-    found = (candidate for source in distinct for candidate in walk(source, findings))
     entries: list[Entry] = []
+    found: Iterator[Candidate] = (candidate for source in distinct for candidate in walk(source, findings))
+    if memory is not None:
+        found = _unknown(found, memory, entries, on_hashed)
     with ThreadPoolExecutor(threads or min(8, max(2, os.cpu_count() or 1)), "hash") as pool:
         waiting: deque[Future[Findings]] = deque()
         for batch in _batches(found):
             waiting.append(pool.submit(_hash_all, batch))
             if len(waiting) > 16:
-                _take(waiting.popleft().result(), findings, entries, on_hashed)
+                _take(waiting.popleft().result(), findings, entries, on_hashed, memory)
         while waiting:
-            _take(waiting.popleft().result(), findings, entries, on_hashed)
+            _take(waiting.popleft().result(), findings, entries, on_hashed, memory)
     _refuse_unreadable(findings.unreadable)
     entries.sort(key=lambda entry: entry.path)
     sizes = _sizes(distinct, entries, findings.held_back)
@@ -118,6 +145,31 @@ def _is_of_the_system(folder: Path) -> bool:
     return any(folder.is_relative_to(place) for place in below) and not folder.is_relative_to("/dev/shm")  # noqa: S108
 
 
+def _unknown(
+    found: Iterator[Candidate], memory: Remembers, entries: list[Entry], on_hashed: OnHashed | None
+) -> Iterator[Candidate]:
+    """Those that have to be read; the others become entries at once."""
+    for one in found:
+        known = memory.recall(f"{one.source.folder}/{one.disk_name}", one.state)
+        if known is None:
+            yield one
+            continue
+        entries.append(
+            Entry(
+                one.source,
+                one.name,
+                one.disk_name,
+                one.state.st_size,
+                one.state.st_mtime_ns,
+                known.sha256,
+                known.crc32,
+                known.packed_size,
+            )
+        )
+        if on_hashed is not None:
+            on_hashed(1, one.state.st_size)
+
+
 def _batches(candidates: Iterator[Candidate]) -> Iterator[list[Candidate]]:
     batch: list[Candidate] = []
     size = 0
@@ -140,8 +192,9 @@ def _hash_all(batch: list[Candidate]) -> Findings:
         except OSError as error:
             found.unreadable.append((path, cause_of(error)))
             continue
-        if isinstance(outcome, Entry):
-            found.entries.append(outcome)
+        if isinstance(outcome, tuple):
+            found.entries.append(outcome[0])
+            found.states.append(outcome[1])
         elif isinstance(outcome, HoldBack):
             found.held_back.append(HeldBack(printable(path), outcome))
         else:
@@ -149,7 +202,7 @@ def _hash_all(batch: list[Candidate]) -> Findings:
     return found
 
 
-def _hash(candidate: Candidate) -> Entry | HoldBack | str:
+def _hash(candidate: Candidate) -> tuple[Entry, os.stat_result] | HoldBack | str:
     with open_regular(f"{candidate.source.folder}/{candidate.disk_name}") as descriptor:
         before = os.fstat(descriptor)
         if not stat.S_ISREG(before.st_mode):
@@ -173,7 +226,8 @@ def _hash(candidate: Candidate) -> Entry | HoldBack | str:
     if read != size or after.st_size != size or after.st_mtime_ns != before.st_mtime_ns:
         return "it was written to while it was read"
     name, disk_name = candidate.name, candidate.disk_name
-    return Entry(candidate.source, name, disk_name, size, before.st_mtime_ns, sha256, crc32, packed_size)
+    entry = Entry(candidate.source, name, disk_name, size, before.st_mtime_ns, sha256, crc32, packed_size)
+    return entry, after
 
 
 def _stream_hashes(descriptor: int, searched: bool) -> tuple[int, bytes, int] | None:
@@ -190,7 +244,12 @@ def _stream_hashes(descriptor: int, searched: bool) -> tuple[int, bytes, int] | 
     return read, sha256.digest(), crc32
 
 
-def _take(found: Findings, findings: Findings, entries: list[Entry], on_hashed: OnHashed | None) -> None:
+def _take(
+    found: Findings, findings: Findings, entries: list[Entry], on_hashed: OnHashed | None, memory: Remembers | None
+) -> None:
+    if memory is not None:
+        for entry, state in zip(found.entries, found.states, strict=True):
+            memory.keep(entry.disk_path, state, Hashed(entry.sha256, entry.crc32, entry.packed_size))
     entries.extend(found.entries)
     findings.held_back.extend(found.held_back)
     findings.unreadable.extend(found.unreadable)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,10 +13,11 @@ from chalicelib.domain.datasets import Manifest
 from client.api import CloudClient
 from client.errors import ApiError, ClientError, TransferFailed
 from client.screen import Screen
+from client.sending import send
 from client.shapes import Submitted
 from client.unfinished import Note, Sent
-from client.uploading import upload
-from client.words import counted
+from client.uploading import Uploaded
+from client.words import counted, duration, size
 
 _ORDER_IS_NEW_AFTER = ("not_found", "idempotency_key_reused")
 _TRIES = 5
@@ -86,9 +88,10 @@ class Placing:
         if self.packed is None:
             return None
         archive, screen = self.packed.archive, self.screen
+        begun = time.monotonic()
         try:
             with screen.bar("uploading", archive.size) as advance:
-                sent = upload(self.cloud, self.packed.manifest, archive, consented=self.packed.agreed, on_sent=advance)
+                sent = send(self.cloud, self.packed.manifest, consented=self.packed.agreed, on_sent=advance)
         except KeyboardInterrupt:
             screen.note("\nStopped. What has arrived is kept for a day: run the same command again to send the rest.")
             raise
@@ -96,4 +99,12 @@ class Placing:
             there = counted(sent.resumed_parts, "part was", "parts were")
             now = counted(sent.sent_parts, "was", "were")
             screen.note(f"Resumed: {there} there already, {now} sent now.")
+        took = duration(time.monotonic() - begun)
+        screen.note(f"Sent {size(sent.sent_bytes)} of {size(archive.size)} in {took}{_spared(sent)}.")
         return sent.upload_id
+
+
+def _spared(sent: Uploaded) -> str:
+    if sent.copied_bytes:
+        return f"; {size(sent.copied_bytes)} were taken over from the upload before"
+    return "; it was all there already" if not sent.sent_parts and not sent.sent_bytes else ""
