@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from chalicelib.domain import holdbacks, kinds
-from chalicelib.domain.scanning import Hashed
+from chalicelib.domain.hashing import Hashed
 
 _SETTLED_NS = 3_000_000_000
 _DAYS = 90
