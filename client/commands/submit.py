@@ -30,7 +30,7 @@ from client.settings import state_folder
 from client.shapes import Hardware, Job
 from client.submission import Submission, read_submission
 from client.unfinished import note_of
-from client.words import counted, duration
+from client.words import counted, duration, took
 
 _DELETION_SECONDS = 8.0
 
@@ -130,11 +130,11 @@ def _pack(
                 lambda files, count: advance(count),
                 memory=Learning(memory) if given.rehash else memory,
             )
+        read_seconds = time.monotonic() - begun
         archive = Archive(manifest)
         show_manifest(screen, manifest, archive, given.verbose)
-        took = duration(time.monotonic() - begun)
         known_files = f"; {counted(memory.recalled, 'file')} unchanged since read before" if memory.recalled else ""
-        screen.note(f"Read in {took}{known_files}.")
+        screen.note(f"Read in {took(read_seconds)}{known_files}.")
         known = ask(cloud, manifest)
         show_difference(screen, cloud, known, manifest, given.verbose)
     price = display(hardware["micros_per_second"] * 3600)
@@ -158,6 +158,7 @@ def _report(
         told |= {
             "manifest": packed.manifest.summary(),
             "upload_id": job["metadata"].get("upload_id") or placed.sent.upload_id,
+            "transfer": placed.transfer.told() if placed.transfer else None,
         }
     return report(cloud, screen, given, job, again, submission.warnings, told)
 
@@ -203,9 +204,9 @@ def _see_through(cloud: CloudClient, screen: Screen, given: argparse.Namespace, 
         raise
     artifacts = cloud.artifacts(job_id)["artifacts"]
     told |= {"job": ended, "artifacts": artifacts}
-    took = duration(ended["duration_seconds"])
+    ran = duration(ended["duration_seconds"])
     screen.line(
-        f"Job {job_id} {ended['status']} after {took}, cost {cost_of(ended)}.", STATUS_COLOURS.get(ended["status"], "")
+        f"Job {job_id} {ended['status']} after {ran}, cost {cost_of(ended)}.", STATUS_COLOURS.get(ended["status"], "")
     )
     completed = ended["status"] == "completed"
     if not completed:
