@@ -100,6 +100,9 @@ class Archive:
                 if start >= end:
                     return
                 header = _local_header(entry)
+                if entry.content is not None and offset <= start and start + len(header) + entry.packed_size <= end:
+                    yield header + entry.content
+                    continue
                 yield _cut(header, start, offset, end)
                 body = start + len(header)
                 low, high = max(offset - body, 0), min(end - body, entry.packed_size)
