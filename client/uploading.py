@@ -14,6 +14,7 @@ import random
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from chalicelib.domain.datasets import FileChanged, Manifest
 from client.api import CloudClient
 from client.errors import ApiError, ClientError, TransferFailed, UploadGone
 from client.manifest_files import send_manifest
+from client.pace import MOST, Pace
 from client.shapes import UploadSession
 from client.transport import trusted
 
@@ -35,6 +37,9 @@ OnSent = Callable[[int], None]
 THREADS = 4
 _TRIES = 6
 _PATIENCE = 20.0
+_GRACE = 0.2
+"""Seconds for others to notice that one has failed."""
+
 _LINKS_AT_ONCE = 8
 _MD5 = re.compile(r"[0-9a-f]{32}")
 
@@ -225,27 +230,30 @@ class _Sending:
         self._stop = threading.Event()
         self._failure: BaseException | None = None
         self._etags: dict[int, str] = {}
+        self._waiting: deque[int] = deque()
+        self._pace = Pace(THREADS)
+        self._at_work = 0
+        self._moved = 0
         self.sent_bytes = 0
 
     def run(self, numbers: list[int], threads: int) -> dict[int, str]:
         """The ETags of ``numbers``, once all have arrived; the first failure otherwise."""
         self._links.expect(numbers)
         self._etags = {}
-        waiting = iter(numbers)
+        self._waiting = deque(numbers)
+        self._pace = Pace(min(threads, len(numbers)))
         timeout = httpx.Timeout(60.0, connect=15.0, read=180.0)
+        limits = httpx.Limits(max_connections=MOST)
         # The store is not the API: no API key goes there, and links to this machine pass no proxy.
         local = self._links.on_this_machine
-        with httpx.Client(timeout=timeout, verify=trusted(), trust_env=not local) as http:
-            workers = [
-                threading.Thread(target=self._work, args=(http, waiting), daemon=True)
-                for _ in range(min(threads, len(numbers)))
-            ]
+        with httpx.Client(timeout=timeout, verify=trusted(), trust_env=not local, limits=limits) as http:
+            workers: list[threading.Thread] = []
             try:
-                for worker in workers:
-                    worker.start()
-                while any(worker.is_alive() for worker in workers):
+                while (workers := self._staffed(workers, http)) and not self._stop.is_set():
                     workers[0].join(0.1)
-                    workers = [worker for worker in workers if worker.is_alive()]
+                    self._pace.look(self._moved, time.monotonic())
+                for worker in workers:
+                    worker.join(_GRACE)
             finally:
                 self._stop.set()
         if self._failure is not None:
@@ -253,12 +261,30 @@ class _Sending:
         self._stop.clear()
         return dict(self._etags)
 
-    def _work(self, http: httpx.Client, waiting: Iterator[int]) -> None:
+    def _staffed(self, workers: list[threading.Thread], http: httpx.Client) -> list[threading.Thread]:
+        """Those that still work, and new ones while more are wanted and parts wait for one."""
+        workers = [worker for worker in workers if worker.is_alive()]
+        while len(workers) < min(self._pace.wanted, len(workers) + len(self._waiting)):
+            worker = threading.Thread(target=self._work, args=(http,), daemon=True)
+            with self._lock:
+                self._at_work += 1
+            worker.start()
+            workers.append(worker)
+        return workers
+
+    def _work(self, http: httpx.Client) -> None:
+        try:
+            self._send_parts(http)
+        finally:
+            with self._lock:
+                self._at_work -= 1
+
+    def _send_parts(self, http: httpx.Client) -> None:
         while not self._stop.is_set():
             with self._lock:
-                number = next(waiting, None)
-            if number is None:
-                return
+                if not self._waiting or self._at_work > self._pace.wanted:
+                    return
+                number = self._waiting.popleft()
             try:
                 etag = self._deliver(http, number)
             except _Stopped:
@@ -276,7 +302,7 @@ class _Sending:
         offset, length = _span(self._archive, self._session, number)
         cause = ""
         for attempt in range(1, _TRIES + 1):
-            body = _Body(self._archive.read(offset, length), self._stop, self._on_sent)
+            body = _Body(self._archive.read(offset, length), self._stop, self._count)
             try:
                 answer = http.put(self._links.get(number), content=body, headers={"Content-Length": str(length)})
             except httpx.TransportError as error:
@@ -292,13 +318,19 @@ class _Sending:
                     raise TransferFailed(f"Part {number} was refused: {cause}. Run the same command again.")
                 if answer.status_code in (400, 401, 403):
                     self._links.drop(number)  # a link that has expired is answered so
-            self._on_sent(-body.sent)
+            self._pace.trouble()
+            self._count(-body.sent)
             if self._stop.wait(_pause(attempt) if attempt < _TRIES else 0):
                 raise _Stopped
         raise TransferFailed(
             f"Part {number} did not arrive after {_TRIES} tries ({cause}). What has arrived is kept: run the same "
             "command again to send the rest."
         )
+
+    def _count(self, moved: int) -> None:
+        with self._lock:
+            self._moved += moved
+        self._on_sent(moved)
 
 
 class _Body:

@@ -20,6 +20,8 @@ from chalicelib.domain.errors import BadInput, TooLarge
 
 MIB, GIB = 1 << 20, 1 << 30
 MIN_PART = 8 * MIB
+USUAL_PART = 32 * MIB
+PARTS_WISHED = 500
 MAX_PARTS = 10_000
 MAX_ARCHIVE = 5 * 1024 * GIB
 """S3's own limit on an object, 5 TiB."""
@@ -102,12 +104,14 @@ class Upload:
 
 
 def part_bytes_for(sent_bytes: int, copies: int = 0) -> int:
-    """A part size that keeps any archive within 10 000 parts, in whole MiB and never below 8 MiB."""
+    """8 MiB, for large archives more, up to 32 MiB so that little is lost with a part that breaks off; beyond that only
+    as large as keeps them within 10 000 parts."""
     if sent_bytes <= 0:
         raise BadInput("archive_bytes must be a positive number of bytes: there is nothing to upload.")
     if sent_bytes > MAX_ARCHIVE:
         raise TooLarge("The archive is larger than 5 TiB, the most that one object can hold. Split the dataset.")
-    needed = -(-sent_bytes // (MAX_PARTS - copies))
+    wished = min(USUAL_PART, sent_bytes // PARTS_WISHED)
+    needed = max(wished, -(-sent_bytes // (MAX_PARTS - copies)))
     return max(MIN_PART, -(-needed // MIB) * MIB)
 
 
