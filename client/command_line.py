@@ -14,6 +14,7 @@ from client.api import CloudClient
 from client.commands import configs, download, jobs, keys, providers, service, spending, submit
 from client.commands import configs, download, jobs, keys, providers, service, submit
 from client.commands import download, jobs, keys, providers, receipt, service, submit
+from client.commands import configs, download, jobs, keys, providers, receipt, service, submit
 from client.errors import ApiError, ClientError, ConsentWithheld, Unreachable, UsageError
 from client.screen import Screen
 from client.settings import Connection
@@ -288,6 +289,8 @@ def _add_configs(commands: argparse._SubParsersAction[_Parser], everywhere: _Par
     saving.add_argument("--lycoris", type=Path, metavar="FILE", help="the LyCORIS config")
     saving.add_argument("--replace", action="store_true", help="write over a config of that name")
     add("delete", configs.delete, "delete a config").add_argument("name", metavar="NAME")
+
+
 def _add_receipt(parser: argparse.ArgumentParser) -> None:
     _add_job(parser)
     parser.add_argument("--files", action="store_true", help="name every file that was sent, with size and SHA-256")

@@ -18,8 +18,8 @@ from chalicelib.domain.named_configs import ConfigEntry, NamedConfig
 from chalicelib.domain.outbox import Intent, IntentKind
 from chalicelib.domain.powers import Announced
 from chalicelib.domain.progress import Point, Progress
-from chalicelib.domain.repositories import Recorded, RepositoryState
 from chalicelib.domain.receipts import Receipt
+from chalicelib.domain.repositories import Recorded, RepositoryState
 from chalicelib.domain.runs import CloudJobInfo, Delivery, LaunchOrder, Offer
 from chalicelib.domain.snapshots import Snapshot
 from chalicelib.domain.uploads import Consent, Upload
