@@ -21,7 +21,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from chalicelib.domain.archives import Archive
+from chalicelib.domain.copies import lay_out
 from chalicelib.domain.datasets import Entry, Manifest, Source
+from chalicelib.domain.many_entries import EntryList
 from chalicelib.domain.scanning import scan
 from client.known_hashes import known_hashes
 from client.uploading import THREADS
@@ -152,14 +154,22 @@ def huge() -> None:
     source, count, size = Source("set", Path("/nowhere")), 1_000_000, 100_000
     begun = time.perf_counter()
     digest = hashlib.sha256(b"").digest()
-    entries = tuple(
-        Entry(source, name := f"{n // 1000:04}/{n:07}.jpg", name, size, n, digest, n, size) for n in range(count)
+    taken = EntryList()
+    taken.extend(
+        Entry(source, name, name, size, n, digest, n, size)
+        for n in range(count)
+        if (name := f"{n // 1000:04}/{n:07}.jpg")
     )
-    manifest = Manifest(entries, (), (), {}, (), "", count * size)
+    manifest = Manifest(taken.sorted(), (), (), {}, (), "", count * size)
     archive = Archive(manifest)
     directory = archive.size - count * size - count * 44
     drained = drain(archive.read(archive.size - 64 * MIB, 64 * MIB))
-    print(f"{count} files, {archive.size / 1e9:.1f} GB, laid out and {drained / MIB:.0f} MiB of its directory read")
+    changed = Manifest(manifest.entries, (), (), {}, (), "", count * size)
+    layout = lay_out(archive.listed(), Archive(changed).listed())
+    assert layout is not None and layout.copied_files == count
+    print(
+        f"{count} files, {archive.size / 1e9:.1f} GB, laid out, {drained / MIB:.0f} MiB of its directory read, and laid out as a copy"
+    )
     print(f"  {time.perf_counter() - begun:.1f} s, peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10} MiB")
     print(f"  directory and names: {directory / MIB:.0f} MiB")
 

@@ -229,7 +229,7 @@ def assemble(
     reconcile = Reconcile(jobs, follow, trainers, clock, poll_every, rules(settings))
     keep_jobs = timedelta(days=settings.keep_jobs_days) if settings.keep_jobs_days else None
     consents, receipts = ConsentTable(table), ReceiptTable(table)
-    manifests, removal = Manifests(uploads, objects, consents), Removal(jobs, objects, receipts, clock)
+    manifests, removal = Manifests(uploads, objects, consents, clock), Removal(jobs, objects, receipts, clock)
     finish = Finish(jobs, uploads, objects, keys, removal, keep_jobs, clock)
     hand_over = HandOver(uploads, objects, links, clock)
     carry_out = CarryOut(

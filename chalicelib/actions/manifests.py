@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from chalicelib.domain.callers import Caller
 from chalicelib.domain.errors import BadInput, NotFound, UploadNotReady, no_such_upload
@@ -19,7 +19,7 @@ from chalicelib.domain.manifests import (
     files_of,
     unzipped,
 )
-from chalicelib.domain.ports import Consents, Objects, Uploads
+from chalicelib.domain.ports import Clock, Consents, Objects, Uploads
 from chalicelib.domain.uploads import Upload, UploadState
 
 DATASETS = "datasets"
@@ -36,8 +36,8 @@ _STILL_THERE = (UploadState.COMPLETE, UploadState.USED)
 class Known:
     """What is known about data before it is sent.
 
-    ``kept`` has exactly this data. ``latest`` is the upload to compare with: the last one of these datasets, or the one
-    that an open upload of this data copies from; ``copyable`` says that its archive is there.
+    ``kept`` has exactly this data, for an hour at least. ``latest`` is the upload to compare with: the last one of
+    these datasets, or the one that an open upload of this data copies from; ``copyable`` says that its archive is there.
     """
 
     agreed_at: datetime | None
@@ -47,10 +47,11 @@ class Known:
 
 
 class Manifests:
-    def __init__(self, uploads: Uploads, objects: Objects, consents: Consents) -> None:
+    def __init__(self, uploads: Uploads, objects: Objects, consents: Consents, clock: Clock) -> None:
         self._uploads = uploads
         self._objects = objects
         self._consents = consents
+        self._clock = clock
 
     def where_to_send(self, upload: Upload) -> str:
         return self._objects.presign_put(DATASETS, upload.manifest_key, LINK_SECONDS)
@@ -82,7 +83,9 @@ class Manifests:
 
     def known(self, root: str, datasets: list[str], by: Caller) -> Known:
         same = self._uploads.of_root(by.tenant, by.owner, root)
-        kept = same if same and same.state is UploadState.COMPLETE else None
+        lasts = timedelta(seconds=LINK_SECONDS)
+        is_kept = same and same.state is UploadState.COMPLETE and same.expires_at - self._clock() > lasts
+        kept = same if is_kept else None
         latest = self._comparable(same, datasets, by)
         return Known(
             self._consents.agreed_at(by.tenant, by.owner, root),

@@ -117,6 +117,8 @@ class Uploading:
         if upload.state in (UploadState.COMPLETE, UploadState.USED):
             return Assembled(len(upload.copies), 0)
         self._check_open(upload)
+        if self._settings.consent(by.tenant) is Consent.DENY:
+            raise _denied()
         return self._assemble(upload)
 
     def complete(self, upload_id: str, etags: dict[int, str], by: Caller) -> Upload:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from chalicelib.domain.errors import BadInput
 from chalicelib.domain.manifests import Listed, paired
@@ -64,7 +65,10 @@ def lay_out(before: Iterable[Listed], after: Iterable[Listed]) -> Layout | None:
             lengths.append(extent(old.path, old.size, old.packed))
             places.append(count)
         count += 1
-    runs = _runs(sorted(range(len(offsets)), key=offsets.__getitem__), offsets, lengths)
+    in_place: Sequence[int] = range(len(offsets))
+    if any(later < earlier for earlier, later in pairwise(offsets)):
+        in_place = array("Q", sorted(in_place, key=offsets.__getitem__))
+    runs = _runs(in_place, offsets, lengths)
     chosen = sorted(sorted(runs, key=lambda run: -run.length)[:MOST], key=lambda run: run.offset)
     if not chosen:
         return None

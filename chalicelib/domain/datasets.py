@@ -99,7 +99,7 @@ class Manifest:
     ``shared`` maps the id of a dataset whose folder is already packed under another id to that id.
     """
 
-    entries: tuple[Entry, ...]
+    entries: Sequence[Entry]
     held_back: tuple[HeldBack, ...]
     datasets: tuple[DatasetSize, ...]
     shared: Mapping[str, str]

@@ -32,6 +32,7 @@ from chalicelib.domain.datasets import (
 from chalicelib.domain.hashing import SMALL, Hashed, Shelf, hash_all
 from chalicelib.domain.holdbacks import SECRET_FOLDERS, VERSION_CONTROL_NAMES
 from chalicelib.domain.kinds import is_image, is_media
+from chalicelib.domain.many_entries import EntryList
 from chalicelib.domain.walking import Candidate, Findings, cause_of, printable, walk
 
 
@@ -73,17 +74,17 @@ def scan(
     distinct, shared = _distinct(sources)
     for source in distinct:
         _check_folder(source)
-    entries: list[Entry] = []
+    taken = EntryList()
     found: Iterator[Candidate] = (candidate for source in distinct for candidate in walk(source, findings))
     if memory is not None:
-        found = _unknown(found, memory, entries, on_hashed)
+        found = _unknown(found, memory, taken, on_hashed)
     for hashed in _hashed(found, threads):
-        _take(hashed, findings, entries, on_hashed, memory)
+        _take(hashed, findings, taken, on_hashed, memory)
     _refuse_unreadable(findings.unreadable)
-    entries.sort(key=lambda entry: entry.path)
+    entries = taken.sorted()
     sizes = _sizes(distinct, entries, findings.held_back)
     return Manifest(
-        entries=tuple(entries),
+        entries=entries,
         held_back=tuple(sorted(findings.held_back, key=lambda one: one.path)),
         datasets=sizes,
         shared=shared,
@@ -134,7 +135,7 @@ def _is_of_the_system(folder: Path) -> bool:
 
 
 def _unknown(
-    found: Iterator[Candidate], memory: Remembers, entries: list[Entry], on_hashed: OnHashed | None
+    found: Iterator[Candidate], memory: Remembers, entries: EntryList, on_hashed: OnHashed | None
 ) -> Iterator[Candidate]:
     """Those that have to be read; the others become entries at once."""
     for one in found:
@@ -189,7 +190,7 @@ def _hashed(found: Iterator[Candidate], threads: int | None) -> Iterator[Finding
 
 
 def _take(
-    found: Findings, findings: Findings, entries: list[Entry], on_hashed: OnHashed | None, memory: Remembers | None
+    found: Findings, findings: Findings, entries: EntryList, on_hashed: OnHashed | None, memory: Remembers | None
 ) -> None:
     if memory is not None:
         for entry, state in zip(found.entries, found.states, strict=True):
@@ -214,7 +215,7 @@ def _refuse_unreadable(unreadable: list[tuple[str, str]]) -> None:
     )
 
 
-def _sizes(sources: list[Source], entries: list[Entry], held_back: list[HeldBack]) -> tuple[DatasetSize, ...]:
+def _sizes(sources: list[Source], entries: Sequence[Entry], held_back: list[HeldBack]) -> tuple[DatasetSize, ...]:
     counts: Counter[str] = Counter()
     totals: Counter[str] = Counter()
     usable: set[str] = set()
@@ -235,7 +236,7 @@ def _sizes(sources: list[Source], entries: list[Entry], held_back: list[HeldBack
     return tuple(DatasetSize(source.id, counts[source.id], totals[source.id]) for source in sources)
 
 
-def _warnings_about(entries: list[Entry]) -> list[str]:
+def _warnings_about(entries: Sequence[Entry]) -> list[str]:
     empty = [printable(entry.path) for entry in entries if entry.size == 0 and is_image(entry.name)]
     if not empty:
         return []
@@ -243,7 +244,7 @@ def _warnings_about(entries: list[Entry]) -> list[str]:
     return [f"Images that are empty files (0 bytes), {len(empty)} in all: {shown}"]
 
 
-def _lost_captions(entries: list[Entry], held_back: list[HeldBack]) -> list[str]:
+def _lost_captions(entries: Sequence[Entry], held_back: list[HeldBack]) -> list[str]:
     """An image whose caption stays here would be trained without it, and nobody would know why."""
     stay = {one.path[: -len(CAPTION)] for one in held_back if one.path.endswith(CAPTION)}
     alone = [shown for entry in entries if is_image(entry.name) and _stem(shown := printable(entry.path)) in stay]
