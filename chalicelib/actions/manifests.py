@@ -37,7 +37,7 @@ class Known:
     """What is known about data before it is sent.
 
     ``kept`` has exactly this data, for an hour at least. ``latest`` is the upload to compare with: the last one of
-    these datasets, or the one that an open upload of this data copies from; ``copyable`` says that its archive is there.
+    these datasets, or the one that an open upload of this data copies from; if its archive is there it is ``copyable``.
     """
 
     agreed_at: datetime | None

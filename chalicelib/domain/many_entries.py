@@ -26,16 +26,19 @@ class EntryList:
         self._many: ManyEntries | None = None
 
     def append(self, entry: Entry) -> None:
-        self.extend((entry,))
+        if self._many is not None:
+            self._many.add(entry)
+            return
+        self._plain.append(entry)
+        if len(self._plain) > self._few:
+            self._many = ManyEntries()
+            for one in self._plain:
+                self._many.add(one)
+            self._plain = []
 
     def extend(self, entries: Iterable[Entry]) -> None:
-        if self._many is None:
-            self._plain.extend(entries)
-            if len(self._plain) <= self._few:
-                return
-            entries, self._plain, self._many = self._plain, [], ManyEntries()
         for entry in entries:
-            self._many.add(entry)
+            self.append(entry)
 
     def sorted(self) -> Sequence[Entry]:
         if self._many is None:
