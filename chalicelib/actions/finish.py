@@ -63,7 +63,6 @@ class Finish:
         now = self._clock()
         events = self._end_of_data(job, now) if job.upload_id else []
         touched = replace(job, version=job.version + 1, updated_at=now)
-        events = [self._deleted(job, now)] if job.upload_id else []
         if job.phase is Phase.CANCELLED and job.started_at and not job.adopted:
             arrived = self._objects.list("outputs", f"{job.id}/")
             events.append(Event(now, EventKind.ARTIFACTS_COLLECTED, job.phase, _kept(arrived)))
@@ -81,14 +80,14 @@ class Finish:
             # We have been here, and died before it was written down. Another job may have the data by now; whoever
             # deletes it tells this job.
             gone = upload.state in (UploadState.DISCARDING, UploadState.DELETED)
-            return [] if gone else [Event(now, EventKind.DATA_KEPT, job.phase, _kept(upload))]
+            return [] if gone else [Event(now, EventKind.DATA_KEPT, job.phase, _left(upload))]
         until = _until(job, upload, now)
         if until is not None:
             self._removal.caches(upload)
             kept_for = (*upload.kept_for[1 - MOST_TOLD :], job.id)
             left = replace(upload, state=UploadState.COMPLETE, expires_at=until, kept_for=kept_for)
             self._uploads.save(upload, replace(left, version=upload.version + 1))
-            return [Event(now, EventKind.DATA_KEPT, job.phase, _kept(left))]
+            return [Event(now, EventKind.DATA_KEPT, job.phase, _left(left))]
         receipt = self._removal.everything(upload)
         self._removal.tell(upload, receipt)
         if upload.state is not UploadState.DELETED:
@@ -104,7 +103,7 @@ def _until(job: Job, upload: Upload, now: datetime) -> datetime | None:
     return until if until > now else None
 
 
-def _kept(upload: Upload) -> str:
+def _left(upload: Upload) -> str:
     return (
         f"The uploaded data is kept for another run until {to_text(upload.expires_at)}, and deleted then: {upload.key}."
     )

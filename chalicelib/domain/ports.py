@@ -534,6 +534,8 @@ class Ledger(Protocol):
     def today(self, at: datetime) -> str: ...
 
 
+
+
 class Consents(Protocol):
     """What owners have agreed to send, and the latest upload of each of their datasets."""
 
