@@ -19,8 +19,8 @@ from chalicelib.routes.keys import keys
 from chalicelib.routes.prometheus import prometheus
 from chalicelib.routes.provider_config import provider_config
 from chalicelib.routes.providers import providers
-from chalicelib.routes.spending import spending
 from chalicelib.routes.receipts import receipts
+from chalicelib.routes.spending import spending
 from chalicelib.routes.storage import storage
 from chalicelib.routes.uploads import uploads
 from chalicelib.routes.webhooks import webhooks

@@ -35,8 +35,8 @@ from chalicelib.actions.manifests import Manifests
 from chalicelib.actions.offering import Offering
 from chalicelib.actions.orphans import StopOrphans
 from chalicelib.actions.reconcile import Reconcile
-from chalicelib.actions.spending import Spending
 from chalicelib.actions.removal import Removal
+from chalicelib.actions.spending import Spending
 from chalicelib.actions.steer import Steer
 from chalicelib.actions.submit import Submit
 from chalicelib.actions.sweep import Sweep, Swept

@@ -11,10 +11,7 @@ from typing import NoReturn
 
 from chalicelib.domain.errors import CloudError
 from client.api import CloudClient
-from client.commands import configs, download, jobs, keys, providers, service, spending, submit
-from client.commands import configs, download, jobs, keys, providers, service, submit
-from client.commands import download, jobs, keys, providers, receipt, service, submit
-from client.commands import configs, download, jobs, keys, providers, receipt, service, submit
+from client.commands import configs, download, jobs, keys, providers, receipt, service, spending, submit
 from client.errors import ApiError, ClientError, ConsentWithheld, Unreachable, UsageError
 from client.screen import Screen
 from client.settings import Connection

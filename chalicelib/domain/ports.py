@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -532,8 +531,6 @@ class Ledger(Protocol):
 
     def entries(self, tenant: str, since: datetime, until: datetime) -> Iterator[Entry]: ...
     def today(self, at: datetime) -> str: ...
-
-
 
 
 class Consents(Protocol):

@@ -68,7 +68,6 @@ def send(cloud: CloudClient, screen: Screen, given: argparse.Namespace, submissi
         screen.warn(warning)
     packed = _pack(cloud, screen, given, submission, consent, hardware)
     order = submission.order(hardware["id"], packed.manifest.shared if packed else {}, delivery) | bounds(given)
-    order = submission.order(hardware["id"], packed.manifest.shared if packed else {}, delivery) | _bounds(given)
     if given.keep_data and packed:
         order |= {"keep_data_days": given.keep_data}
     root = packed.manifest.root if packed else None
