@@ -19,6 +19,7 @@ from chalicelib.routes.keys import keys
 from chalicelib.routes.prometheus import prometheus
 from chalicelib.routes.provider_config import provider_config
 from chalicelib.routes.providers import providers
+from chalicelib.routes.receipts import receipts
 from chalicelib.routes.spending import spending
 from chalicelib.routes.storage import storage
 from chalicelib.routes.uploads import uploads
@@ -38,6 +39,7 @@ app.register_blueprint(prometheus, url_prefix="/api")
 app.register_blueprint(provider_config, url_prefix="/api/cloud")
 app.register_blueprint(health)
 app.register_blueprint(webhooks)
+app.register_blueprint(receipts, url_prefix="/api/cloud")
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))

@@ -31,9 +31,11 @@ from chalicelib.actions.follow import Follow
 from chalicelib.actions.hand_over import HandOver
 from chalicelib.actions.hear_trainer import HearTrainer, event_address
 from chalicelib.actions.hear_webhook import HearWebhook
+from chalicelib.actions.manifests import Manifests
 from chalicelib.actions.offering import Offering
 from chalicelib.actions.orphans import StopOrphans
 from chalicelib.actions.reconcile import Reconcile
+from chalicelib.actions.removal import Removal
 from chalicelib.actions.spending import Spending
 from chalicelib.actions.steer import Steer
 from chalicelib.actions.submit import Submit
@@ -55,9 +57,11 @@ from chalicelib.domain.ports import (
     Jobs,
     LendsDatasets,
     Objects,
+    Receipts,
     Repository,
     Telemetry,
     Trainers,
+    Uploads,
 )
 from chalicelib.domain.repositories import NoRepository
 from chalicelib.domain.senders import Senders, senders
@@ -76,12 +80,14 @@ from chalicelib.settings import BadSetting, Settings
 from chalicelib.stores.api_keys import ApiKeyTable
 from chalicelib.stores.breakers import BreakerTable
 from chalicelib.stores.configs import ConfigTable
+from chalicelib.stores.consents import ConsentTable
 from chalicelib.stores.follow import FollowTable
 from chalicelib.stores.jobs import JobTable
 from chalicelib.stores.journal import JournalTable
 from chalicelib.stores.ledger import Bookings, LedgerTable
 from chalicelib.stores.limits import LimitTable
 from chalicelib.stores.outbox import OutboxTable
+from chalicelib.stores.receipts import ReceiptTable
 from chalicelib.stores.settings import SettingsTable
 from chalicelib.stores.table import Table
 from chalicelib.stores.turns import TurnTable
@@ -161,6 +167,9 @@ class Services:
     budgeting: Budgeting
     spending: Spending
     zone: tzinfo
+    manifests: Manifests
+    uploads: Uploads
+    receipts: Receipts
 
     def tick(self, correlation_id: str | None = None) -> Swept:
         """What a schedule calls."""
@@ -219,7 +228,9 @@ def assemble(
     poll_every = timedelta(seconds=settings.poll_seconds)
     reconcile = Reconcile(jobs, follow, trainers, clock, poll_every, rules(settings))
     keep_jobs = timedelta(days=settings.keep_jobs_days) if settings.keep_jobs_days else None
-    finish = Finish(jobs, uploads, objects, keys, keep_jobs, clock)
+    consents, receipts = ConsentTable(table), ReceiptTable(table)
+    manifests, removal = Manifests(uploads, objects, consents, clock), Removal(jobs, objects, receipts, clock)
+    finish = Finish(jobs, uploads, objects, keys, removal, keep_jobs, clock)
     hand_over = HandOver(uploads, objects, links, clock)
     carry_out = CarryOut(
         jobs=jobs,
@@ -257,7 +268,7 @@ def assemble(
         least_run=timedelta(seconds=settings.least_run_seconds),
         admit=budgeting.admit,
     )
-    uploading = Uploading(uploads, objects, chosen, clock, new_id)
+    uploading = Uploading(uploads, objects, chosen, consents, manifests, removal, clock, new_id)
     steer = Steer(jobs, outbox, carry_out, clock)
     return Services(
         clock=clock,
@@ -307,6 +318,9 @@ def assemble(
         budgeting=budgeting,
         spending=Spending(ledger, clock),
         zone=settings.zone,
+        manifests=manifests,
+        uploads=uploads,
+        receipts=receipts,
     )
 
 

@@ -13,9 +13,11 @@ from client.settings import Connection
 from client.shapes import (
     ApiKey,
     Artifacts,
+    DataReceipt,
     HardwareOptions,
     Job,
     JobPage,
+    KnownBefore,
     Logs,
     MadeKey,
     PartLink,
@@ -148,17 +150,35 @@ class CloudClient:
         body = [dict(one) for one in datasets]
         return self._transport.send("POST", "/api/cloud/data-consent/preview", body=body, repeatable=True)
 
+    def earlier(self, root: str, datasets: Sequence[str]) -> KnownBefore:
+        """What is known of data with this root, and of the datasets of these names."""
+        params: dict[str, str | int] = {"root": root, "datasets": ",".join(datasets[:50])}
+        return cast(KnownBefore, self._get("/api/cloud/data-consent/earlier", params))
+
+    def data_receipt(self, job_id: str) -> DataReceipt:
+        return cast(DataReceipt, self._get(f"{_job(job_id)}/data-receipt", {"limit": 5000}))
+
     def open_upload(
-        self, manifest: Mapping[str, Any], archive_bytes: int, consented_root: str | None = None
+        self,
+        manifest: Mapping[str, Any],
+        archive_bytes: int,
+        consented_root: str | None = None,
+        copy_from: Mapping[str, Any] | None = None,
     ) -> UploadSession:
         """A new session, or the one that is still open for the same root."""
         body: dict[str, Any] = {"manifest": dict(manifest), "archive_bytes": archive_bytes}
+        if copy_from is not None:
+            body["copy_from"] = dict(copy_from)
         if consented_root is not None:
             body["consent"] = {"root": consented_root}
         return cast(UploadSession, self._transport.send("POST", "/api/cloud/uploads", body=body, repeatable=True))
 
     def upload(self, upload_id: str) -> UploadSession:
         return cast(UploadSession, self._get(_upload(upload_id)))
+
+    def copy_parts(self, upload_id: str) -> dict[str, Any]:
+        """Has the server go on with what this upload takes over from an earlier one; ``left`` is what remains."""
+        return self._transport.send("POST", f"{_upload(upload_id)}/copies", repeatable=True)
 
     def part_links(self, upload_id: str, numbers: Sequence[int]) -> list[PartLink]:
         body = {"part_numbers": list(numbers)}

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from chalicelib.domain.errors import CloudError
 from client.api import CloudClient
-from client.commands import configs, download, jobs, keys, providers, service, spending, submit
+from client.commands import configs, download, jobs, keys, providers, receipt, service, spending, submit
 from client.errors import ApiError, ClientError, ConsentWithheld, Unreachable, UsageError
 from client.screen import Screen
 from client.settings import Connection
@@ -33,7 +33,8 @@ environment:
   STCLOUD_URL      the server (default http://127.0.0.1:8001; SIMPLETUNER_HOST, SIMPLETUNER_PORT and
                    SIMPLETUNER_SSL_ENABLED are honoured too)
   STCLOUD_API_KEY  the API key, where the server asks for one
-  XDG_STATE_HOME   where orders are remembered until they are answered (default ~/.local/state)
+  XDG_STATE_HOME   where orders are remembered until they are answered, and hashes of files that were read
+                   (default ~/.local/state)
   NO_COLOR         no colours
 
 examples:
@@ -133,6 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     logs = add("logs", jobs.logs, "print a job's log")
     _add_job(logs)
     logs.add_argument("-f", "--follow", action="store_true", help="go on until the job ends")
+    _add_receipt(add("receipt", receipt.show, "show what data a job sent, and the proof that it was deleted"))
     _add_job(add("cancel", jobs.cancel, "stop a job"))
     fetching = add("download", download.run, "fetch a job's files; run again, it goes on where it stopped")
     _add_job(fetching)
@@ -223,6 +225,15 @@ def _add_sending(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--download", type=Path, metavar="DIR", help="follow, then fetch the trained model into DIR")
     parser.add_argument(
+        "--keep-data",
+        type=_days,
+        metavar="DAYS",
+        help="leave the data in the store for another run, 1 to 14 days after this one (default: it is deleted)",
+    )
+    parser.add_argument(
+        "--rehash", action="store_true", help="read every file anew, whatever is remembered of earlier submits"
+    )
+    parser.add_argument(
         "--idempotency-key",
         type=_key,
         metavar="KEY",
@@ -277,6 +288,12 @@ def _add_configs(commands: argparse._SubParsersAction[_Parser], everywhere: _Par
     add("delete", configs.delete, "delete a config").add_argument("name", metavar="NAME")
 
 
+def _add_receipt(parser: argparse.ArgumentParser) -> None:
+    _add_job(parser)
+    parser.add_argument("--files", action="store_true", help="name every file that was sent, with size and SHA-256")
+    parser.add_argument("--delete", action="store_true", help="delete data that is kept for another run now")
+
+
 def _add_limits(commands: argparse._SubParsersAction[_Parser], everywhere: _Parser) -> None:
     words = "show and set limits on spending"
     group = commands.add_parser("limits", help=words, description=f"{words.capitalize()}.", parents=[everywhere])
@@ -313,6 +330,12 @@ def _add_job(parser: argparse.ArgumentParser) -> None:
 def _limit(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 500):
         raise argparse.ArgumentTypeError(f"'{text}' is not a number from 1 to 500")
+    return int(text)
+
+
+def _days(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 14):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of days from 1 to 14")
     return int(text)
 
 

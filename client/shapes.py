@@ -109,6 +109,49 @@ class UploadSession(TypedDict):
     part_count: int
     expires_at: str
     parts: list[SentPart]
+    copied_parts: NotRequired[int]
+    copied_bytes: NotRequired[int]
+    manifest_url: NotRequired[str | None]
+
+
+class Kept(TypedDict):
+    upload_id: str
+    expires_at: str
+
+
+class Latest(TypedDict):
+    upload_id: str
+    root: str
+    file_count: int
+    archive_bytes: int
+    sent_at: str
+    state: str
+    verified: bool
+    manifest_url: str | None
+    copyable: bool
+
+
+class KnownBefore(TypedDict):
+    agreed_at: str | None
+    kept: Kept | None
+    latest: Latest | None
+
+
+class RemovedObject(TypedDict):
+    bucket: str
+    key: str
+    size: int
+    deleted_at: str | None
+    absent_at: str | None
+
+
+class DataReceipt(TypedDict):
+    job_id: str
+    upload_id: str | None
+    state: str
+    keep_until: str | None
+    manifest: dict[str, Any] | None
+    receipt: dict[str, Any] | None
 
 
 class PartLink(TypedDict):

@@ -14,6 +14,7 @@ import random
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,9 +22,12 @@ from dataclasses import dataclass
 import httpx
 
 from chalicelib.domain.archives import Archive
+from chalicelib.domain.copies import Range
 from chalicelib.domain.datasets import FileChanged, Manifest
 from client.api import CloudClient
 from client.errors import ApiError, ClientError, TransferFailed, UploadGone
+from client.manifest_files import send_manifest
+from client.pace import MOST, Pace
 from client.shapes import UploadSession
 from client.transport import trusted
 
@@ -33,17 +37,35 @@ OnSent = Callable[[int], None]
 THREADS = 4
 _TRIES = 6
 _PATIENCE = 20.0
+_GRACE = 0.2
+"""Seconds for others to notice that one has failed."""
+
 _LINKS_AT_ONCE = 8
 _MD5 = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
 class Uploaded:
-    """``resumed_parts`` had arrived in an earlier attempt and were not sent again."""
+    """``resumed_parts`` had arrived in an earlier attempt and were not sent again; ``sent_bytes`` crossed the line now,
+    ``copied_bytes`` were taken over from an earlier upload inside the store."""
 
     upload_id: str
     sent_parts: int
     resumed_parts: int
+    sent_bytes: int = 0
+    copied_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CopyFrom:
+    """The archive begins with these ranges of that upload's."""
+
+    upload_id: str
+    ranges: tuple[Range, ...]
+
+
+class SourceGone(Exception):
+    """The upload to copy from was deleted meanwhile; nothing of it is needed, only more has to be sent."""
 
 
 def upload(
@@ -54,24 +76,29 @@ def upload(
     consented: bool,
     on_sent: OnSent | None = None,
     threads: int = THREADS,
+    copy: CopyFrom | None = None,
 ) -> Uploaded:
     """Sends what is missing of ``archive`` and completes the upload.
 
-    Raises ``FileChanged`` when a file is not what the manifest says; the session is discarded then, because what it
-    holds can no longer be completed. Interrupted or failed in any other way, the session stays and can be resumed.
-    Two that send the same data share one session; the slower one finds it complete and is done.
+    Raises ``SourceGone`` when the upload to ``copy`` from was deleted, and ``FileChanged`` when a file is not what the
+    manifest says; the session is discarded then, because what it holds can no longer be completed. Interrupted or
+    failed in any other way, the session stays and can be resumed. Two that send the same data share one session; the
+    slower one finds it complete and is done.
     """
     report = on_sent or (lambda _: None)
-    session = _session(cloud, manifest, archive, consented)
+    session = _session(cloud, manifest, archive, consented, copy)
     if session["state"] in ("complete", "used"):
         report(archive.size)
         return Uploaded(session["upload_id"], 0, session["part_count"])
+    copied_bytes = _copied(cloud, session)
     arrived = _arrived(session, archive)
-    report(sum(_span(archive, session, number)[1] for number in arrived))
-    missing = [number for number in range(1, session["part_count"] + 1) if number not in arrived]
+    report(copied_bytes + sum(_span(archive, session, number)[1] for number in arrived))
+    first = session.get("copied_parts", 0) + 1
+    missing = [number for number in range(first, session["part_count"] + 1) if number not in arrived]
     sending = _Sending(cloud, archive, session, report)
     try:
         etags = arrived | sending.run(missing, threads)
+        sent_bytes = sending.sent_bytes + send_manifest(cloud, session["upload_id"], manifest, archive)
         _complete(cloud, sending, session, etags)
     except FileChanged:
         with suppress(ClientError):  # the server discards it by itself after a day
@@ -82,7 +109,21 @@ def upload(
         if not (shared and _completed_elsewhere(cloud, session["upload_id"])):
             raise
         return Uploaded(session["upload_id"], 0, session["part_count"])
-    return Uploaded(session["upload_id"], len(missing), len(arrived))
+    return Uploaded(session["upload_id"], len(missing), len(arrived), sent_bytes, copied_bytes)
+
+
+def _copied(cloud: CloudClient, session: UploadSession) -> int:
+    """Has the server copy what is taken over; the bytes of that."""
+    left = session.get("copied_parts", 0)
+    while left:
+        try:
+            left = int(cloud.copy_parts(session["upload_id"])["left"])
+        except ApiError as refusal:
+            if not refusal.fields.get("copy_source_gone"):
+                raise
+            cloud.abort_upload(session["upload_id"])
+            raise SourceGone from refusal
+    return session.get("copied_bytes", 0)
 
 
 def _completed_elsewhere(cloud: CloudClient, upload_id: str) -> bool:
@@ -93,31 +134,44 @@ def _completed_elsewhere(cloud: CloudClient, upload_id: str) -> bool:
     return state in ("complete", "used")
 
 
-def _session(cloud: CloudClient, manifest: Manifest, archive: Archive, consented: bool) -> UploadSession:
+def _session(
+    cloud: CloudClient, manifest: Manifest, archive: Archive, consented: bool, copy: CopyFrom | None
+) -> UploadSession:
     root = manifest.root if consented else None
-    session = _opened(cloud, manifest, archive, root)
-    if session["state"] == "open" and session["part_count"] != -(-archive.size // session["part_bytes"]):
+    session = _opened(cloud, manifest, archive, root, copy)
+    if session["state"] == "open" and session["part_count"] != _parts_of(archive, session):
         # Left by another version of this program, whose archive of the same files has another length.
         cloud.abort_upload(session["upload_id"])
-        session = _opened(cloud, manifest, archive, root)
+        session = _opened(cloud, manifest, archive, root, copy)
     return session
 
 
-def _opened(cloud: CloudClient, manifest: Manifest, archive: Archive, root: str | None) -> UploadSession:
+def _opened(
+    cloud: CloudClient, manifest: Manifest, archive: Archive, root: str | None, copy: CopyFrom | None
+) -> UploadSession:
+    wanted = {"upload_id": copy.upload_id, "ranges": copy.ranges} if copy else None
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
-            return cloud.open_upload(manifest.summary(), archive.size, root)
+            return cloud.open_upload(manifest.summary(), archive.size, root, wanted)
         except ApiError as refusal:
+            if refusal.fields.get("copy_source_gone") or (copy and refusal.status == 404):
+                raise SourceGone from refusal
             # Another process is completing the upload of the same data at this very moment.
             if refusal.code not in ("upload_not_ready", "conflict") or time.monotonic() > deadline:
                 raise
         time.sleep(0.5)
 
 
+def _parts_of(archive: Archive, session: UploadSession) -> int:
+    sent = archive.size - session.get("copied_bytes", 0)
+    return session.get("copied_parts", 0) - (-sent // session["part_bytes"])
+
+
 def _span(archive: Archive, session: UploadSession, number: int) -> tuple[int, int]:
-    """Offset and length of a part."""
-    start = (number - 1) * session["part_bytes"]
+    """Offset and length of a part that is sent; those that are copied come first and have the lowest numbers."""
+    place = number - session.get("copied_parts", 0) - 1
+    start = session.get("copied_bytes", 0) + place * session["part_bytes"]
     return start, min(session["part_bytes"], archive.size - start)
 
 
@@ -130,6 +184,8 @@ def _arrived(session: UploadSession, archive: Archive) -> dict[int, str]:
     arrived: dict[int, str] = {}
     for part in session["parts"]:
         number, etag = part["part_number"], part["etag"].strip('"')
+        if number <= session.get("copied_parts", 0):
+            continue
         offset, length = _span(archive, session, number)
         if part["size"] != length:
             continue
@@ -153,7 +209,8 @@ def _complete(cloud: CloudClient, sending: _Sending, session: UploadSession, eta
         lost = refusal.fields.get("missing_parts")
         if refusal.code != "upload_not_ready" or not lost:
             raise
-        again = sending.run([int(number) for number in lost], THREADS)
+        _copied(cloud, session)
+        again = sending.run([int(number) for number in lost if int(number) > session.get("copied_parts", 0)], THREADS)
         cloud.complete_upload(session["upload_id"], sorted((etags | again).items()))
 
 
@@ -173,26 +230,30 @@ class _Sending:
         self._stop = threading.Event()
         self._failure: BaseException | None = None
         self._etags: dict[int, str] = {}
+        self._waiting: deque[int] = deque()
+        self._pace = Pace(THREADS)
+        self._at_work = 0
+        self._moved = 0
+        self.sent_bytes = 0
 
     def run(self, numbers: list[int], threads: int) -> dict[int, str]:
         """The ETags of ``numbers``, once all have arrived; the first failure otherwise."""
         self._links.expect(numbers)
         self._etags = {}
-        waiting = iter(numbers)
+        self._waiting = deque(numbers)
+        self._pace = Pace(min(threads, len(numbers)))
         timeout = httpx.Timeout(60.0, connect=15.0, read=180.0)
+        limits = httpx.Limits(max_connections=MOST)
         # The store is not the API: no API key goes there, and links to this machine pass no proxy.
         local = self._links.on_this_machine
-        with httpx.Client(timeout=timeout, verify=trusted(), trust_env=not local) as http:
-            workers = [
-                threading.Thread(target=self._work, args=(http, waiting), daemon=True)
-                for _ in range(min(threads, len(numbers)))
-            ]
+        with httpx.Client(timeout=timeout, verify=trusted(), trust_env=not local, limits=limits) as http:
+            workers: list[threading.Thread] = []
             try:
-                for worker in workers:
-                    worker.start()
-                while any(worker.is_alive() for worker in workers):
+                while (workers := self._staffed(workers, http)) and not self._stop.is_set():
                     workers[0].join(0.1)
-                    workers = [worker for worker in workers if worker.is_alive()]
+                    self._pace.look(self._moved, time.monotonic())
+                for worker in workers:
+                    worker.join(_GRACE)
             finally:
                 self._stop.set()
         if self._failure is not None:
@@ -200,12 +261,30 @@ class _Sending:
         self._stop.clear()
         return dict(self._etags)
 
-    def _work(self, http: httpx.Client, waiting: Iterator[int]) -> None:
+    def _staffed(self, workers: list[threading.Thread], http: httpx.Client) -> list[threading.Thread]:
+        """Those that still work, and new ones while more are wanted and parts wait for one."""
+        workers = [worker for worker in workers if worker.is_alive()]
+        while len(workers) < min(self._pace.wanted, len(workers) + len(self._waiting)):
+            worker = threading.Thread(target=self._work, args=(http,), daemon=True)
+            with self._lock:
+                self._at_work += 1
+            worker.start()
+            workers.append(worker)
+        return workers
+
+    def _work(self, http: httpx.Client) -> None:
+        try:
+            self._send_parts(http)
+        finally:
+            with self._lock:
+                self._at_work -= 1
+
+    def _send_parts(self, http: httpx.Client) -> None:
         while not self._stop.is_set():
             with self._lock:
-                number = next(waiting, None)
-            if number is None:
-                return
+                if not self._waiting or self._at_work > self._pace.wanted:
+                    return
+                number = self._waiting.popleft()
             try:
                 etag = self._deliver(http, number)
             except _Stopped:
@@ -217,12 +296,13 @@ class _Sending:
                 return
             with self._lock:
                 self._etags[number] = etag
+                self.sent_bytes += _span(self._archive, self._session, number)[1]
 
     def _deliver(self, http: httpx.Client, number: int) -> str:
         offset, length = _span(self._archive, self._session, number)
         cause = ""
         for attempt in range(1, _TRIES + 1):
-            body = _Body(self._archive.read(offset, length), self._stop, self._on_sent)
+            body = _Body(self._archive.read(offset, length), self._stop, self._count)
             try:
                 answer = http.put(self._links.get(number), content=body, headers={"Content-Length": str(length)})
             except httpx.TransportError as error:
@@ -238,13 +318,19 @@ class _Sending:
                     raise TransferFailed(f"Part {number} was refused: {cause}. Run the same command again.")
                 if answer.status_code in (400, 401, 403):
                     self._links.drop(number)  # a link that has expired is answered so
-            self._on_sent(-body.sent)
+            self._pace.trouble()
+            self._count(-body.sent)
             if self._stop.wait(_pause(attempt) if attempt < _TRIES else 0):
                 raise _Stopped
         raise TransferFailed(
             f"Part {number} did not arrive after {_TRIES} tries ({cause}). What has arrived is kept: run the same "
             "command again to send the rest."
         )
+
+    def _count(self, moved: int) -> None:
+        with self._lock:
+            self._moved += moved
+        self._on_sent(moved)
 
 
 class _Body:

@@ -34,6 +34,11 @@ def duration(seconds: float | None) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def took(seconds: float) -> str:
+    """How long something took that may have been quick: ``0.4 s``, or minutes as elsewhere."""
+    return f"{seconds:.1f} s" if seconds < 60 else duration(seconds)
+
+
 def counted(count: int, one: str, many: str = "") -> str:
     """``1 file``, ``2 files``."""
     return f"{count} {one if count == 1 else many or one + 's'}"

@@ -72,6 +72,7 @@ class Again:
             max_run_minutes=job.max_run_minutes,
             ceiling_micros=changes.ceiling_micros or job.ceiling_micros,
             stop_on_stall=job.stop_on_stall if changes.stop_on_stall is None else changes.stop_on_stall,
+            keep_data_days=job.keep_data_days,
         )
         return self._submit(wanted, by)
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from chalicelib.actions.removal import Removal
 from chalicelib.domain.artifacts import is_weights
-from chalicelib.domain.dataset_delivery import Mode
-from chalicelib.domain.errors import NotFound, ProviderDown
+from chalicelib.domain.errors import NotFound
 from chalicelib.domain.jobs import Event, EventKind, Job, Phase, Reason
 from chalicelib.domain.moments import to_text
 from chalicelib.domain.outbox import Intent, IntentKind
 from chalicelib.domain.ports import Clock, DeliveryKeys, Jobs, Objects, StoredObject, Uploads
 from chalicelib.domain.sightings import ending
-from chalicelib.domain.uploads import UploadState
+from chalicelib.domain.uploads import LONGEST_LIFE, Upload, UploadState
+
+MOST_TOLD = 100
+"""Jobs that hear of it when data that they left for others is deleted at last."""
 
 AWAY = timedelta(minutes=10)
 """Looks that are further apart mean that this server was not running, or could not reach the vendor."""
@@ -26,6 +29,7 @@ class Finish:
         uploads: Uploads,
         objects: Objects,
         keys: DeliveryKeys,
+        removal: Removal,
         keep_jobs: timedelta | None,
         clock: Clock,
     ) -> None:
@@ -34,6 +38,7 @@ class Finish:
         self._uploads = uploads
         self._objects = objects
         self._keys = keys
+        self._removal = removal
         self._keep_jobs = keep_jobs
         self._clock = clock
 
@@ -52,11 +57,12 @@ class Finish:
         self._jobs.save(job, change.job, [found, *change.events], change.promise, [intent])
 
     def delete_data(self, job: Job, intent: Intent) -> None:
-        """Deletes the uploaded data, looks that it is gone, writes that down, and ends the trainer's key."""
+        """Deletes the uploaded data, looks that it is gone, writes that down, and ends the trainer's key. Data that
+        the job was told to leave for another run stays until its time is over; the trainer's caches go now."""
         self._keys.retire(job.tenant, job.id)
         now = self._clock()
+        events = self._end_of_data(job, now) if job.upload_id else []
         touched = replace(job, version=job.version + 1, updated_at=now)
-        events = [self._deleted(job, now)] if job.upload_id else []
         if job.phase is Phase.CANCELLED and job.started_at and not job.adopted:
             arrived = self._objects.list("outputs", f"{job.id}/")
             events.append(Event(now, EventKind.ARTIFACTS_COLLECTED, job.phase, _kept(arrived)))
@@ -65,25 +71,42 @@ class Finish:
             later.append(Intent(job.tenant, job.id, IntentKind.FORGET, now, now + self._keep_jobs))
         self._jobs.save(job, touched, events, later, [intent])
 
-    def _deleted(self, job: Job, now: datetime) -> Event:
+    def _end_of_data(self, job: Job, now: datetime) -> list[Event]:
         try:
             upload = self._uploads.get(job.tenant, str(job.upload_id))
         except NotFound:
-            return Event(now, EventKind.DATA_DELETED, job.phase, "The uploaded data was deleted before.")
-        if job.delivery == Mode.REMOTE:
-            for cache in self._objects.list("datasets", upload.caches):
-                self._objects.delete("datasets", cache.key)
-        self._objects.delete("datasets", upload.key)
-        if self._objects.head("datasets", upload.key) is not None:
-            raise ProviderDown("The object store still has the uploaded data after it was deleted; trying again.")
+            return [Event(now, EventKind.DATA_DELETED, job.phase, "The uploaded data was deleted before.")]
+        if job.id in upload.kept_for:
+            # We have been here, and died before it was written down. Another job may have the data by now; whoever
+            # deletes it tells this job.
+            gone = upload.state in (UploadState.DISCARDING, UploadState.DELETED)
+            return [] if gone else [Event(now, EventKind.DATA_KEPT, job.phase, _left(upload))]
+        until = _until(job, upload, now)
+        if until is not None:
+            self._removal.caches(upload)
+            kept_for = (*upload.kept_for[1 - MOST_TOLD :], job.id)
+            left = replace(upload, state=UploadState.COMPLETE, expires_at=until, kept_for=kept_for)
+            self._uploads.save(upload, replace(left, version=upload.version + 1))
+            return [Event(now, EventKind.DATA_KEPT, job.phase, _left(left))]
+        receipt = self._removal.everything(upload)
+        self._removal.tell(upload, receipt)
         if upload.state is not UploadState.DELETED:
-            gone = replace(upload, state=UploadState.DELETED, version=upload.version + 1)
-            self._uploads.save(upload, gone)
-        message = (
-            f"The uploaded data was deleted and its absence checked: {upload.key}, "
-            f"{upload.file_count} files, {upload.archive_bytes} bytes."
-        )
-        return Event(now, EventKind.DATA_DELETED, job.phase, message)
+            self._uploads.save(upload, replace(upload, state=UploadState.DELETED, version=upload.version + 1))
+        return [self._removal.event(job, upload, receipt)]
+
+
+def _until(job: Job, upload: Upload, now: datetime) -> datetime | None:
+    """How long the data stays for another run; None when it goes now."""
+    if not job.keep_data_days or upload.state is not UploadState.USED:
+        return None
+    until = min(now + timedelta(days=job.keep_data_days), upload.created_at + LONGEST_LIFE)
+    return until if until > now else None
+
+
+def _left(upload: Upload) -> str:
+    return (
+        f"The uploaded data is kept for another run until {to_text(upload.expires_at)}, and deleted then: {upload.key}."
+    )
 
 
 def _kept(files: list[StoredObject]) -> str:

@@ -70,6 +70,7 @@ class Submission:
     snapshot_message: str | None = None
     ceiling_micros: int | None = None
     stop_on_stall: tuple[str, ...] | None = None
+    keep_data_days: int | None = None
 
 
 class Submit:
@@ -203,6 +204,7 @@ class Submit:
             held_micros=hold(wanted.ceiling_micros, None, offer.micros_per_second, _longest(trainer, held)),
             deadline_seconds=int(held.deadline.total_seconds()) if held.deadline else None,
             stop_on_stall=wanted.stop_on_stall,
+            keep_data_days=wanted.keep_data_days,
         )
         config = {**options, "--output_dir": f"output/{job.launch_key}"}
         return job, Order(config, plan.dataloader, lycoris, list(plan.folders) or None, asked), upload
@@ -275,6 +277,7 @@ class Submit:
             told = (*told, wanted.stored)
         if wanted.ceiling_micros is not None or wanted.stop_on_stall is not None:
             told = (*told, wanted.ceiling_micros, wanted.stop_on_stall)
+        told = (*told, wanted.keep_data_days) if wanted.keep_data_days else told
         sent = self._data_sent(wanted, by)
         return OnceKey(by.owner, wanted.once, fingerprint(*told, sent, wanted.config_name, wanted.run_name))
 

@@ -6,7 +6,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from chalicelib.actions.assemble import Assemble, Assembled
+from chalicelib.actions.manifests import Manifests
+from chalicelib.actions.removal import Removal
 from chalicelib.domain.callers import Caller
+from chalicelib.domain.copies import Range, check_ranges
 from chalicelib.domain.errors import (
     BadInput,
     Conflict,
@@ -16,7 +20,7 @@ from chalicelib.domain.errors import (
     UploadNotReady,
     no_such_upload,
 )
-from chalicelib.domain.ports import Clock, NewId, Objects, Settings, Stale, UploadedPart, Uploads
+from chalicelib.domain.ports import Clock, Consents, NewId, Objects, Settings, Stale, UploadedPart, Uploads
 from chalicelib.domain.uploads import LIFETIME, Consent, Upload, UploadState, part_bytes_for
 
 PART_LINK_SECONDS = 3600
@@ -25,12 +29,17 @@ _TRIES = 5
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """``root`` is the manifest's hash, ``consented_root`` the one that a person agreed to send."""
+    """``root`` is the manifest's hash, ``consented_root`` the one that a person agreed to send.
+
+    The archive begins with ``ranges`` of that of the upload ``source_id``; only what follows is sent.
+    """
 
     root: str
     file_count: int
     archive_bytes: int
     consented_root: str | None
+    source_id: str | None = None
+    ranges: tuple[Range, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,27 +50,46 @@ class Session:
 
 
 class Uploading:
-    def __init__(self, uploads: Uploads, objects: Objects, settings: Settings, clock: Clock, new_id: NewId) -> None:
+    def __init__(
+        self,
+        uploads: Uploads,
+        objects: Objects,
+        settings: Settings,
+        consents: Consents,
+        manifests: Manifests,
+        removal: Removal,
+        clock: Clock,
+        new_id: NewId,
+    ) -> None:
         self._uploads = uploads
         self._objects = objects
         self._settings = settings
+        self._consents = consents
+        self._manifests = manifests
+        self._removal = removal
+        self._assemble = Assemble(uploads, objects, clock)
         self._clock = clock
         self._new_id = new_id
 
     def open(self, wanted: Wanted, by: Caller) -> Session:
         """A new session, or the one that the same owner has for the same data, to be resumed.
 
-        Refuses before a byte is sent when the tenant's setting is *deny*, or *ask* without consent to this very root.
+        Refuses before a byte is sent when the tenant's setting is *deny*, or *ask* and this owner has not agreed to
+        this very root, now or before.
         """
         self._check_consent(wanted, by)
         if wanted.file_count < 1:
             raise BadInput("The dataset is empty: there is no file to upload.")
-        part_bytes = part_bytes_for(wanted.archive_bytes)
+        sent_bytes = wanted.archive_bytes - sum(length for _, length in wanted.ranges)
+        part_bytes = part_bytes_for(sent_bytes, len(wanted.ranges))
         for _ in range(_TRIES):
             known = self._uploads.of_root(by.tenant, by.owner, wanted.root)
             if known and self._resumable(known, wanted):
                 with suppress(NotFound):  # the store no longer has its parts: start anew
                     return self._session(known)
+            if wanted.source_id is not None:
+                source = self._assemble.source(wanted.source_id, by)
+                check_ranges(wanted.ranges, source.archive_bytes)
             upload = self._start(wanted, by, part_bytes)
             if self._uploads.create(upload, instead_of=known):
                 return Session(upload, [], fresh=True)
@@ -76,11 +104,22 @@ class Uploading:
         self._check_open(upload)
         if self._settings.consent(by.tenant) is Consent.DENY:
             raise _denied()
-        wrong = [number for number in numbers if not 1 <= number <= upload.part_count]
+        first = len(upload.copies) + 1
+        wrong = [number for number in numbers if not first <= number <= upload.part_count]
         if wrong:
-            raise BadInput(f"This upload has parts 1 to {upload.part_count}; there is no part {wrong[0]}.")
+            raise BadInput(f"Parts {first} to {upload.part_count} of this upload are sent; part {wrong[0]} is not.")
         key, session = upload.key, upload.multipart_id
         return [(n, self._objects.presign_part("datasets", key, session, n, PART_LINK_SECONDS)) for n in numbers]
+
+    def copy(self, upload_id: str, by: Caller) -> Assembled:
+        """Goes on copying what this upload takes over from an earlier one; ask again while something is left."""
+        upload = self._own(upload_id, by)
+        if upload.state in (UploadState.COMPLETE, UploadState.USED):
+            return Assembled(len(upload.copies), 0)
+        self._check_open(upload)
+        if self._settings.consent(by.tenant) is Consent.DENY:
+            raise _denied()
+        return self._assemble(upload)
 
     def complete(self, upload_id: str, etags: dict[int, str], by: Caller) -> Upload:
         """Joins the parts, once each is there at its full size. Asked again it answers the same."""
@@ -89,9 +128,10 @@ class Uploading:
             if upload.state in (UploadState.COMPLETE, UploadState.USED):
                 return upload
             self._check_open(upload)
+            described = self._manifests.take_in(upload)
             self._join(upload, etags)
             try:
-                return self._completed(upload)
+                return self._completed(described)
             except Stale:
                 continue
         raise Conflict(f"Upload '{upload_id}' kept changing. Ask for its state and try again.")
@@ -121,7 +161,12 @@ class Uploading:
             if upload.state is not UploadState.DISCARDING:
                 upload = self._moved(upload, UploadState.DISCARDING)
             self._objects.abort_multipart("datasets", upload.key, upload.multipart_id)
-            self._objects.delete("datasets", upload.key)
+            receipt = self._removal.everything(upload)
+            self._removal.tell(upload, receipt)
+            if not upload.kept_for:
+                # Nobody trained with it, so nobody needs to know what it was.
+                self._objects.delete("datasets", upload.manifest_key)
+                upload = replace(upload, manifest_etag=None)
             return self._moved(upload, UploadState.ABORTED if was_open else UploadState.DELETED)
         except Stale:
             raise Conflict(f"Upload '{upload.id}' changed meanwhile. Ask for its state and try again.") from None
@@ -145,7 +190,9 @@ class Uploading:
         if wrong:
             raise UploadNotReady(
                 f"{len(wrong)} of {upload.part_count} parts are missing or differ from what was sent, the first is "
-                f"part {wrong[0]}. Send them again, then complete.",
+                f"part {wrong[0]}. "
+                + ("Have it copied, " if wrong[0] <= len(upload.copies) else "Send them again, ")
+                + "then complete.",
                 upload_id=upload.id,
                 missing_parts=wrong[:100],
             )
@@ -174,7 +221,7 @@ class Uploading:
             if not self._is_joined(upload):
                 raise
         try:
-            return Session(self._completed(upload), [])
+            return Session(self._completed(self._manifests.take_in(upload)), [])
         except Stale:
             return Session(self._uploads.get(upload.tenant, upload.id), [])
 
@@ -186,7 +233,7 @@ class Uploading:
     def _start(self, wanted: Wanted, by: Caller, part_bytes: int) -> Upload:
         now = self._clock()
         upload_id = f"u-{self._new_id()}"
-        key = f"{by.tenant}/{upload_id}/dataset.zip"
+        key = f"data/{by.tenant}/{upload_id}/dataset.zip"
         return Upload(
             id=upload_id,
             tenant=by.tenant,
@@ -200,19 +247,25 @@ class Uploading:
             multipart_id=self._objects.start_multipart("datasets", key, "application/zip"),
             created_at=now,
             expires_at=now + LIFETIME,
+            source_id=wanted.source_id,
+            copies=wanted.ranges,
         )
 
     def _resumable(self, upload: Upload, wanted: Wanted) -> bool:
         """Not in its last hour: a transfer that starts now must not be swept away under its sender's hands."""
-        fits = upload.archive_bytes == wanted.archive_bytes
-        alive = upload.state in (UploadState.OPEN, UploadState.COMPLETE)
-        return fits and alive and (upload.expires_at - self._clock()).total_seconds() > PART_LINK_SECONDS
+        laid_out = (upload.archive_bytes, upload.source_id, upload.copies)
+        wished = (wanted.archive_bytes, wanted.source_id, wanted.ranges)
+        # Once it is complete, how it was laid out is nobody's concern: the same root is the same files.
+        usable = upload.state is UploadState.COMPLETE or (upload.state is UploadState.OPEN and laid_out == wished)
+        return usable and (upload.expires_at - self._clock()).total_seconds() > PART_LINK_SECONDS
 
     def _check_consent(self, wanted: Wanted, by: Caller) -> None:
         consent = self._settings.consent(by.tenant)
         if consent is Consent.DENY:
             raise _denied()
-        if consent is Consent.ASK and wanted.consented_root != wanted.root:
+        if wanted.consented_root == wanted.root:
+            self._consents.agree(by.tenant, by.owner, wanted.root, self._clock())
+        elif consent is Consent.ASK and self._consents.agreed_at(by.tenant, by.owner, wanted.root) is None:
             raise ConsentRequired(
                 "Nobody has agreed to send this data yet. Show what will be sent, ask, and send the manifest's root as "
                 "consent.root; or choose 'allow' (PUT /api/cloud/data-consent/setting).",

@@ -1,9 +1,10 @@
 """A zip that exists only while it is read: laid out before the first byte, any slice of it made on demand.
 
-    [local header, content] …one per entry, in the manifest's order…   central directory   end records
+    [local header, content] …one per entry, in the manifest's order or another…   central directory   end records
 
 Sizes and checksums are known from hashing, so there are no data descriptors; times are fixed; the same manifest gives
-the same bytes. Zip64 records appear where a size, an offset or the count needs them. No temporary copy is made.
+the same bytes, as long as its entries stand in the same order. Zip64 records appear where a size, an offset or the
+count needs them. No temporary copy is made.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import os
 import struct
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import overload
 
 from chalicelib.domain.datasets import Entry, FileChanged, Manifest
 from chalicelib.domain.kinds import DEFLATE_LIMIT, deflated
+from chalicelib.domain.manifests import Listed
 from chalicelib.domain.reading import open_regular, read_whole
 
 _CHUNK = 256 << 10
@@ -32,10 +35,15 @@ _END = struct.Struct("<4s4H2LH")
 
 
 class Archive:
-    """The zip of a manifest. Safe to read from several threads at once."""
+    """The zip of a manifest. Safe to read from several threads at once.
 
-    def __init__(self, manifest: Manifest) -> None:
-        self._entries = manifest.entries
+    ``order`` are the places of the manifest's entries, for an archive that begins with ranges of an earlier one.
+    """
+
+    def __init__(self, manifest: Manifest, order: Sequence[int] | None = None) -> None:
+        self._manifest = manifest
+        self._order = order
+        self._entries: Sequence[Entry] = manifest.entries if order is None else _Ordered(manifest.entries, order)
         self._starts = array("Q")
         self._records = array("Q")
         at = 0
@@ -60,6 +68,19 @@ class Archive:
             raise ValueError(f"bytes {offset}+{length} are outside an archive of {self.size}")
         return _gathered(self._pieces(offset, offset + length))
 
+    def listed(self) -> Iterator[Listed]:
+        """Every file with its place in this archive, in the order of the manifest."""
+        for entry, start in zip(self._manifest.entries, self._in_order(), strict=True):
+            yield Listed(entry.path, entry.size, entry.sha256.hex(), start, entry.packed_size)
+
+    def _in_order(self) -> Sequence[int]:
+        if self._order is None:
+            return self._starts
+        starts = array("Q", bytes(8 * len(self._starts)))
+        for place, start in zip(self._order, self._starts, strict=True):
+            starts[place] = start
+        return starts
+
     def has_deflated(self, offset: int, length: int) -> bool:
         """Whether the slice touches bytes that another version of zlib might have spelled differently."""
         first = max(0, bisect_right(self._starts, offset) - 1)
@@ -79,6 +100,9 @@ class Archive:
                 if start >= end:
                     return
                 header = _local_header(entry)
+                if entry.content is not None and offset <= start and start + len(header) + entry.packed_size <= end:
+                    yield header + entry.content
+                    continue
                 yield _cut(header, start, offset, end)
                 body = start + len(header)
                 low, high = max(offset - body, 0), min(end - body, entry.packed_size)
@@ -102,6 +126,24 @@ class Archive:
             records += _LOCATOR64.pack(b"PK\6\7", 0, self._tail_at, 1)
         short = min(count, _U16)
         return records + _END.pack(b"PK\5\6", 0, 0, short, short, min(length, _U32), min(self._directory, _U32), 0)
+
+
+class _Ordered(Sequence[Entry]):
+    def __init__(self, entries: Sequence[Entry], order: Sequence[int]) -> None:
+        self._entries = entries
+        self._order = order
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    @overload
+    def __getitem__(self, place: int) -> Entry: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Entry]: ...
+    def __getitem__(self, place: int | slice) -> Entry | Sequence[Entry]:
+        if isinstance(place, slice):
+            return [self._entries[one] for one in self._order[place]]
+        return self._entries[self._order[place]]
 
 
 def _is_large(entry: Entry) -> bool:
@@ -158,6 +200,9 @@ def _gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _content(entry: Entry, low: int, high: int) -> Iterator[bytes]:
+    if entry.content is not None:
+        yield entry.content[low:high]
+        return
     try:
         with open_regular(entry.disk_path) as descriptor:
             _expect(_unchanged(entry, descriptor), entry)

@@ -11,7 +11,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,8 @@ class Entry:
     """One file. ``packed_size`` is its length in the archive: less than ``size`` when it goes deflated, else equal.
 
     ``name`` is the path below the dataset's folder in the archive, ``disk_name`` the same on this disk; they differ
-    when the disk spells it in another Unicode form.
+    when the disk spells it in another Unicode form. ``content`` is that of a small file as it is in the archive, kept
+    from when it was hashed.
     """
 
     source: Source
@@ -65,6 +66,7 @@ class Entry:
     sha256: bytes
     crc32: int
     packed_size: int
+    content: bytes | None = field(default=None, repr=False, compare=False)
 
     @property
     def path(self) -> str:
@@ -97,7 +99,7 @@ class Manifest:
     ``shared`` maps the id of a dataset whose folder is already packed under another id to that id.
     """
 
-    entries: tuple[Entry, ...]
+    entries: Sequence[Entry]
     held_back: tuple[HeldBack, ...]
     datasets: tuple[DatasetSize, ...]
     shared: Mapping[str, str]

@@ -111,6 +111,7 @@ class Job:
     ``deadline_seconds`` is what the vendor is given at the launch, from the job's own limit and its ceiling.
     ``stop_reason`` is why we asked the vendor to stop it, None for a user's wish; ``stop_on_stall`` are the stalls that
     it is stopped for, None for those of the settings; ``watch`` is what the looks at its run have shown.
+    ``keep_data_days``: how long the uploaded data stays for another run once this one is over; None deletes it then.
     ``adopted``: the run was started elsewhere, so its data and results are not in our store.
     """
 
@@ -156,6 +157,7 @@ class Job:
     stop_reason: Reason | None = None
     stop_on_stall: tuple[str, ...] | None = None
     watch: Watch | None = None
+    keep_data_days: int | None = None
 
     @property
     def status(self) -> CloudJobStatus:
@@ -211,6 +213,7 @@ class EventKind(StrEnum):
     RUN_RECORDED = "run_recorded"
     CANCEL_REQUESTED = "cancel_requested"
     ARTIFACTS_COLLECTED = "artifacts_collected"
+    DATA_KEPT = "data_kept"
     DATA_DELETED = "data_deleted"
     SETTLED = "settled"
     NOTE = "note"

@@ -48,7 +48,10 @@ def deflated(content: bytes) -> bytes:
     """``content`` as a raw deflate stream, or itself when that is not shorter. The same bytes every time."""
     if len(content) < _WORTH_DEFLATING:
         return content
-    packer = zlib.compressobj(6, zlib.DEFLATED, -15)
+    # No larger a window than the content can use: at the usual 256 KiB the system hands out fresh memory for every
+    # caption, which takes longer than the deflating.
+    bits = min(15, max(9, (2 * len(content)).bit_length()))
+    packer = zlib.compressobj(6, zlib.DEFLATED, -bits, max(1, bits - 7))
     packed = packer.compress(content) + packer.flush()
     return packed if len(packed) < len(content) else content
 

@@ -7,12 +7,14 @@ import os
 from collections.abc import Iterator
 
 _BLOCK = 1 << 20
+OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""Without ever waiting, even when the name has become a pipe in the meantime."""
 
 
 @contextlib.contextmanager
 def open_regular(path: str) -> Iterator[int]:
-    """A descriptor for reading that never waits, even when the name has become a pipe in the meantime."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    """A descriptor for reading that never waits."""
+    descriptor = os.open(path, OPEN_FLAGS)
     try:
         yield descriptor
     finally:

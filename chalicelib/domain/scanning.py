@@ -1,20 +1,21 @@
 """From folders on this disk to a manifest: walk, hold back, hash.
 
     walk (one thread, folder by folder) ─▶ candidates ─▶ hash (threads: sha256 and crc32 leave the GIL) ─▶ entries
+                                                     └─▶ small files: hashed at once, unless the disk is slow
 
 Memory grows with the number of files, never with their size. Nothing is written.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
-import zlib
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Protocol
 
 from chalicelib.domain.datasets import (
     DatasetError,
@@ -28,24 +29,43 @@ from chalicelib.domain.datasets import (
     UnreadableDataset,
     root_of,
 )
-from chalicelib.domain.holdbacks import SECRET_FOLDERS, VERSION_CONTROL_NAMES, HoldBack, holds_secret
-from chalicelib.domain.kinds import DEFLATE_LIMIT, INSPECT_LIMIT, deflated, is_image, is_media, is_text
-from chalicelib.domain.reading import open_regular, read_whole
+from chalicelib.domain.hashing import SMALL, Hashed, Shelf, hash_all
+from chalicelib.domain.holdbacks import SECRET_FOLDERS, VERSION_CONTROL_NAMES
+from chalicelib.domain.kinds import is_image, is_media
+from chalicelib.domain.many_entries import EntryList
 from chalicelib.domain.walking import Candidate, Findings, cause_of, printable, walk
+
+
+class Remembers(Protocol):
+    """Hashes of files that were read before. Never fails; what it does not know is read."""
+
+    def recall(self, path: str, now: os.stat_result) -> Hashed | None:
+        """What is known of the file at this absolute path, if it is the same and unchanged."""
+        ...
+
+    def keep(self, path: str, seen: os.stat_result, hashed: Hashed) -> None: ...
+
 
 OnHashed = Callable[[int, int], None]
 """Called with the number of files and of bytes hashed since the last call."""
 
-_BLOCK = 1 << 20
-_LONGEST_TOKEN = 512
 _BATCH_FILES, _BATCH_BYTES = 64, 32 << 20
+_SHELF = 48 << 20
+_SLOW = 0.0015
+"""Seconds for a small file. Where they take longer, as on a network drive, several are waited for at once."""
+
 _NAMED_IN_ERROR = 20
 CAPTION = ".txt"
 _NO_DATASET_BELOW = ("/proc", "/sys", "/dev")
 
 
-def scan(sources: Sequence[Source], on_hashed: OnHashed | None = None, threads: int | None = None) -> Manifest:
-    """The manifest of ``sources``, read in full.
+def scan(
+    sources: Sequence[Source],
+    on_hashed: OnHashed | None = None,
+    threads: int | None = None,
+    memory: Remembers | None = None,
+) -> Manifest:
+    """The manifest of ``sources``, read in full but for files that ``memory`` knows.
 
     Raises ``MissingDataset``, ``EmptyDataset`` (nothing but text, or nothing at all, is left of a dataset),
     ``UnreadableDataset`` with every name that could not be read, or ``DatasetError`` for a folder that must stay here.
@@ -54,21 +74,17 @@ def scan(sources: Sequence[Source], on_hashed: OnHashed | None = None, threads: 
     distinct, shared = _distinct(sources)
     for source in distinct:
         _check_folder(source)
-    found = (candidate for source in distinct for candidate in walk(source, findings))
-    entries: list[Entry] = []
-    with ThreadPoolExecutor(threads or min(8, max(2, os.cpu_count() or 1)), "hash") as pool:
-        waiting: deque[Future[Findings]] = deque()
-        for batch in _batches(found):
-            waiting.append(pool.submit(_hash_all, batch))
-            if len(waiting) > 16:
-                _take(waiting.popleft().result(), findings, entries, on_hashed)
-        while waiting:
-            _take(waiting.popleft().result(), findings, entries, on_hashed)
+    taken = EntryList()
+    found: Iterator[Candidate] = (candidate for source in distinct for candidate in walk(source, findings))
+    if memory is not None:
+        found = _unknown(found, memory, taken, on_hashed)
+    for hashed in _hashed(found, threads):
+        _take(hashed, findings, taken, on_hashed, memory)
     _refuse_unreadable(findings.unreadable)
-    entries.sort(key=lambda entry: entry.path)
+    entries = taken.sorted()
     sizes = _sizes(distinct, entries, findings.held_back)
     return Manifest(
-        entries=tuple(entries),
+        entries=entries,
         held_back=tuple(sorted(findings.held_back, key=lambda one: one.path)),
         datasets=sizes,
         shared=shared,
@@ -118,79 +134,67 @@ def _is_of_the_system(folder: Path) -> bool:
     return any(folder.is_relative_to(place) for place in below) and not folder.is_relative_to("/dev/shm")  # noqa: S108
 
 
-def _batches(candidates: Iterator[Candidate]) -> Iterator[list[Candidate]]:
-    batch: list[Candidate] = []
-    size = 0
-    for candidate in candidates:
-        batch.append(candidate)
-        size += candidate.size
-        if len(batch) >= _BATCH_FILES or size >= _BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
-
-
-def _hash_all(batch: list[Candidate]) -> Findings:
-    found = Findings()
-    for candidate in batch:
-        path = f"{candidate.source.id}/{candidate.name}"
-        try:
-            outcome = _hash(candidate)
-        except OSError as error:
-            found.unreadable.append((path, cause_of(error)))
+def _unknown(
+    found: Iterator[Candidate], memory: Remembers, entries: EntryList, on_hashed: OnHashed | None
+) -> Iterator[Candidate]:
+    """Those that have to be read; the others become entries at once."""
+    for one in found:
+        known = memory.recall(f"{one.source.folder}/{one.disk_name}", one.state)
+        if known is None:
+            yield one
             continue
-        if isinstance(outcome, Entry):
-            found.entries.append(outcome)
-        elif isinstance(outcome, HoldBack):
-            found.held_back.append(HeldBack(printable(path), outcome))
-        else:
-            found.unreadable.append((path, outcome))
-    return found
+        entries.append(
+            Entry(
+                one.source,
+                one.name,
+                one.disk_name,
+                one.state.st_size,
+                one.state.st_mtime_ns,
+                known.sha256,
+                known.crc32,
+                known.packed_size,
+            )
+        )
+        if on_hashed is not None:
+            on_hashed(1, one.state.st_size)
 
 
-def _hash(candidate: Candidate) -> Entry | HoldBack | str:
-    with open_regular(f"{candidate.source.folder}/{candidate.disk_name}") as descriptor:
-        before = os.fstat(descriptor)
-        if not stat.S_ISREG(before.st_mode):
-            return HoldBack.SPECIAL_FILE
-        size = before.st_size
-        text = is_text(candidate.name) and size <= DEFLATE_LIMIT
-        packed_size = size
-        if text or (size <= INSPECT_LIMIT and not is_media(candidate.name)):
-            content = read_whole(descriptor, size + 1)
-            if holds_secret(content):
-                return HoldBack.SECRET_INSIDE
-            read, sha256, crc32 = len(content), hashlib.sha256(content).digest(), zlib.crc32(content)
-            if text:
-                packed_size = min(size, len(deflated(content)))
-        else:
-            found = _stream_hashes(descriptor, searched=not is_media(candidate.name))
-            if found is None:
-                return HoldBack.SECRET_INSIDE
-            read, sha256, crc32 = found
-        after = os.fstat(descriptor)
-    if read != size or after.st_size != size or after.st_mtime_ns != before.st_mtime_ns:
-        return "it was written to while it was read"
-    name, disk_name = candidate.name, candidate.disk_name
-    return Entry(candidate.source, name, disk_name, size, before.st_mtime_ns, sha256, crc32, packed_size)
+def _hashed(found: Iterator[Candidate], threads: int | None) -> Iterator[Findings]:
+    """Small files are hashed here and now, where that is quicker than telling a thread; all others in threads."""
+    shelf = Shelf(_SHELF)
+    with ThreadPoolExecutor(threads or min(8, max(2, os.cpu_count() or 1)), "hash") as pool:
+        waiting: deque[Future[Findings]] = deque()
+        small: list[Candidate] = []
+        large: list[Candidate] = []
+        size, quick = 0, True
+        for one in found:
+            if quick and one.size <= SMALL:
+                small.append(one)
+                if len(small) >= _BATCH_FILES:
+                    begun = time.perf_counter()
+                    yield hash_all(small, shelf)
+                    quick = time.perf_counter() - begun < _SLOW * len(small)
+                    small = []
+                continue
+            large.append(one)
+            size += one.size
+            if len(large) >= _BATCH_FILES or size >= _BATCH_BYTES:
+                waiting.append(pool.submit(hash_all, large, shelf))
+                large, size = [], 0
+                if len(waiting) > 16:
+                    yield waiting.popleft().result()
+        waiting.append(pool.submit(hash_all, large, shelf))
+        yield hash_all(small, shelf)
+        while waiting:
+            yield waiting.popleft().result()
 
 
-def _stream_hashes(descriptor: int, searched: bool) -> tuple[int, bytes, int] | None:
-    """Bytes read, SHA-256 and CRC-32; None when a search was wanted and a secret is inside."""
-    sha256, crc32, read, tail = hashlib.sha256(), 0, 0, b""
-    while block := os.read(descriptor, _BLOCK):
-        if searched:
-            if holds_secret(tail + block):
-                return None
-            tail = block[-_LONGEST_TOKEN:]
-        sha256.update(block)
-        crc32 = zlib.crc32(block, crc32)
-        read += len(block)
-    return read, sha256.digest(), crc32
-
-
-def _take(found: Findings, findings: Findings, entries: list[Entry], on_hashed: OnHashed | None) -> None:
+def _take(
+    found: Findings, findings: Findings, entries: EntryList, on_hashed: OnHashed | None, memory: Remembers | None
+) -> None:
+    if memory is not None:
+        for entry, state in zip(found.entries, found.states, strict=True):
+            memory.keep(entry.disk_path, state, Hashed(entry.sha256, entry.crc32, entry.packed_size))
     entries.extend(found.entries)
     findings.held_back.extend(found.held_back)
     findings.unreadable.extend(found.unreadable)
@@ -211,7 +215,7 @@ def _refuse_unreadable(unreadable: list[tuple[str, str]]) -> None:
     )
 
 
-def _sizes(sources: list[Source], entries: list[Entry], held_back: list[HeldBack]) -> tuple[DatasetSize, ...]:
+def _sizes(sources: list[Source], entries: Sequence[Entry], held_back: list[HeldBack]) -> tuple[DatasetSize, ...]:
     counts: Counter[str] = Counter()
     totals: Counter[str] = Counter()
     usable: set[str] = set()
@@ -232,7 +236,7 @@ def _sizes(sources: list[Source], entries: list[Entry], held_back: list[HeldBack
     return tuple(DatasetSize(source.id, counts[source.id], totals[source.id]) for source in sources)
 
 
-def _warnings_about(entries: list[Entry]) -> list[str]:
+def _warnings_about(entries: Sequence[Entry]) -> list[str]:
     empty = [printable(entry.path) for entry in entries if entry.size == 0 and is_image(entry.name)]
     if not empty:
         return []
@@ -240,7 +244,7 @@ def _warnings_about(entries: list[Entry]) -> list[str]:
     return [f"Images that are empty files (0 bytes), {len(empty)} in all: {shown}"]
 
 
-def _lost_captions(entries: list[Entry], held_back: list[HeldBack]) -> list[str]:
+def _lost_captions(entries: Sequence[Entry], held_back: list[HeldBack]) -> list[str]:
     """An image whose caption stays here would be trained without it, and nobody would know why."""
     stay = {one.path[: -len(CAPTION)] for one in held_back if one.path.endswith(CAPTION)}
     alone = [shown for entry in entries if is_image(entry.name) and _stem(shown := printable(entry.path)) in stay]

@@ -1,8 +1,12 @@
 """An upload session: one archive on its way from the machine that has the data to the object store.
 
 open ─▶ complete ─▶ used (a job took it) ─▶ deleted (that job ended)
-  │         └─────────▶ discarding ─▶ deleted (no job took it in time, or its owner gave it up)
+  │       │   ▲          └─▶ complete (kept for another run, as that job wished)
+  │       └───┴───────▶ discarding ─▶ deleted (no job took it in time, or its owner gave it up)
   └─▶ discarding ─▶ aborted
+
+Its parts are ``copies``, ranges of an earlier archive of the same owner that are taken over inside the store, and then
+what is sent: parts of ``part_bytes`` each, the last one shorter.
 """
 
 from __future__ import annotations
@@ -11,15 +15,24 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from chalicelib.domain.copies import Range
 from chalicelib.domain.errors import BadInput, TooLarge
 
 MIB, GIB = 1 << 20, 1 << 30
 MIN_PART = 8 * MIB
+USUAL_PART = 32 * MIB
+PARTS_WISHED = 500
 MAX_PARTS = 10_000
 MAX_ARCHIVE = 5 * 1024 * GIB
 """S3's own limit on an object, 5 TiB."""
 
 LIFETIME = timedelta(hours=24)
+
+MOST_DAYS_KEPT = 14
+"""How long data can be kept for another run after a job has ended."""
+
+LONGEST_LIFE = timedelta(days=20)
+"""From when an archive was begun. Shorter than the bucket's own rule (infra/template.yaml), which is the last line."""
 
 
 class UploadState(StrEnum):
@@ -33,7 +46,12 @@ class UploadState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """``multipart_id`` is the object store's name for the transfer; ``root`` is the manifest's hash."""
+    """``multipart_id`` is the object store's name for the transfer; ``root`` is the manifest's hash.
+
+    ``source_id`` is the upload that ``copies`` are ranges of. ``manifest_etag`` is None until a manifest was taken in;
+    ``manifest_checked`` says that its files were compared with the root here. ``kept_for`` are jobs that ended and
+    left the data for another run.
+    """
 
     id: str
     tenant: str
@@ -48,29 +66,52 @@ class Upload:
     created_at: datetime
     expires_at: datetime
     job_id: str | None = None
+    source_id: str | None = None
+    copies: tuple[Range, ...] = ()
+    manifest_etag: str | None = None
+    manifest_checked: bool = False
+    kept_for: tuple[str, ...] = ()
     version: int = 1
+
+    @property
+    def folder(self) -> str:
+        """The prefix of all that is in the store because of this upload, but its manifest."""
+        return f"{self.key.rpartition('/')[0]}/"
 
     @property
     def caches(self) -> str:
         """The prefix of what a trainer keeps beside the data while it reads it file by file."""
-        return f"{self.key.rpartition('/')[0]}/caches/"
+        return f"{self.folder}caches/"
+
+    @property
+    def manifest_key(self) -> str:
+        return f"manifests/{self.tenant}/{self.id}.ndjson.gz"
+
+    @property
+    def copied_bytes(self) -> int:
+        return sum(length for _, length in self.copies)
 
     @property
     def part_count(self) -> int:
-        return -(-self.archive_bytes // self.part_bytes)
+        return len(self.copies) - (-(self.archive_bytes - self.copied_bytes) // self.part_bytes)
 
     def size_of_part(self, number: int) -> int:
-        """Bytes of part ``number`` (from 1): all alike but the last."""
-        return min(self.part_bytes, self.archive_bytes - (number - 1) * self.part_bytes)
+        """Bytes of part ``number`` (from 1): copies first; those that are sent are all alike but the last."""
+        if number <= len(self.copies):
+            return self.copies[number - 1][1]
+        sent = (number - len(self.copies) - 1) * self.part_bytes
+        return min(self.part_bytes, self.archive_bytes - self.copied_bytes - sent)
 
 
-def part_bytes_for(archive_bytes: int) -> int:
-    """A part size that keeps any archive within 10 000 parts, in whole MiB and never below 8 MiB."""
-    if archive_bytes <= 0:
+def part_bytes_for(sent_bytes: int, copies: int = 0) -> int:
+    """8 MiB, for large archives more, up to 32 MiB so that little is lost with a part that breaks off; beyond that only
+    as large as keeps them within 10 000 parts."""
+    if sent_bytes <= 0:
         raise BadInput("archive_bytes must be a positive number of bytes: there is nothing to upload.")
-    if archive_bytes > MAX_ARCHIVE:
+    if sent_bytes > MAX_ARCHIVE:
         raise TooLarge("The archive is larger than 5 TiB, the most that one object can hold. Split the dataset.")
-    needed = -(-archive_bytes // MAX_PARTS)
+    wished = min(USUAL_PART, sent_bytes // PARTS_WISHED)
+    needed = max(wished, -(-sent_bytes // (MAX_PARTS - copies)))
     return max(MIN_PART, -(-needed // MIB) * MIB)
 
 

@@ -19,12 +19,17 @@ class Candidate:
     source: Source
     name: str
     disk_name: str
-    size: int
+    state: os.stat_result
+
+    @property
+    def size(self) -> int:
+        return self.state.st_size
 
 
 @dataclass(slots=True)
 class Findings:
     entries: list[Entry] = field(default_factory=list)
+    states: list[os.stat_result] = field(default_factory=list)
     held_back: list[HeldBack] = field(default_factory=list)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -53,7 +58,7 @@ def walk(source: Source, findings: Findings) -> Iterator[Candidate]:
                 elif is_folder:
                     pending.append((f"{disk_name}/", f"{name}/"))
                 else:
-                    yield Candidate(source, name, name if name == disk_name else disk_name, one.stat().st_size)
+                    yield Candidate(source, name, name if name == disk_name else disk_name, one.stat())
             except OSError as error:
                 findings.unreadable.append((f"{source.id}/{name}", cause_of(error)))
 

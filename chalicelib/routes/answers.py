@@ -60,6 +60,7 @@ def job(job: Job, now: datetime) -> dict[str, Any]:
             "snapshot": job.snapshot,
             "deadline_seconds": job.deadline_seconds,
             "stop_on_stall": None if job.stop_on_stall is None else list(job.stop_on_stall),
+            "keep_data_days": job.keep_data_days,
         },
         "is_terminal": job.is_terminal,
         "is_active": not job.is_terminal,
@@ -131,6 +132,9 @@ def session(session: Session) -> dict[str, Any]:
         "archive_bytes": upload.archive_bytes,
         "expires_at": to_text(upload.expires_at),
         "job_id": upload.job_id,
+        "copied_parts": len(upload.copies),
+        "copied_bytes": upload.copied_bytes,
+        "copy_from": upload.source_id,
         "parts": [{"part_number": part.number, "size": part.size, "etag": part.etag} for part in session.parts],
     }
 

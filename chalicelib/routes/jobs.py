@@ -205,6 +205,7 @@ def _submit(call: Call) -> tuple[Job, bool]:
             max_run_minutes=body.max_run_minutes,
             ceiling_micros=None if body.max_cost_usd is None else as_micros(body.max_cost_usd),
             stop_on_stall=None if body.stop_on_stall is None else tuple(dict.fromkeys(body.stop_on_stall)),
+            keep_data_days=body.keep_data_days or None,
             delivery=_delivery(body.delivery),
             once=call.headers.get("idempotency-key") or body.idempotency_key,
             snapshot=Recorded(**body.snapshot.model_dump()) if body.snapshot else None,

@@ -20,10 +20,16 @@ class ConsentBody(BaseModel):
     root: Root
 
 
+class CopyBody(BaseModel):
+    upload_id: str = Field(max_length=100)
+    ranges: Annotated[list[tuple[Count, Count]], Field(min_length=1, max_length=1000)]
+
+
 class OpenBody(BaseModel):
     manifest: ManifestBody
     archive_bytes: Count
     consent: ConsentBody | None = None
+    copy_from: CopyBody | None = None
 
 
 class PartsBody(BaseModel):
@@ -103,6 +109,7 @@ class SubmitBody(BaseModel):
     snapshot_message: str | None = Field(None, max_length=2000)
     max_cost_usd: float | None = Field(None, gt=0, le=1_000_000, allow_inf_nan=False)
     stop_on_stall: list[Literal["no_machine", "no_progress"]] | None = None
+    keep_data_days: int | None = Field(None, ge=0, le=14, strict=True)
 
 
 class LimitBody(BaseModel):

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from chalice.app import Blueprint, Response
 
-from chalicelib.actions.upload import PART_LINK_SECONDS, Wanted
+from chalicelib.actions.upload import PART_LINK_SECONDS, Session, Wanted
 from chalicelib.domain.callers import Scope
 from chalicelib.domain.dataset_delivery import is_local_dataset
 from chalicelib.domain.errors import BadInput, Malformed
-from chalicelib.domain.uploads import Consent, Upload
+from chalicelib.domain.uploads import Consent, Upload, UploadState
 from chalicelib.routes import answers
 from chalicelib.routes.http import Call, endpoint, open_endpoint, reply, shaped
 
@@ -32,16 +32,24 @@ def open_upload(call: Call) -> Response:
             file_count=body.manifest.file_count,
             archive_bytes=body.archive_bytes,
             consented_root=body.consent.root if body.consent else None,
+            source_id=body.copy_from.upload_id if body.copy_from else None,
+            ranges=tuple(body.copy_from.ranges) if body.copy_from else (),
         ),
         call.caller,
     )
-    return reply(answers.session(session), 201 if session.fresh else 200)
+    return reply(_session(call, session), 201 if session.fresh else 200)
 
 
 @uploads.route("/uploads/{upload_id}", methods=["GET"])
 @endpoint(Scope.JOB_SUBMIT)
 def show(call: Call) -> Any:
-    return answers.session(call.services.uploading.get(call.path("upload_id"), call.caller))
+    return _session(call, call.services.uploading.get(call.path("upload_id"), call.caller))
+
+
+def _session(call: Call, session: Session) -> dict[str, Any]:
+    is_open = session.upload.state is UploadState.OPEN
+    where = call.services.manifests.where_to_send(session.upload) if is_open else None
+    return {**answers.session(session), "manifest_url": where}
 
 
 @uploads.route("/uploads/{upload_id}/parts", methods=["POST"])

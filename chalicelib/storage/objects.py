@@ -1,4 +1,4 @@
-"""Bytes in buckets, through boto3. Data never passes through here: only names, sizes and signed addresses do.
+"""Bytes in buckets, through boto3. Data never passes through here: only names, sizes, signed addresses and manifests.
 
 Two clients, because an address is signed for the host that it names: the one for users signs what a person's machine
 or browser will open, the one for providers what a GPU box will. In the cloud they are the same.
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 MAX_PRESIGN_SECONDS = 7 * 86_400
 """SigV4's own limit."""
 
-_MISSING = {"404", "NoSuchKey", "NotFound"}
+_CHUNK = 1 << 16
+_MISSING = {"404", "NoSuchKey", "NotFound", "PreconditionFailed"}
 _NOT_READY = {"InvalidPart", "InvalidPartOrder", "EntityTooSmall", "MalformedXML"}
 _BUSY = {"SlowDown", "RequestTimeout", "ServiceUnavailable", "InternalError", "Throttling", "503", "500", "504"}
 
@@ -146,6 +147,28 @@ class S3Objects:
 
     def presign_for_provider(self, bucket: str, key: str, seconds: int) -> str:
         return _presigned(self._for_provider(), "get_object", {"Bucket": self._name(bucket), "Key": key}, seconds)
+
+    def presign_put(self, bucket: str, key: str, seconds: int) -> str:
+        return _presigned(self._s3, "put_object", {"Bucket": self._name(bucket), "Key": key}, seconds)
+
+    def copy_part(
+        self, bucket: str, key: str, upload_id: str, number: int, source: str, etag: str, offset: int, length: int
+    ) -> None:
+        with _named_errors(f"copy a range of '{source}'"):
+            self._s3.upload_part_copy(
+                Bucket=self._name(bucket),
+                Key=key,
+                UploadId=upload_id,
+                PartNumber=number,
+                CopySource={"Bucket": self._name(bucket), "Key": source},
+                CopySourceIfMatch=f'"{etag}"',
+                CopySourceRange=f"bytes={offset}-{offset + length - 1}",
+            )
+
+    def open(self, bucket: str, key: str, etag: str) -> Iterator[bytes]:
+        with _named_errors(f"read '{key}'"):
+            found = self._s3.get_object(Bucket=self._name(bucket), Key=key, IfMatch=f'"{etag}"')
+            yield from found["Body"].iter_chunks(_CHUNK)
 
     def _for_provider(self) -> S3Client:
         if self._make_for_provider is None:

@@ -370,6 +370,7 @@ def job_item(job: Job) -> Item:
         "stop_reason": job.stop_reason and job.stop_reason.value,
         "stop_on_stall": None if job.stop_on_stall is None else list(job.stop_on_stall),
         "watch": watch_text(job.watch),
+        "keep_data_days": job.keep_data_days,
     }
     if job.next_look_at and job.phase not in TERMINAL:
         item |= keys.due(job.id, job.next_look_at)
@@ -421,6 +422,7 @@ def _job(item: Item) -> Job:
         stop_reason=Reason(read["stop_reason"]) if read.get("stop_reason") else None,
         stop_on_stall=None if read.get("stop_on_stall") is None else tuple(read["stop_on_stall"]),
         watch=watch_of(read.get("watch")),
+        keep_data_days=read.get("keep_data_days"),
     )
 
 

@@ -10,7 +10,10 @@ T#<tenant>#JOB#<job>              JOB                   the job; indexes: by_ten
                                   LOG#<offset>          a piece of its log
                                   GONE                  a deletion under way; index: due
 T#<tenant>#UPLOAD#<upload>        UPLOAD                an upload session; index: due (expiry)
-T#<tenant>#ROOT#<owner>#<root>    ROOT                  the open session of that data, for resuming
+T#<tenant>#UPLOAD#<upload>        RECEIPT#<n>           what of it was deleted and when, in pages
+T#<tenant>#ROOT#<owner>#<root>    ROOT                  the latest session of that data, for resuming
+T#<tenant>#CONSENT#<owner>        ROOT#<root>           that the owner agreed to send that data
+                                  SET#<dataset>         the latest upload that holds a dataset of that name
 T#<tenant>#ONCE#<owner>#<key>     ONCE                  an idempotency key; TTL
 T#<tenant>#SETTINGS               <name>                consent and the like
 T#<tenant>#CONFIGS                NAME#<name>           a named config: its fingerprint
@@ -84,6 +87,18 @@ def upload_row(tenant: str, upload_id: str) -> Key:
 
 def root_row(tenant: str, owner: str, root: str) -> Key:
     return Key(f"T#{tenant}#ROOT#{owner}#{root}", "ROOT")
+
+
+def receipt_row(tenant: str, upload_id: str, page: int) -> Key:
+    return Key(upload_row(tenant, upload_id).pk, f"RECEIPT#{page:05d}")
+
+
+def consent_row(tenant: str, owner: str, root: str) -> Key:
+    return Key(f"T#{tenant}#CONSENT#{owner}", f"ROOT#{root}")
+
+
+def dataset_row(tenant: str, owner: str, dataset: str) -> Key:
+    return Key(f"T#{tenant}#CONSENT#{owner}", f"SET#{dataset}")
 
 
 def once_row(tenant: str, owner: str, key: str) -> Key:

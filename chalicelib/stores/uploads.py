@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from chalicelib.domain import copies
 from chalicelib.domain.errors import no_such_upload
 from chalicelib.domain.moments import from_text, to_text
 from chalicelib.domain.ports import Stale
@@ -93,6 +94,11 @@ def _item(upload: Upload) -> Item:
         "created_at": to_text(upload.created_at),
         "expires_at": to_text(upload.expires_at),
         "job_id": upload.job_id,
+        "source_id": upload.source_id,
+        "copies": copies.to_text(upload.copies),
+        "manifest_etag": upload.manifest_etag,
+        "manifest_checked": upload.manifest_checked,
+        "kept_for": list(upload.kept_for),
         "version": upload.version,
     }
     if upload.state in _DUE:
@@ -116,5 +122,10 @@ def _upload(item: Item) -> Upload:
         created_at=from_text(read["created_at"]),
         expires_at=from_text(read["expires_at"]),
         job_id=read["job_id"],
+        source_id=read.get("source_id"),
+        copies=copies.from_text(read.get("copies", "")),
+        manifest_etag=read.get("manifest_etag"),
+        manifest_checked=read.get("manifest_checked", False),
+        kept_for=tuple(read.get("kept_for", ())),
         version=read["version"],
     )

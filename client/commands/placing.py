@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from chalicelib.domain.archives import Archive
@@ -12,10 +13,11 @@ from chalicelib.domain.datasets import Manifest
 from client.api import CloudClient
 from client.errors import ApiError, ClientError, TransferFailed
 from client.screen import Screen
+from client.sending import send
 from client.shapes import Submitted
 from client.unfinished import Note, Sent
-from client.uploading import upload
-from client.words import counted
+from client.uploading import Uploaded
+from client.words import counted, size, took
 
 _ORDER_IS_NEW_AFTER = ("not_found", "idempotency_key_reused")
 _TRIES = 5
@@ -34,8 +36,21 @@ class Packed:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
+    """``transfer`` is what crossed the line for it; None when nothing had to be asked of the store."""
+
     submitted: Submitted
     sent: Sent
+    transfer: Transfer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    uploaded: Uploaded
+    seconds: float
+
+    def told(self) -> dict[str, Any]:
+        parts = asdict(self.uploaded)
+        return {name: parts[name] for name in parts if name != "upload_id"} | {"seconds": round(self.seconds, 3)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +76,9 @@ class Placing:
         key = self.key or uuid.uuid4().hex
         for _ in range(_TRIES):
             with suppress(_Taken):
-                return self._ask(Sent(key, self._send()))
+                transfer = self._send()
+                placed = self._ask(Sent(key, transfer.uploaded.upload_id if transfer else None))
+                return replace(placed, transfer=transfer)
         raise TransferFailed("Other commands keep taking the data for their jobs. Run the same command again.")
 
     def _ask(self, sent: Sent) -> Placed:
@@ -82,18 +99,27 @@ class Placing:
                 self.cloud.abort_upload(sent.upload_id)
         return Placed(submitted, sent)
 
-    def _send(self) -> str | None:
+    def _send(self) -> Transfer | None:
         if self.packed is None:
             return None
         archive, screen = self.packed.archive, self.screen
+        begun = time.monotonic()
         try:
             with screen.bar("uploading", archive.size) as advance:
-                sent = upload(self.cloud, self.packed.manifest, archive, consented=self.packed.agreed, on_sent=advance)
+                sent = send(self.cloud, self.packed.manifest, consented=self.packed.agreed, on_sent=advance)
         except KeyboardInterrupt:
             screen.note("\nStopped. What has arrived is kept for a day: run the same command again to send the rest.")
             raise
-        if sent.resumed_parts:
+        transfer = Transfer(sent, time.monotonic() - begun)
+        if sent.resumed_parts and sent.sent_parts:
             there = counted(sent.resumed_parts, "part was", "parts were")
             now = counted(sent.sent_parts, "was", "were")
             screen.note(f"Resumed: {there} there already, {now} sent now.")
-        return sent.upload_id
+        screen.note(f"Sent {size(sent.sent_bytes)} of {size(archive.size)} in {took(transfer.seconds)}{_spared(sent)}.")
+        return transfer
+
+
+def _spared(sent: Uploaded) -> str:
+    if sent.copied_bytes:
+        return f"; {size(sent.copied_bytes)} were taken over from the upload before"
+    return "; it was all there already" if not sent.sent_bytes else ""

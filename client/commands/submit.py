@@ -18,17 +18,19 @@ from chalicelib.domain.scanning import scan
 from client.api import CloudClient
 from client.commands import download
 from client.commands.jobs import cost_of, show_artifacts
-from client.commands.packing import agreed, show_manifest
+from client.commands.packing import agreed, show_difference, show_manifest
 from client.commands.placing import Packed, Placed, Placing
 from client.commands.watching import watch
+from client.earlier import ask
 from client.errors import ApiError, ConsentWithheld, UsageError
 from client.git import GitFolder
+from client.known_hashes import Learning, known_hashes
 from client.screen import STATUS_COLOURS, Screen
 from client.settings import state_folder
 from client.shapes import Hardware, Job
 from client.submission import Submission, read_submission
 from client.unfinished import note_of
-from client.words import duration
+from client.words import counted, duration, took
 
 _DELETION_SECONDS = 8.0
 
@@ -66,6 +68,8 @@ def send(cloud: CloudClient, screen: Screen, given: argparse.Namespace, submissi
         screen.warn(warning)
     packed = _pack(cloud, screen, given, submission, consent, hardware)
     order = submission.order(hardware["id"], packed.manifest.shared if packed else {}, delivery) | bounds(given)
+    if given.keep_data and packed:
+        order |= {"keep_data_days": given.keep_data}
     root = packed.manifest.root if packed else None
     told = fingerprint(cloud.connection.base_url, given.provider, given.idempotency_key, order, root)
     with note_of(told, state_folder() / "orders") as note:
@@ -117,14 +121,24 @@ def _pack(
 ) -> Packed | None:
     packed = None
     if submission.sources:
-        with screen.bar("reading the dataset", None) as advance:
-            manifest = scan(submission.sources, lambda files, count: advance(count))
+        begun = time.monotonic()
+        with screen.bar("reading the dataset", None) as advance, known_hashes(state_folder()) as memory:
+            manifest = scan(
+                submission.sources,
+                lambda files, count: advance(count),
+                memory=Learning(memory) if given.rehash else memory,
+            )
+        read_seconds = time.monotonic() - begun
         archive = Archive(manifest)
         show_manifest(screen, manifest, archive, given.verbose)
+        known_files = f"; {counted(memory.recalled, 'file')} unchanged since read before" if memory.recalled else ""
+        screen.note(f"Read in {took(read_seconds)}{known_files}.")
+        known = ask(cloud, manifest)
+        show_difference(screen, cloud, known, manifest, given.verbose)
     price = display(hardware["micros_per_second"] * 3600)
     screen.note(f"{hardware['name']} at {hardware['provider']}: {price} per hour (price of {hardware['as_of']}).")
     if submission.sources:
-        packed = Packed(manifest, archive, agreed(cloud, screen, consent, manifest, given.yes))
+        packed = Packed(manifest, archive, agreed(cloud, screen, consent, manifest, given.yes, known))
     return packed
 
 
@@ -142,6 +156,7 @@ def _report(
         told |= {
             "manifest": packed.manifest.summary(),
             "upload_id": job["metadata"].get("upload_id") or placed.sent.upload_id,
+            "transfer": placed.transfer.told() if placed.transfer else None,
         }
     return report(cloud, screen, given, job, again, submission.warnings, told)
 
@@ -187,9 +202,9 @@ def _see_through(cloud: CloudClient, screen: Screen, given: argparse.Namespace, 
         raise
     artifacts = cloud.artifacts(job_id)["artifacts"]
     told |= {"job": ended, "artifacts": artifacts}
-    took = duration(ended["duration_seconds"])
+    ran = duration(ended["duration_seconds"])
     screen.line(
-        f"Job {job_id} {ended['status']} after {took}, cost {cost_of(ended)}.", STATUS_COLOURS.get(ended["status"], "")
+        f"Job {job_id} {ended['status']} after {ran}, cost {cost_of(ended)}.", STATUS_COLOURS.get(ended["status"], "")
     )
     completed = ended["status"] == "completed"
     if not completed:
@@ -214,7 +229,7 @@ def _show_deletion(cloud: CloudClient, screen: Screen, job_id: str) -> None:
     kept: list[dict[str, Any]] = []
     deadline = time.monotonic() + _DELETION_SECONDS
     while not kept and time.monotonic() < deadline:
-        kept = [event for event in cloud.events(job_id)["events"] if event["kind"] == "data_deleted"]
+        kept = [event for event in cloud.events(job_id)["events"] if event["kind"] in ("data_deleted", "data_kept")]
         if not kept:
             time.sleep(0.5)
     if kept:

@@ -60,6 +60,36 @@ def test_parts_that_were_sent_in_any_order_become_one_object(objects, key):
     assert found.last_modified.tzinfo is not None
 
 
+def test_an_object_is_made_of_ranges_of_another_and_of_what_was_sent(objects, key):
+    content = hashlib.sha256(b"seed").digest() * (12 * MIB // 32)
+    uploaded(objects, f"{key}/source", content)
+    source = objects.head("datasets", f"{key}/source")
+    upload_id = objects.start_multipart("datasets", key, "application/zip")
+    for number, offset in ((1, 3), (2, 6 * MIB)):
+        for _ in range(2):  # the second time it is the same part
+            objects.copy_part("datasets", key, upload_id, number, source.key, source.etag, offset, 5 * MIB)
+    with pytest.raises(NotFound):
+        objects.copy_part("datasets", key, upload_id, 1, source.key, "0" * 32, 0, 5 * MIB)
+    put_part(objects, key, upload_id, 3, b"the rest")
+    objects.complete_multipart("datasets", key, upload_id, objects.list_parts("datasets", key, upload_id))
+    expected = content[3 : 3 + 5 * MIB] + content[6 * MIB : 11 * MIB] + b"the rest"
+    made = objects.head("datasets", key)
+    assert b"".join(objects.open("datasets", key, made.etag)) == expected
+    objects.delete("datasets", source.key)
+    with pytest.raises(NotFound):
+        objects.copy_part("datasets", key, upload_id, 1, source.key, source.etag, 0, 5 * MIB)
+
+
+def test_what_was_put_by_an_address_is_read_only_as_long_as_it_is_that(objects, key):
+    address = objects.presign_put("datasets", key, 60)
+    assert httpx.put(address, content=b"first").status_code == 200
+    etag = objects.head("datasets", key).etag
+    assert b"".join(objects.open("datasets", key, etag)) == b"first"
+    assert httpx.put(address, content=b"second").status_code == 200
+    with pytest.raises(NotFound):
+        list(objects.open("datasets", key, etag))
+
+
 def test_completing_twice_is_completing_once(objects, key):
     upload_id = objects.start_multipart("datasets", key, "application/zip")
     parts = [put_part(objects, key, upload_id, 1, b"abc")]

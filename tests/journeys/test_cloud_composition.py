@@ -72,7 +72,9 @@ def test_a_folder_of_images_becomes_a_model_and_the_data_is_gone(
     assert any("lora_A" in name for name in weights)
     world.tick()
     assert "data_deleted" in _kinds(world, job_id)
-    assert world.keys("datasets") == []
+    # What is left is a list of names and hashes, as a receipt.
+    manifest = world.get(f"/api/cloud/jobs/{job_id}/data-receipt")["manifest"]
+    assert world.keys("datasets") == [f"manifests/default/{manifest['upload_id']}.ndjson.gz"] and manifest["verified"]
     assert world.keys("outputs") and all(key.startswith(f"{job_id}/") for key in world.keys("outputs"))
     log = world.get(f"/api/cloud/jobs/{job_id}/logs")
     assert log["complete"] and "Steps: 100%" in log["logs"]

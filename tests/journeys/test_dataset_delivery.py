@@ -67,9 +67,9 @@ def test_several_datasets_reach_the_trainer_with_all_they_say_and_no_path(
     assert "(id=dogs) type=aws, caption_strategy=instanceprompt, repeats=2" in log
     assert cats["aws_secret_access_key"] not in log
     deadline = time.monotonic() + 20
-    while list((world.folder / "outputs" / "datasets").rglob("*.*")) and time.monotonic() < deadline:
+    while list((world.folder / "outputs" / "datasets" / "data").rglob("*.*")) and time.monotonic() < deadline:
         time.sleep(0.2)
-    assert not list((world.folder / "outputs" / "datasets").rglob("*.*")), "data or caches are left"
+    assert not list((world.folder / "outputs" / "datasets" / "data").rglob("*.*")), "data or caches are left"
     s3 = boto3.client(
         "s3",
         endpoint_url=cats["aws_endpoint_url"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import os
+import random
 import shutil
 import subprocess
 import tempfile
@@ -219,11 +220,22 @@ def _rewrite_in_place(path: Path) -> None:
 @pytest.mark.parametrize("name", ["a.png", "a.txt"])
 def test_a_file_that_changed_since_it_was_hashed_is_noticed(tmp_path: Path, change: object, name: str) -> None:
     (tmp_path / "0.png").write_bytes(b"first")
-    (tmp_path / name).write_bytes(b"some words " * 200)
+    (tmp_path / name).write_bytes(random.Random(1).randbytes(40_000).hex().encode())
     archive = packed(tmp_path)[1]
     change(tmp_path / name)  # type: ignore[operator]
     with pytest.raises(FileChanged, match=f"set/{name}"):
         whole(archive)
+
+
+@pytest.mark.parametrize("change", [_grow, _rewrite_in_place, Path.unlink])
+def test_what_is_sent_of_a_small_file_is_what_was_hashed_whatever_becomes_of_it(tmp_path: Path, change: object) -> None:
+    (tmp_path / "a.png").write_bytes(b"first")
+    (tmp_path / "a.txt").write_bytes(b"some words " * 200)
+    archive = packed(tmp_path)[1]
+    change(tmp_path / "a.txt")  # type: ignore[operator]
+    change(tmp_path / "a.png")  # type: ignore[operator]
+    with zipfile.ZipFile(io.BytesIO(whole(archive))) as opened:
+        assert (opened.read("set/a.png"), opened.read("set/a.txt")) == (b"first", b"some words " * 200)
 
 
 def test_a_change_in_a_file_that_spans_two_slices_is_noticed_by_the_second(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import type {
   ArtifactList,
   CancelAnswer,
   Consent,
+  DataReceipt,
   HardwareOption,
   InlineProgress,
   Job,
@@ -100,6 +101,7 @@ export function createApi(options: ApiOptions = {}) {
     events: async (id: string) => (await ask<{ events: JobEvent[] }>("GET", `${at(id)}/events`)).events,
     /** The text from `offset` on. Offsets are the server's: only pass back what it gave. */
     logs: (id: string, offset: number) => ask<LogPiece>("GET", `${at(id)}/logs?offset=${offset}`),
+    dataReceipt: (id: string) => ask<DataReceipt>("GET", `${at(id)}/data-receipt?limit=100`),
     progress: (id: string) => ask<InlineProgress>("GET", `${at(id)}/inline-progress`),
     metrics: (id: string) => ask<Metrics>("GET", `${at(id)}/metrics`),
     artifacts: (id: string) => ask<ArtifactList>("GET", `${at(id)}/artifacts`),

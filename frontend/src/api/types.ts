@@ -70,6 +70,31 @@ export interface JobMetadata {
   deadline_seconds?: number | null;
   links?: Record<string, string>;
   config_fingerprint?: string | null;
+  keep_data_days?: number | null;
+}
+
+export interface RemovedObject {
+  bucket: string;
+  key: string;
+  size: number;
+  deleted_at: string | null;
+  absent_at: string | null;
+}
+
+/** What data a job sent, and the proof that it is gone. */
+export interface DataReceipt {
+  job_id: string;
+  upload_id: string | null;
+  state: "none" | "in_use" | "kept" | "deleting" | "deleted";
+  keep_until: string | null;
+  manifest: {
+    root: string;
+    file_count: number;
+    archive_bytes: number;
+    verified: boolean;
+    url: string | null;
+  } | null;
+  receipt: { complete: boolean; object_count: number; total_bytes: number; objects: RemovedObject[] } | null;
 }
 
 export interface JobPage {

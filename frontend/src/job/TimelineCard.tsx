@@ -3,7 +3,8 @@ import { now } from "../clock";
 import { clockTime, day, duration, fullTime } from "../format/time";
 import { known, locale, t } from "../i18n/i18n";
 import { Icon, type IconName } from "../ui/Icon";
-import { deletion, type Milestone, milestones } from "./milestones";
+import { DataProof } from "./DataProof";
+import { type Milestone, milestones } from "./milestones";
 
 interface Props {
   job: Job;
@@ -23,7 +24,7 @@ export function TimelineCard({ job, events }: Props) {
           <Entry key={`${milestone.event.at} ${milestone.event.kind} ${milestone.event.phase}`} milestone={milestone} since={Date.parse(job.created_at)} />
         ))}
       </ol>
-      <DeletionProof job={job} events={events} />
+      <DataProof job={job} events={events} />
     </section>
   );
 }
@@ -52,30 +53,6 @@ function Entry({ milestone, since }: { milestone: Milestone; since: number }) {
   );
 }
 
-/** The promise that training data does not stay behind, and whether it has been kept. */
-function DeletionProof({ job, events }: Props) {
-  const proof = deletion(events);
-  if (proof === null && !job.metadata.upload_id) return null;
-  return (
-    <div class="proof" data-kept={proof !== null} data-testid="proof">
-      <Icon name="shield" size={18} />
-      <div>
-        <p>
-          {proof === null
-            ? t(job.is_terminal ? "proof.pending" : "proof.promise")
-            : t("proof.kept", { time: fullTime(Date.parse(proof.at), locale.value) })}
-        </p>
-        {proof?.message && (
-          <details>
-            <summary>{t("proof.record")}</summary>
-            <p class="finer">{proof.message}</p>
-          </details>
-        )}
-      </div>
-    </div>
-  );
-}
-
 function name(event: JobEvent): string {
   if (event.kind === "moved" && event.phase && known(`phase.${event.phase}`)) return t(`phase.${event.phase}`);
   const key = `event.${event.kind}`;
@@ -90,7 +67,7 @@ function isTold(event: JobEvent): boolean {
 }
 
 function icon(event: JobEvent): IconName {
-  if (event.kind === "data_deleted") return "shield";
+  if (event.kind === "data_deleted" || event.kind === "data_kept") return "shield";
   if (event.kind === "artifacts_collected") return "box";
   if (event.kind === "cancel_requested") return "stop";
   if (event.kind === "stalled") return "clock";

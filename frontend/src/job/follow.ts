@@ -9,7 +9,7 @@ import { statusNews } from "../jobs/watch";
 import { announce } from "../ui/announcer";
 import { type Block, LogBuffer } from "./log_buffer";
 import { forward } from "./losses";
-import { deletion } from "./milestones";
+import { deletion, keeping } from "./milestones";
 
 const ACTIVE_MS = 2_000;
 /** The job has ended but its bill, its log or the deletion of its data has not. */
@@ -101,7 +101,7 @@ export function followJob(id: string) {
     if (missing.value || current === null) return null;
     if (current.is_active) return ACTIVE_MS;
     const dataGone = !current.metadata.upload_id || deletion(events.value) !== null;
-    const settled = current.cost_is_final && logComplete.value && dataGone;
+    const settled = current.cost_is_final && logComplete.value && (dataGone || keeping(events.value) !== null);
     return settled ? SETTLED_MS : SETTLING_MS;
   }
 

@@ -27,6 +27,11 @@ export function deletion(events: readonly JobEvent[]): JobEvent | null {
   return events.findLast((event) => event.kind === "data_deleted") ?? null;
 }
 
+/** The record that the data stays for another run; null when it does not. */
+export function keeping(events: readonly JobEvent[]): JobEvent | null {
+  return events.findLast((event) => event.kind === "data_kept") ?? null;
+}
+
 function beginning(event: JobEvent): Phase | null {
   return event.kind === "submitted" || event.kind === "moved" ? event.phase : null;
 }

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 
 TABLE = ("get", "put", "update", "delete", "query", "count", "transact")
 VENDOR = ("run_job", "find_run", "cancel_job", "save_now", "get_job_status", "list_jobs", "survey")
-BYTES = ("start_multipart", "list_parts", "complete_multipart", "abort_multipart", "head", "list", "delete")
+BYTES = (
+    *("start_multipart", "list_parts", "complete_multipart", "abort_multipart", "copy_part", "head", "list", "delete"),
+)
 READS = {"get", "query", "count", "find_run", "get_job_status", "list_jobs", "survey", "list_parts", "head", "list"}
 
 

@@ -67,7 +67,7 @@ def _check_data(world: World, job: Job, events: list[Event]) -> None:
     if job.upload_id is None:
         assert not deleted
         return
-    assert len(deleted) == 1 and world.objects.deletions.count(f"default/{job.upload_id}/dataset.zip") == 1, deleted
+    assert len(deleted) == 1 and world.objects.deletions.count(f"data/default/{job.upload_id}/dataset.zip") == 1
     assert "absence checked" in deleted[0].message
     assert UploadTable(world.table).get("default", job.upload_id).state is UploadState.DELETED
     for run in world.vendor.runs:
