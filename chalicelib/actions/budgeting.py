@@ -89,8 +89,12 @@ class Budgeting:
         """Other values for some of its fields; what is not named stays."""
         for _ in range(_TRIES):
             limit = self.find(tenant, scope)
+            changed = replace(limit, **changes)  # type: ignore[arg-type]
+            if (changed.amount_micros, changed.period) != (limit.amount_micros, limit.period):
+                # The marks of another amount: what was told of the last one says nothing of them.
+                changed = replace(changed, warned=None)
             try:
-                return self._limits.save(replace(limit, **changes), self._clock())  # type: ignore[arg-type]
+                return self._limits.save(changed, self._clock())
             except Stale:
                 continue
         raise Conflict("The limit kept changing. Read it again, then try again.")
@@ -113,10 +117,12 @@ class Budgeting:
         self._limits.looked(limit, warned, now + LOOK_EVERY)
 
     def _stop(self, limit: Limit, usage: Usage) -> None:
-        """Only once the money is really spent: what is held for a running job may never be needed."""
+        """Only once the money is really spent: what is held for a running job may never be needed. A job that was let
+        in before the window began has its money in an earlier one, so this limit is not for it."""
         now = self._clock()
         provider = None if limit.scope == EVERYWHERE else limit.scope
-        running = self._jobs.newest(limit.tenant, None, CloudJobStatus.RUNNING.value, provider, MOST_STOPPED, 0).jobs
+        found = self._jobs.newest(limit.tenant, None, CloudJobStatus.RUNNING.value, provider, MOST_STOPPED, 0).jobs
+        running = [job for job in found if job.created_at >= usage.window.start]
         spent = usage.spent_micros + sum(accrued(job, now) for job in running)
         if spent < limit.amount_micros:
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from chalicelib.domain.ledger import NOTHING, Entry, Standing
 from chalicelib.domain.ports import Clock, Ledger
@@ -50,15 +50,16 @@ class Spending:
     def overview(self, tenant: str, days: int, provider: str | None = None) -> Overview:
         """The last ``days`` days, today included, by the day on which jobs were submitted."""
         now = self._clock()
-        since = now - timedelta(days=days - 1)
-        by_day = {self._ledger.today(since + timedelta(days=day)): NOTHING for day in range(days)}
+        # Counted on the calendar: a day in which the clocks change is no 24 hours.
+        today = date.fromisoformat(self._ledger.today(now))
+        by_day = {(today - timedelta(days=back)).isoformat(): NOTHING for back in range(days)}
         found = Overview(days, NOTHING, by_day)
         total = NOTHING
-        for day, sold_by, hardware, stands in self._ledger.days(tenant, since, now):
-            if provider not in (None, sold_by):
+        for day, sold_by, hardware, stands in self._ledger.days(tenant, now - timedelta(days=days), now):
+            if day not in by_day or provider not in (None, sold_by):
                 continue
             total += stands
-            by_day[day] = by_day.get(day, NOTHING) + stands
+            by_day[day] += stands
             place = (day, sold_by)
             found.by_day_and_provider[place] = found.by_day_and_provider.get(place, NOTHING) + stands
             found.by_provider[sold_by] = found.by_provider.get(sold_by, NOTHING) + stands
