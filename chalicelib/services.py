@@ -287,7 +287,7 @@ def assemble(
         hand_over=hand_over,
         hear_webhook=HearWebhook(jobs, journal, reconcile, carry_out, trainers, telemetry, clock),
         sweep=Sweep(jobs, outbox, carry_out, reconcile, uploading, telemetry, clock, budgeting),
-        hear_trainer=HearTrainer(jobs, reconcile, carry_out, trainers, links, clock),
+        hear_trainer=HearTrainer(jobs, follow, reconcile, carry_out, trainers, links, clock),
         senders=senders(settings.webhook_allow, settings.trusted_proxies),
         deliveries=(Mode.ARCHIVE, Mode.REMOTE) if lends else (Mode.ARCHIVE,),
         sync=Sync(jobs, trainers, reconcile, carry_out, clock, new_id),

@@ -11,6 +11,7 @@ from chalicelib.domain.ports import Following, Follows, Stale
 from chalicelib.domain.progress import Point, Progress, downsample, read
 from chalicelib.domain.redaction import redact
 from chalicelib.domain.runs import CloudJobInfo, CloudJobStatus
+from chalicelib.domain.trainer_reports import Report, told
 
 POINTS = 600
 ANSWER = 1_000_000
@@ -53,6 +54,23 @@ class Follow:
             except Stale:
                 continue
             return after
+        raise Stale(job.id)
+
+    def tell(self, job: Job, report: Report) -> None:
+        """Takes in what the trainer itself says of its progress; old and repeated news change nothing."""
+        for _ in range(_TRIES):
+            before = self._follows.get(job)
+            progress = told(before.progress, report)
+            if before.complete or progress is before.progress:
+                return
+            words = redact(progress.last_line, self._secrets) if progress.last_line else None
+            points = tuple(downsample([*before.points, *progress.points], POINTS))
+            after = replace(before, progress=replace(progress, last_line=words), points=points)
+            try:
+                self._follows.append(job, before, after, "")
+            except Stale:
+                continue
+            return
         raise Stale(job.id)
 
     def log(self, job: Job, offset: int) -> LogSlice:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from chalicelib.actions.carry_out import CarryOut
+from chalicelib.actions.follow import Follow
 from chalicelib.actions.hear_webhook import Heard
 from chalicelib.actions.reconcile import Reconcile
 from chalicelib.domain.jobs import Job
@@ -22,12 +23,14 @@ from chalicelib.domain.runs import CloudJobInfo, CloudJobStatus
 from chalicelib.domain.sightings import is_over
 from chalicelib.domain.signatures import BadSignature
 from chalicelib.domain.trainer_events import TrainerNews, event_token, read_event
+from chalicelib.domain.trainer_reports import read_report
 
 
 class HearTrainer:
     def __init__(
         self,
         jobs: Jobs,
+        follow: Follow,
         reconcile: Reconcile,
         carry_out: CarryOut,
         trainers: Trainers,
@@ -35,6 +38,7 @@ class HearTrainer:
         clock: Clock,
     ) -> None:
         self._jobs = jobs
+        self._follow = follow
         self._reconcile = reconcile
         self._carry_out = carry_out
         self._trainers = trainers
@@ -53,6 +57,9 @@ class HearTrainer:
             ends = news.status is not CloudJobStatus.RUNNING
             change = self._reconcile.look(job.tenant, job.id) if ends and job.run_id else None
         else:
+            report = read_report(event)
+            if report:
+                self._follow.tell(job, report)
             change = self._reconcile.sight(job.tenant, job.id, self._seen(job, news))
         self._carry_out.all(change)
         return Heard("received", job.id, change is not None)

@@ -149,3 +149,42 @@ def test_at_a_provider_that_tells_itself_an_event_is_a_hint_only(tmp_path: Path)
     loud.world.vendor.go_on()
     loud.tell(ABORT, own)
     assert loud.job.phase == "running"
+
+
+def at_step(step: int, total: int = 20, loss: Any = 0.5) -> dict[str, Any]:
+    metrics = {"loss": loss, "learning_rate": 1e-4}
+    return {
+        "type": "training.status",
+        "data": {"status": "running", "global_step": step, "total_num_steps": total},
+        "progress": {"label": "Training", "current": step, "total": total, "eta_seconds": 9, "metrics": metrics},
+    }
+
+
+def test_steps_and_losses_that_a_trainer_tells_are_its_progress_whatever_comes_twice_or_late(stage: Stage) -> None:
+    for step in (1, 2, 2, 5, 3, 5):
+        stage.tell(at_step(step, loss=1 / step))
+    progress = stage.services.follow.progress(stage.job)
+    assert progress and (progress.step, progress.total_steps, progress.percent, progress.loss) == (5, 20, 25, "0.2")
+    points, total = stage.services.follow.points(stage.job)
+    assert ([point.step for point in points], total) == ([1, 2, 5], 20)
+    stage.tell({"type": "lifecycle.stage", "stage": {"key": "validation", "label": "Validation", "status": "running"}})
+    told = stage.services.follow.progress(stage.job)
+    assert told and (told.stage, told.step) == ("Validation", 5)
+
+
+def test_a_long_run_is_not_written_down_step_by_step_and_its_last_step_is(stage: Stage) -> None:
+    for step in range(1, 2001):
+        stage.tell(at_step(step, total=100_000))
+    points, _ = stage.services.follow.points(stage.job)
+    assert [point.step for point in points][:3] == [1, 101, 201] and len(points) == 20
+    stage.tell(at_step(100_000, total=100_000))
+    progress = stage.services.follow.progress(stage.job)
+    assert progress and progress.percent == 100
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf"), "0.5", None, True, [], 10**400])
+def test_a_loss_that_is_no_number_is_no_point(stage: Stage, loss: Any) -> None:
+    stage.tell(at_step(4, loss=loss))
+    progress = stage.services.follow.progress(stage.job)
+    assert progress and progress.step == 4 and progress.loss is None
+    assert progress.diverged is (isinstance(loss, float))
