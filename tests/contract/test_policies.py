@@ -168,19 +168,23 @@ def test_the_generated_secret_is_never_generated_anew() -> None:
     }
 
 
-ALARMED = {name: one["Properties"] for name, one in RESOURCES.items() if name in ("SpendAlarm", "TickBehindAlarm")}
+ALARMED = {
+    "SpendAlarm": Metric.SPEND_MICROS,
+    "TickBehindAlarm": Metric.TICK_AGE,
+    "StallsAlarm": Metric.STALLS,
+    "StrayRunsAlarm": Metric.STRAY_RUNS,
+}
 
 
-@pytest.mark.parametrize(
-    ("alarm", "metric"), [("SpendAlarm", Metric.SPEND_MICROS), ("TickBehindAlarm", Metric.TICK_AGE)]
-)
+@pytest.mark.parametrize(("alarm", "metric"), ALARMED.items())
 def test_alarms_on_metrics_of_ours_read_what_the_code_writes(
     alarm: str, metric: Metric, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A renamed metric, dimension or namespace would silence the alarm."""
-    properties, variables = ALARMED[alarm], TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
+    properties, variables = RESOURCES[alarm]["Properties"], TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
     assert properties["Namespace"] == variables["STCLOUD_METRICS_NAMESPACE"] == {"Ref": "AWS::StackName"}
-    EmbeddedMetrics("stack", SERVICE).write([Measured(metric, 7)], {})
+    by = (("provider", "replicate"),) if metric is Metric.STRAY_RUNS else ()
+    EmbeddedMetrics("stack", SERVICE).write([Measured(metric, 7, by)], {})
     line = json.loads(capsys.readouterr().out)
     told = line["_aws"]["CloudWatchMetrics"][0]
     assert (told["Namespace"], [one["Name"] for one in told["Metrics"]]) == ("stack", [properties["MetricName"]])

@@ -28,6 +28,7 @@ GIVEN = {
     "STCLOUD_LINK_SECRET": "plain-link-value",
     "STCLOUD_ISSUER_ACCESS_KEY": "plain-issuer-name",
     "STCLOUD_ISSUER_SECRET_KEY": "plain-issuer-value",
+    "STCLOUD_S3_KEYS": "mine:plain-storage-value-that-is-long-enough-to-be-one",
 }
 SECRETS = settings_module.read(GIVEN).secrets
 BY_THEIR_LOOK = [
@@ -77,7 +78,8 @@ EVERY_SECRET = pytest.mark.parametrize("secret", [*SECRETS, *BY_THEIR_LOOK])
 
 def test_every_setting_that_is_hidden_from_a_repr_counts_as_a_secret() -> None:
     hidden = [one.name for one in fields(settings_module.Settings) if not one.repr]
-    assert len(SECRETS) == len(hidden) == len(GIVEN)
+    assert len(hidden) == len(GIVEN)
+    assert {getattr(settings_module.read(GIVEN), name) for name in hidden} <= set(SECRETS)
     assert not [value for value in SECRETS if value in repr(settings_module.read(GIVEN))]
 
 
