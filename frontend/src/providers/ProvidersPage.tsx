@@ -122,7 +122,7 @@ function Machines({ provider }: { provider: Provider }) {
         <thead>
           <tr>
             <th>{t("providers.machine")}</th>
-            <th class="amount">{t("providers.memory")}</th>
+            <th class="amount wide">{t("providers.memory")}</th>
             <th class="amount">{t("providers.hour")}</th>
           </tr>
         </thead>
@@ -144,7 +144,7 @@ function MachineRow({ machine, usual }: { machine: Machine; usual: boolean }) {
         {machine.label} <span class="mono muted">{machine.id}</span>
         {usual && <span class="tag">{t("providers.default")}</span>}
       </td>
-      <td class="amount">{t("providers.gigabytes", { count: whole(machine.vram_gb, locale.value) })}</td>
+      <td class="amount wide">{t("providers.gigabytes", { count: whole(machine.vram_gb, locale.value) })}</td>
       <td class="amount">{money(machine.micros_per_second * HOUR, locale.value)}</td>
     </tr>
   );
