@@ -211,6 +211,13 @@ def _add_sending(parser: argparse.ArgumentParser) -> None:
         metavar="USD",
         help="the most that the job may cost, such as 6; it is stopped before that",
     )
+    parser.add_argument("--version", metavar="ID", help="a version of the trainer (default: the newest)")
+    parser.add_argument(
+        "--max-run-minutes",
+        type=_minutes,
+        metavar="N",
+        help="the provider stops the run that long after its launch, waiting for a machine included",
+    )
     parser.add_argument(
         "--stop-on-stall",
         action=argparse.BooleanOptionalAction,
@@ -315,6 +322,12 @@ def _add_limits(commands: argparse._SubParsersAction[_Parser], everywhere: _Pars
     )
     clearing = add("clear", spending.clear_limit, "take a limit back")
     clearing.add_argument("--provider", default="all", metavar="NAME", help="whose (default: of all together)")
+
+
+def _minutes(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 10_080):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of minutes from 1 to 10080 (a week)")
+    return int(text)
 
 
 def _days(text: str) -> int:

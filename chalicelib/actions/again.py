@@ -25,6 +25,8 @@ class Changes:
     run_name: str | None = None
     ceiling_micros: int | None = None
     stop_on_stall: tuple[str, ...] | None = None
+    version: str | None = None
+    max_run_minutes: int | None = None
     once: str | None = None
 
 
@@ -68,8 +70,8 @@ class Again:
             hardware=changes.hardware or job.hardware,
             run_name=changes.run_name or job.run_name,
             once=changes.once,
-            version=None,
-            max_run_minutes=job.max_run_minutes,
+            version=changes.version,
+            max_run_minutes=changes.max_run_minutes or job.max_run_minutes,
             ceiling_micros=changes.ceiling_micros or job.ceiling_micros,
             stop_on_stall=job.stop_on_stall if changes.stop_on_stall is None else changes.stop_on_stall,
             keep_data_days=job.keep_data_days,

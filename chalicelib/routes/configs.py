@@ -173,6 +173,8 @@ def retry(call: Call) -> Response:
         run_name=body.tracker_run_name,
         ceiling_micros=None if body.max_cost_usd is None else as_micros(body.max_cost_usd),
         stop_on_stall=None if body.stop_on_stall is None else tuple(dict.fromkeys(body.stop_on_stall)),
+        version=body.version,
+        max_run_minutes=body.max_run_minutes,
         once=call.headers.get("idempotency-key") or body.idempotency_key,
     )
     job, fresh = call.services.again(call.path("job_id"), changes, call.caller)

@@ -86,6 +86,8 @@ class RetryBody(BaseModel):
     tracker_run_name: str | None = Field(None, max_length=200)
     max_cost_usd: float | None = Field(None, gt=0, le=1_000_000, allow_inf_nan=False)
     stop_on_stall: list[Literal["no_machine", "no_progress"]] | None = None
+    version: str | None = Field(None, max_length=200)
+    max_run_minutes: int | None = Field(None, ge=1, le=7 * 24 * 60, strict=True)
     idempotency_key: str | None = Field(None, max_length=1000)
 
 

@@ -82,6 +82,10 @@ def bounds(given: argparse.Namespace) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if given.max_cost is not None:
         found["max_cost_usd"] = float(given.max_cost)
+    if given.version is not None:
+        found["version"] = given.version
+    if given.max_run_minutes is not None:
+        found["max_run_minutes"] = given.max_run_minutes
     if given.stop_on_stall is not None:
         found["stop_on_stall"] = ["no_machine", "no_progress"] if given.stop_on_stall else []
     return found

@@ -3,6 +3,7 @@ import { t } from "./i18n/i18n";
 import { JobPage } from "./job/JobPage";
 import { JobsPage } from "./jobs/JobsPage";
 import { SteerDialog } from "./jobs/steering";
+import { ProvidersPage } from "./providers/ProvidersPage";
 import { jobsLink, place } from "./router";
 import { SettingsPopover } from "./settings/SettingsPopover";
 import { SpendingPage } from "./spending/SpendingPage";
@@ -48,6 +49,7 @@ function Page() {
   if (here.page === "jobs") return <JobsPage key="jobs" status={here.status} offset={here.offset} />;
   if (here.page === "job") return <JobPage key={here.id} id={here.id} />;
   if (here.page === "spending") return <SpendingPage />;
+  if (here.page === "providers") return <ProvidersPage />;
   return <Nowhere />;
 }
 

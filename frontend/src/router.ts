@@ -6,6 +6,7 @@ export type Place =
   | { page: "jobs"; status: Status | null; offset: number }
   | { page: "job"; id: string }
   | { page: "spending" }
+  | { page: "providers" }
   | { page: "nowhere" };
 
 const hash = signal(location.hash);
@@ -27,6 +28,7 @@ export function read(text: string): Place {
     return { page: "jobs", status, offset: Number.isSafeInteger(offset) && offset > 0 ? offset : 0 };
   }
   if (room === "spending" && name === "") return { page: "spending" };
+  if (room === "providers" && name === "") return { page: "providers" };
   if (room !== "jobs") return { page: "nowhere" };
   try {
     return { page: "job", id: decodeURIComponent(name) };
@@ -48,6 +50,10 @@ export function jobsLink(status: Status | null = null, offset = 0): string {
 
 export function spendingLink(): string {
   return "#/spending";
+}
+
+export function providersLink(): string {
+  return "#/providers";
 }
 
 export function go(link: string): void {

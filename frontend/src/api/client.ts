@@ -20,8 +20,10 @@ import type {
   LogPiece,
   Metrics,
   Period,
+  Provider,
   Spending,
   Status,
+  Validated,
 } from "./types";
 
 const TIMEOUT_MS = 20_000;
@@ -110,11 +112,9 @@ export function createApi(options: ApiOptions = {}) {
     cancel: (id: string) => ask<CancelAnswer>("POST", `${at(id)}/cancel`, {}),
     remove: (id: string) => ask<{ success: boolean }>("DELETE", at(id)),
     spending: (days: number) => ask<Spending>("GET", `/metrics?days=${days}`),
-    /** The names of those that jobs can be sent to. */
-    trainingProviders: async () => {
-      const { providers } = await ask<{ providers: { id: string; coming_soon: boolean }[] }>("GET", "/providers");
-      return providers.filter((one) => !one.coming_soon).map((one) => one.id);
-    },
+    providers: async () => (await ask<{ providers: Provider[] }>("GET", "/providers")).providers,
+    /** Asks the provider itself whether the server's credentials are good. */
+    validate: (provider: string) => ask<Validated>("GET", `/providers/${encodeURIComponent(provider)}/validate`),
     limits: async () => (await ask<{ limits: Limit[] }>("GET", "/cost-limits")).limits,
     setLimit: (scope: string, limit: { limit_usd: number; period: Period; action: LimitAction }) =>
       ask<{ limit: Limit }>("PUT", `/cost-limits/${encodeURIComponent(scope)}`, limit),

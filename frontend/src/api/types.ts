@@ -70,6 +70,8 @@ export interface JobMetadata {
   deadline_seconds?: number | null;
   links?: Record<string, string>;
   config_fingerprint?: string | null;
+  model_version?: string | null;
+  max_run_minutes?: number | null;
   keep_data_days?: number | null;
 }
 
@@ -226,4 +228,32 @@ export interface Spending {
   success_rate: number | null;
   cost_by_day: { date: string; total_jobs: number; spent_micros: number }[];
   spend_by_day: { date: string; provider: string; spent_micros: number; held_micros: number }[];
+}
+
+export interface Machine {
+  id: string;
+  label: string;
+  gpu_count: number;
+  vram_gb: number;
+  micros_per_second: number;
+  as_of: string;
+}
+
+export interface Provider {
+  id: string;
+  name: string;
+  description: string;
+  configured: boolean;
+  coming_soon: boolean;
+  /** What is missing, in the server's words. */
+  detail: string | null;
+  supports: string[];
+  hardware_profile: string | null;
+  hardware_profiles: Machine[];
+}
+
+export interface Validated {
+  valid: boolean;
+  username: string | null;
+  error: string | null;
 }

@@ -1,5 +1,5 @@
 import type { Job } from "../api/types";
-import { fullTime } from "../format/time";
+import { duration, fullTime } from "../format/time";
 import { known, locale, t } from "../i18n/i18n";
 import { webLink } from "../jobs/job";
 
@@ -23,6 +23,20 @@ export function FactsCard({ job }: { job: Job }) {
           <>
             <dt>{t("facts.run")}</dt>
             <dd class="mono">{job.metadata.prediction_id}</dd>
+          </>
+        )}
+        {job.metadata.model_version && (
+          <>
+            <dt>{t("facts.version")}</dt>
+            <dd class="mono" title={job.metadata.model_version}>
+              {job.metadata.model_version.slice(0, 12)}
+            </dd>
+          </>
+        )}
+        {job.metadata.max_run_minutes && (
+          <>
+            <dt>{t("facts.deadline")}</dt>
+            <dd class="number">{duration(job.metadata.max_run_minutes * 60, locale.value)}</dd>
           </>
         )}
         <dt>{t("facts.created")}</dt>

@@ -22,10 +22,10 @@ function watchMoney() {
   const days = signal<number>(30);
   const polling = poll(
     async () => {
-      const [found, kept, sold] = await Promise.all([api.spending(days.value), api.limits(), api.trainingProviders()]);
+      const [found, kept, sold] = await Promise.all([api.spending(days.value), api.limits(), api.providers()]);
       spending.value = found;
       limits.value = kept;
-      providers.value = sold;
+      providers.value = sold.filter((one) => !one.coming_soon).map((one) => one.id);
     },
     () => PACE_MS,
   );
