@@ -257,8 +257,8 @@ class _Line:
             if not actions:
                 continue  # it has this one already
             body = by_oid[one["oid"]]
-            signed = str(actions["upload"]["href"]).startswith(f"{self._address}/")
-            self.check(self.send("PUT", actions["upload"]["href"], doing, content=body, signed=signed), doing)
+            # The address carries its own signature, and its store refuses a second login.
+            self.check(self.send("PUT", actions["upload"]["href"], doing, content=body, signed=False), doing)
             if "verify" in actions:
                 told = json.dumps({"oid": one["oid"], "size": len(body)})
                 self.json("POST", actions["verify"]["href"], doing, content=told, headers=_LFS)
