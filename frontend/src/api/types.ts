@@ -62,7 +62,21 @@ export interface Stall {
   advice: string;
 }
 
+export interface Arrival {
+  name: string;
+  kind: "store" | "s3" | "hub";
+  place: string;
+  state: "promised" | "arrived" | "verified" | "missing" | "error";
+  files: number;
+  bytes: number;
+  missing: string[];
+  error: string | null;
+  url: string | null;
+  checked_at: string | null;
+}
+
 export interface JobMetadata {
+  destinations?: Arrival[];
   prediction_id?: string | null;
   tracker_run_name?: string | null;
   upload_id?: string | null;
