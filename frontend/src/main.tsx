@@ -8,6 +8,7 @@ import "./styles/job.css";
 import "./styles/log.css";
 import "./styles/settings.css";
 import "./styles/spending.css";
+import "./styles/destinations.css";
 
 const root = document.getElementById("app");
 if (root) render(<App />, root);

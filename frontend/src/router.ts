@@ -6,6 +6,7 @@ export type Place =
   | { page: "jobs"; status: Status | null; offset: number }
   | { page: "job"; id: string }
   | { page: "spending" }
+  | { page: "destinations" }
   | { page: "nowhere" };
 
 const hash = signal(location.hash);
@@ -27,6 +28,7 @@ export function read(text: string): Place {
     return { page: "jobs", status, offset: Number.isSafeInteger(offset) && offset > 0 ? offset : 0 };
   }
   if (room === "spending" && name === "") return { page: "spending" };
+  if (room === "destinations" && name === "") return { page: "destinations" };
   if (room !== "jobs") return { page: "nowhere" };
   try {
     return { page: "job", id: decodeURIComponent(name) };

@@ -21,7 +21,7 @@ from tests.hub import ANA, HubProcess, start_hub
 from tests.journeys.cloud import as_root, start_aws
 from tests.journeys.conftest import SECRET, World
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.engine("ministack")]
 
 WEIGHTS = "pytorch_lora_weights.safetensors"
 REMOTE = [{"id": "far", "type": "aws", "stored_bucket": "data", "caption_strategy": "textfile"}]

@@ -75,6 +75,38 @@ export interface Arrival {
   checked_at: string | null;
 }
 
+export interface Destination {
+  name: string;
+  bucket: string;
+  region: string;
+  endpoint_url: string | null;
+  path_prefix: string;
+  access_key_hint: string;
+  test_passed: boolean | null;
+  test_detail: string | null;
+}
+
+export interface Destinations {
+  destinations: Destination[];
+  default: string[];
+}
+
+/** Keys that are left out stay as they were. */
+export interface NewDestination {
+  bucket: string;
+  endpoint_url?: string;
+  region?: string;
+  path_prefix?: string;
+  access_key_id?: string;
+  secret_access_key?: string;
+}
+
+export interface TestedDestination {
+  success: boolean;
+  detail: string;
+  steps: { name: string; passed: boolean; detail: string }[];
+}
+
 export interface JobMetadata {
   destinations?: Arrival[];
   prediction_id?: string | null;
