@@ -42,11 +42,11 @@ export function DestinationForm() {
       <div class="destination-fields">
         <Line typed={typed} field="name" required pattern="[a-z0-9][a-z0-9_\-]*" />
         <Line typed={typed} field="bucket" required />
-        <Line typed={typed} field="endpoint_url" kind="url" />
+        <Line typed={typed} field="endpoint_url" />
         <Line typed={typed} field="region" />
         <Line typed={typed} field="path_prefix" />
         <Line typed={typed} field="access" />
-        <Line typed={typed} field="secret" kind="password" />
+        <Line typed={typed} field="secret" hidden />
       </div>
       <p class="note">{t("destinations.keys_note")}</p>
       <button type="submit" class="button primary" aria-disabled={busy}>
@@ -59,26 +59,28 @@ export function DestinationForm() {
 interface LineProps {
   typed: { value: Record<Field, string> };
   field: Field;
-  kind?: "text" | "url" | "password";
+  hidden?: boolean;
   required?: boolean;
   pattern?: string;
 }
 
-function Line({ typed, field, kind = "text", required = false, pattern }: LineProps) {
+function Line({ typed, field, hidden = false, required = false, pattern }: LineProps) {
   const id = useId();
+  const shared = {
+    id,
+    autocomplete: "off",
+    spellcheck: false,
+    required,
+    pattern,
+    value: typed.value[field],
+    onInput: (event: { currentTarget: HTMLInputElement }) => {
+      typed.value = { ...typed.value, [field]: event.currentTarget.value };
+    },
+  } as const;
   return (
     <div>
       <label for={id}>{t(`destinations.field.${field}`)}</label>
-      <input
-        id={id}
-        type={kind}
-        autocomplete="off"
-        spellcheck={false}
-        required={required}
-        pattern={pattern}
-        value={typed.value[field]}
-        onInput={(event) => (typed.value = { ...typed.value, [field]: event.currentTarget.value })}
-      />
+      {hidden ? <input type="password" {...shared} /> : <input type="text" {...shared} />}
     </div>
   );
 }
