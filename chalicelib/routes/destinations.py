@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalice.app import Blueprint
 
@@ -12,6 +12,9 @@ from chalicelib.domain.destinations import Destination
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.moments import maybe_to_text, to_text
 from chalicelib.routes.http import Call, endpoint
+
+if TYPE_CHECKING:
+    from chalicelib.routes.shapes import DestinationBody
 
 destinations = Blueprint(__name__)
 
@@ -97,7 +100,10 @@ def tested(test: Tested) -> dict[str, Any]:
 def _naming(call: Call) -> Naming:
     from chalicelib.routes.shapes import DestinationBody
 
-    body = call.body(DestinationBody)
+    return naming(call.body(DestinationBody))
+
+
+def naming(body: DestinationBody) -> Naming:
     return Naming(
         bucket=body.bucket,
         region=body.region,

@@ -133,6 +133,7 @@ class ProviderConfigBody(BaseModel, extra="allow"):
     cost_limit_period: Literal["daily", "weekly", "monthly"] | None = None
     cost_limit_action: Literal["warn", "block", "stop"] | None = None
     hardware_profile: str | None = Field(None, max_length=60)
+    s3_delivery: DestinationBody | None = None
 
 
 class SyncBody(BaseModel):

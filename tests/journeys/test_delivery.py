@@ -225,6 +225,20 @@ def test_a_right_that_is_missing_is_named(places: Places, missing: str) -> None:
     assert refused.status_code == 400 and "failed its last test" in refused.json()["detail"]
 
 
+def test_simpletuners_own_dialog_tests_and_keeps_its_bucket(places: Places) -> None:
+    keys = places.user(*ALL)
+    body = {"bucket": places.bucket, "region": "us-east-1", "endpoint_url": places.aws, "use_path_style": True}
+    body |= {"access_key_id": keys.access, "secret_access_key": keys.secret, "public_read": False}
+    assert places.post("/api/cloud/providers/replicate/test-s3", body).json()["success"]
+    kept = places.put("/api/cloud/providers/replicate/config", {"s3_delivery": {**body, "path_prefix": "st"}})
+    assert kept.status_code == 200 and keys.secret not in kept.text, kept.text
+    shown = places.get("/api/cloud/providers/replicate/config")["config"]["s3_delivery"]
+    assert (shown["bucket"], shown["path_prefix"], shown["has_credentials"]) == (places.bucket, "st", True)
+    again = {name: value for name, value in body.items() if "key" not in name}
+    assert places.post("/api/cloud/providers/replicate/test-s3", again).json()["success"], "with the keys that are kept"
+    assert places.post("/api/cloud/providers/nobody/test-s3", body).status_code == 404
+
+
 def test_keys_come_and_go_by_the_command_line_without_being_shown(places: Places) -> None:
     keys = places.user(*ALL)
     places.more |= {"STCLOUD_S3_ACCESS_KEY_ID": keys.access, "STCLOUD_S3_SECRET_ACCESS_KEY": keys.secret}
