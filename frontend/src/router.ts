@@ -48,6 +48,10 @@ export function jobsLink(status: Status | null = null, offset = 0): string {
   return query.size > 0 ? `#/jobs?${query}` : "#/jobs";
 }
 
+export function destinationsLink(): string {
+  return "#/destinations";
+}
+
 export function spendingLink(): string {
   return "#/spending";
 }

@@ -28,9 +28,6 @@ export function SettingsPopover() {
         <Choice legend={t("settings.language")} options={LANGUAGES} chosen={language} word={(one) => t(`language.${one}`)} />
         <Choice legend={t("settings.theme")} options={THEMES} chosen={theme} word={(one) => t(`theme.${one}`)} />
         <ConsentChoice />
-        <a href="#/destinations" onClick={(event) => event.currentTarget.closest<HTMLElement>("[popover]")?.hidePopover()}>
-          {t("destinations.open")}
-        </a>
       </div>
     </>
   );
