@@ -12,6 +12,7 @@ from typing import Any
 from chalice import Rate
 
 from chalicelib.routes.configs import configs
+from chalicelib.routes.destinations import destinations
 from chalicelib.routes.health import health
 from chalicelib.routes.http import CloudApp
 from chalicelib.routes.jobs import jobs
@@ -19,6 +20,7 @@ from chalicelib.routes.keys import keys
 from chalicelib.routes.prometheus import prometheus
 from chalicelib.routes.provider_config import provider_config
 from chalicelib.routes.providers import providers
+from chalicelib.routes.publishing import publishing
 from chalicelib.routes.receipts import receipts
 from chalicelib.routes.spending import spending
 from chalicelib.routes.storage import storage
@@ -37,6 +39,8 @@ app.register_blueprint(configs, url_prefix="/api")
 app.register_blueprint(spending, url_prefix="/api")
 app.register_blueprint(prometheus, url_prefix="/api")
 app.register_blueprint(provider_config, url_prefix="/api/cloud")
+app.register_blueprint(destinations, url_prefix="/api/cloud")
+app.register_blueprint(publishing, url_prefix="/api/cloud")
 app.register_blueprint(health)
 app.register_blueprint(webhooks)
 app.register_blueprint(receipts, url_prefix="/api/cloud")

@@ -16,26 +16,32 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from chalicelib import settings as settings_module
 from chalicelib.actions.access import Access
 from chalicelib.actions.again import Again
+from chalicelib.actions.arrive import Arrive
 from chalicelib.actions.browse import Browse
 from chalicelib.actions.budgeting import Budgeting
 from chalicelib.actions.carry_out import CarryOut
 from chalicelib.actions.deliver import Deliver
+from chalicelib.actions.destinations import NameDestinations
 from chalicelib.actions.examine import Examine
 from chalicelib.actions.finish import Finish
 from chalicelib.actions.follow import Follow
 from chalicelib.actions.hand_over import HandOver
 from chalicelib.actions.hear_trainer import HearTrainer, event_address
 from chalicelib.actions.hear_webhook import HearWebhook
+from chalicelib.actions.make_ready import MakeReady
 from chalicelib.actions.manifests import Manifests
 from chalicelib.actions.offering import Offering
 from chalicelib.actions.orphans import StopOrphans
+from chalicelib.actions.promise import PromiseDelivery
+from chalicelib.actions.publishing import Publishing
 from chalicelib.actions.reconcile import Reconcile
 from chalicelib.actions.removal import Removal
+from chalicelib.actions.self_test import SelfTest
 from chalicelib.actions.spending import Spending
 from chalicelib.actions.steer import Steer
 from chalicelib.actions.submit import Submit
@@ -43,6 +49,7 @@ from chalicelib.actions.sweep import Sweep, Swept
 from chalicelib.actions.sync import Sync
 from chalicelib.actions.upload import Uploading
 from chalicelib.actions.vouch import Vouch
+from chalicelib.actions.write_card import WriteCard
 from chalicelib.domain.callers import LOCAL, Caller
 from chalicelib.domain.dataset_delivery import Mode
 from chalicelib.domain.errors import BadCredentials, InvalidConfig, Unauthenticated
@@ -51,9 +58,11 @@ from chalicelib.domain.jobs import Job
 from chalicelib.domain.links import LinkMaker
 from chalicelib.domain.ports import (
     Breaker,
+    Buckets,
     Clock,
     Configs,
     DeliveryKeys,
+    Hub,
     Jobs,
     LendsDatasets,
     Objects,
@@ -62,6 +71,7 @@ from chalicelib.domain.ports import (
     Telemetry,
     Trainers,
     Uploads,
+    Vault,
 )
 from chalicelib.domain.repositories import NoRepository
 from chalicelib.domain.senders import Senders, senders
@@ -73,20 +83,26 @@ from chalicelib.observe.recorder import Recorder, Traces
 from chalicelib.observe.scrub import Scrub
 from chalicelib.observe.watched import WatchedTrainers
 from chalicelib.providers import replicate_prices
+from chalicelib.providers.hugging_face_hub import HuggingFaceHub
+from chalicelib.providers.outside import fetch
 from chalicelib.providers.registry import Registry
 from chalicelib.providers.replicate import ReplicateTrainer
 from chalicelib.providers.road import Road
 from chalicelib.settings import BadSetting, Settings
+from chalicelib.storage.buckets import UserBuckets
+from chalicelib.storage.vault import SecretsManagerVault
 from chalicelib.stores.api_keys import ApiKeyTable
 from chalicelib.stores.breakers import BreakerTable
 from chalicelib.stores.configs import ConfigTable
 from chalicelib.stores.consents import ConsentTable
+from chalicelib.stores.destinations import DestinationTable
 from chalicelib.stores.follow import FollowTable
 from chalicelib.stores.jobs import JobTable
 from chalicelib.stores.journal import JournalTable
 from chalicelib.stores.ledger import Bookings, LedgerTable
 from chalicelib.stores.limits import LimitTable
 from chalicelib.stores.outbox import OutboxTable
+from chalicelib.stores.probes import ProbeTable
 from chalicelib.stores.receipts import ReceiptTable
 from chalicelib.stores.settings import SettingsTable
 from chalicelib.stores.table import Table
@@ -170,6 +186,9 @@ class Services:
     manifests: Manifests
     uploads: Uploads
     receipts: Receipts
+    destinations: NameDestinations
+    publishing: Publishing
+    self_test: SelfTest
 
     def tick(self, correlation_id: str | None = None) -> Swept:
         """What a schedule calls."""
@@ -202,6 +221,9 @@ def assemble(
     telemetry: Telemetry | None = None,
     configs: Configs | None = None,
     repository: Repository | None = None,
+    vault: Vault | None = None,
+    hub: Hub | None = None,
+    buckets: Buckets | None = None,
 ) -> Services:
     """Without a ``door`` callers need an API key; without ``trainers`` there are all that we have; without ``links``
     vendors get presigned addresses; without ``telemetry`` measurements go to the log; without ``configs`` named
@@ -224,13 +246,19 @@ def assemble(
     trainers = WatchedTrainers(registry, telemetry)
     vouch = Vouch(trainers, "replicate", breaker.remark)
     access = Access(ApiKeyTable(table), clock)
-    follow = Follow(FollowTable(table), settings.secrets)
+    vault = vault or SecretsManagerVault(_nowhere, None)
+    hub = hub or HuggingFaceHub(settings.hf_token, settings.hf_endpoint, _road(settings))
+    buckets = buckets or UserBuckets(False, clock)
+    named = DestinationTable(table)
+    follows = FollowTable(table)
+    follow = Follow(follows, settings.secrets, functools.partial(secrets_of, vault))
     poll_every = timedelta(seconds=settings.poll_seconds)
     reconcile = Reconcile(jobs, follow, trainers, clock, poll_every, rules(settings))
     keep_jobs = timedelta(days=settings.keep_jobs_days) if settings.keep_jobs_days else None
     consents, receipts = ConsentTable(table), ReceiptTable(table)
     manifests, removal = Manifests(uploads, objects, consents, clock), Removal(jobs, objects, receipts, clock)
-    finish = Finish(jobs, uploads, objects, keys, removal, keep_jobs, clock)
+    arrive = Arrive(objects, buckets, vault, hub, clock)
+    finish = Finish(jobs, uploads, objects, keys, removal, keep_jobs, clock, arrive)
     hand_over = HandOver(uploads, objects, links, clock)
     carry_out = CarryOut(
         jobs=jobs,
@@ -246,6 +274,8 @@ def assemble(
         hf_token=settings.hf_token,
         gated=settings.gated_models,
         clock=clock,
+        ready=MakeReady(vault, hub),
+        write_card=WriteCard(jobs, uploads, follows, objects, hub, clock),
     )
     configs, repository = configs or ConfigTable(table), repository or NoRepository()
     ledger = LedgerTable(table, settings.zone)
@@ -267,6 +297,7 @@ def assemble(
         repository=repository,
         least_run=timedelta(seconds=settings.least_run_seconds),
         admit=budgeting.admit,
+        promise=PromiseDelivery(named, vault, hub, objects),
     )
     uploading = Uploading(uploads, objects, chosen, consents, manifests, removal, clock, new_id)
     steer = Steer(jobs, outbox, carry_out, clock)
@@ -321,6 +352,9 @@ def assemble(
         manifests=manifests,
         uploads=uploads,
         receipts=receipts,
+        destinations=NameDestinations(named, vault, buckets, clock, new_id),
+        publishing=Publishing(named, hub, objects),
+        self_test=SelfTest(settings.public_url, objects, fetch, ProbeTable(table), clock),
     )
 
 
@@ -334,6 +368,15 @@ def rules(settings: Settings) -> Rules:
     }
     after = {code: timedelta(seconds=patience) for code, patience in seconds.items() if patience}
     return Rules(after, frozenset(map(StallCode, settings.stall_stop)))
+
+
+def secrets_of(vault: Vault, job: Job) -> list[str]:
+    """The users' keys that a job's trainer was given. Removed ones cannot be known any more, and ended with it."""
+    return [value for name in job.vault_names for value in (vault.read(job.tenant, name) or {}).values()]
+
+
+def _nowhere() -> Any:
+    raise RuntimeError("there is no vault, so nobody asks it")
 
 
 def webhook_urls(settings: Settings) -> Callable[[Job], str | None]:
@@ -370,8 +413,15 @@ def build() -> Services:
         environment = secret_store.read(secrets_client, secret_id) | environment
     settings = settings_module.read(environment)
     own = (environment.get(name, "") for name in ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"))
-    logs.to_cloud(settings.log_level, SERVICE, Scrub([*settings.secrets, *own]))
     region = settings.region
+
+    @functools.cache
+    def secrets_manager() -> object:
+        with making:
+            return session.create_client("secretsmanager", config=patient)
+
+    vault = SecretsManagerVault(secrets_manager, settings.vault)
+    logs.to_cloud(settings.log_level, SERVICE, Scrub([*settings.secrets, *own], vault.seen))
     dynamo = session.create_client("dynamodb", region_name=region, config=Config(**CLIENT_OPTIONS))
     table = DynamoTable(dynamo, settings.table, now=lambda: int(utc_now().timestamp()))
 
@@ -399,7 +449,18 @@ def build() -> Services:
     if settings.public_url and signing:
         links = LinkMaker(settings.public_url, hmac.digest(signing.encode(), b"data links", "sha256"))
     telemetry = Recorder(EmbeddedMetrics(settings.metrics_namespace, SERVICE), _traces(settings))
-    return assemble(settings, table, objects, keys, checks={"delivery": keys.remark}, links=links, telemetry=telemetry)
+    return assemble(
+        settings,
+        table,
+        objects,
+        keys,
+        checks={"delivery": keys.remark},
+        links=links,
+        telemetry=telemetry,
+        vault=vault,
+        # Beside an emulator of AWS everything is on this network.
+        buckets=UserBuckets(settings.aws_endpoint is not None, utc_now),
+    )
 
 
 def _traces(settings: Settings) -> Traces | None:
@@ -421,17 +482,20 @@ def providers(settings: Settings, clock: Clock = utc_now, breaker: Breaker | Non
     return Registry({"replicate": lambda: _replicate(settings, clock, breaker)})
 
 
-def _replicate(settings: Settings, clock: Clock, breaker: Breaker | None) -> ReplicateTrainer:
-    road = Road(
+def _road(settings: Settings) -> Road:
+    return Road(
         float(settings.provider_seconds),
         float(settings.provider_connect_seconds),
         settings.provider_proxy,
         settings.provider_ca,
     )
+
+
+def _replicate(settings: Settings, clock: Clock, breaker: Breaker | None) -> ReplicateTrainer:
     return ReplicateTrainer(
         settings.replicate_token,
         settings.replicate_base_url,
-        road=road,
+        road=_road(settings),
         breaker=breaker,
         run_cap=timedelta(minutes=settings.run_cap_minutes) or None,
         signing_secrets=settings.webhook_secrets,

@@ -84,6 +84,8 @@ class Settings:
     s3_keys: str | None = field(default=None, repr=False)
     s3_keep_free_mb: int = 512
     s3_largest_gb: int = 5 * 1024
+    hf_endpoint: str | None = None
+    vault: str | None = None
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -160,6 +162,8 @@ def read(environment: Mapping[str, str]) -> Settings:
         s3_keys=_storage_keys(given, "STCLOUD_S3_KEYS"),
         s3_keep_free_mb=_whole(given, "STCLOUD_S3_KEEP_FREE_MB", 512, 0, 10**9 - 1),
         s3_largest_gb=_whole(given, "STCLOUD_S3_LARGEST_GB", 5 * 1024, 1, 5 * 1024),
+        hf_endpoint=_address(given, "HF_ENDPOINT"),
+        vault=_vault(given, "STCLOUD_VAULT"),
     )
 
 
@@ -224,6 +228,13 @@ def _storage_keys(given: Mapping[str, str], name: str) -> str | None:
                 "secret of at least 16 characters without ':', ',' or space."
             )
     return given.get(name)
+
+
+def _vault(given: Mapping[str, str], name: str) -> str | None:
+    prefix = given.get(name, "").strip("/")
+    if prefix and not re.fullmatch(r"[A-Za-z0-9/_+=.@-]{1,200}", prefix):
+        raise BadSetting(f"{name} must be the beginning of secrets' names, such as simpletuner-cloud/destinations.")
+    return prefix or None
 
 
 def _words(given: Mapping[str, str], name: str) -> tuple[str, ...]:

@@ -234,6 +234,29 @@ class CloudClient:
     def spend_entries(self, days: int) -> dict[str, Any]:
         return self._get("/api/cloud/spend", {"days": days})
 
+    # Destinations
+
+    def destinations(self) -> dict[str, Any]:
+        return self._get("/api/cloud/destinations")
+
+    def keep_destination(self, name: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        given = {field: value for field, value in body.items() if value is not None}
+        return self._transport.send("PUT", _destination(name), body=given, repeatable=True)
+
+    def test_destination(self, name: str) -> dict[str, Any]:
+        return self._transport.send("POST", f"{_destination(name)}/test", repeatable=True)
+
+    def remove_destination(self, name: str) -> dict[str, Any]:
+        return self._transport.send("DELETE", _destination(name), repeatable=False)
+
+    def choose_destinations(self, names: Sequence[str]) -> list[str]:
+        body = {"default": list(names)}
+        answer = self._transport.send("PUT", "/api/cloud/destinations", body=body, repeatable=True)
+        return [str(name) for name in _field(answer, "default")]
+
+    def self_test(self) -> dict[str, Any]:
+        return self._get("/api/cloud/publishing/self-test")
+
     # API keys
 
     def keys(self) -> list[ApiKey]:
@@ -295,6 +318,10 @@ def _config(name: str) -> str:
 
 def _upload(upload_id: str) -> str:
     return f"/api/cloud/uploads/{quote(upload_id, safe='')}"
+
+
+def _destination(name: str) -> str:
+    return f"/api/cloud/destinations/{quote(name, safe='')}"
 
 
 def _jobs(page: JobPage) -> list[Job]:

@@ -11,7 +11,18 @@ from typing import NoReturn
 
 from chalicelib.domain.errors import CloudError
 from client.api import CloudClient
-from client.commands import configs, download, jobs, keys, providers, receipt, service, spending, submit
+from client.commands import (
+    configs,
+    destinations,
+    download,
+    jobs,
+    keys,
+    providers,
+    receipt,
+    service,
+    spending,
+    submit,
+)
 from client.errors import ApiError, ClientError, ConsentWithheld, Unreachable, UsageError
 from client.screen import Screen
 from client.settings import Connection
@@ -158,6 +169,7 @@ def _parser() -> argparse.ArgumentParser:
     spent.add_argument("--csv", action="store_true", help="every entry of the ledger, for a spreadsheet")
     add("health", service.health, "ask the server how it is")
     _add_keys(commands, everywhere)
+    _add_destinations(commands, everywhere)
     _add_configs(commands, everywhere)
     _add_limits(commands, everywhere)
     return parser
@@ -222,6 +234,12 @@ def _add_sending(parser: argparse.ArgumentParser) -> None:
         "--stop-on-stall",
         action=argparse.BooleanOptionalAction,
         help="stop the job when it finds no machine or makes no progress (default: the server's setting)",
+    )
+    parser.add_argument(
+        "--to",
+        action="append",
+        metavar="NAME",
+        help="where the model goes, repeatable: store, hub, or a bucket (default: see 'stcloud destinations list')",
     )
     parser.add_argument("--hardware", metavar="ID", help="l40s, l40s-x2, h100, h100-x8, … (default: the server's)")
     parser.add_argument("--name", metavar="NAME", help="how the job is called in lists (default: after CONFIG)")
@@ -334,6 +352,32 @@ def _days(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 365):
         raise argparse.ArgumentTypeError(f"'{text}' is not a number from 1 to 365")
     return int(text)
+
+
+def _add_destinations(commands: argparse._SubParsersAction[_Parser], everywhere: _Parser) -> None:
+    words = "say where models go: buckets of yours, the Hub, this server"
+    group = commands.add_parser("destinations", help=words, description=f"{words.capitalize()}.", parents=[everywhere])
+    actions = group.add_subparsers(title="actions", metavar="ACTION", required=True)
+
+    def add(name: str, command: Command, words: str) -> argparse.ArgumentParser:
+        one = actions.add_parser(name, help=words, description=f"{words[0].upper()}{words[1:]}.", parents=[everywhere])
+        one.set_defaults(command=command)
+        return one
+
+    adding = add("add", destinations.add, "name a bucket, or change one; its keys are asked for")
+    adding.add_argument("name", metavar="NAME", help="what you call it")
+    adding.add_argument("--bucket", required=True, metavar="BUCKET")
+    adding.add_argument("--region", metavar="REGION", help="default us-east-1; 'auto' for R2")
+    adding.add_argument("--endpoint", metavar="URL", help="the store's S3 address (default: Amazon's own)")
+    adding.add_argument("--prefix", metavar="PATH", help="where in the bucket; each job gets a folder there")
+    adding.add_argument("--keep-keys", action="store_true", help="change the place and keep the keys that are there")
+    adding.add_argument("--test", action="store_true", help="write, list, read and delete a probe at once")
+    add("list", destinations.list_destinations, "list them, and where models go by default")
+    add("test", destinations.test, "write, list, read and delete a probe").add_argument("name", metavar="NAME")
+    choosing = add("default", destinations.choose, "choose where models go when a job does not say")
+    choosing.add_argument("names", nargs="+", metavar="NAME", help="store, hub, or a bucket's name")
+    add("remove", destinations.remove, "forget a bucket and its keys").add_argument("name", metavar="NAME")
+    add("check", destinations.check, "see whether providers can reach this server to deliver to it")
 
 
 def _add_job(parser: argparse.ArgumentParser) -> None:

@@ -18,12 +18,14 @@ from chalicelib.observe import logs
 from chalicelib.observe.scrub import Scrub
 from chalicelib.services import OpenDoor, Services, assemble, utc_now
 from chalicelib.settings import BadSetting, Settings
+from chalicelib.storage.buckets import UserBuckets
 from chalicelib.storage.objects import S3Objects, make_client
 from chalicelib.stores.access import StorageKeyTable
 from chalicelib.stores.table import TableUnavailable
 from client.git import GitFolder
 from local.config_folder import ConfigFolder
 from local.sqlite_table import SqliteTable
+from local.vault import FileVault
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -38,9 +40,10 @@ class Composition:
     services: Services
     keys: StorageKeyTable
     table: SqliteTable
+    vault: FileVault
 
     def log_to_console(self, settings: Settings) -> None:
-        logs.to_console(settings.log_level, Scrub([*settings.secrets, self.keys.root().secret_key]))
+        logs.to_console(settings.log_level, Scrub([*settings.secrets, self.keys.root().secret_key], self.vault.seen))
 
     def tick(self) -> None:
         """What the cloud's schedule does, and DynamoDB by itself: carry out what is due, drop rows that have expired.
@@ -80,6 +83,7 @@ def compose(settings: Settings) -> Composition:
     door = None if settings.api_token else OpenDoor()
     links = LinkMaker(outside, hmac.digest(master, b"data links", "sha256")) if outside else None
     folder = settings.config_folder
+    vault = FileVault(settings.home / "vault")
     services = assemble(
         settings,
         table,
@@ -89,8 +93,10 @@ def compose(settings: Settings) -> Composition:
         links=links,
         configs=ConfigFolder(folder) if folder else None,
         repository=GitFolder(folder) if folder else None,
+        vault=vault,
+        buckets=UserBuckets(True, utc_now),
     )
-    return Composition(services, keys, table)
+    return Composition(services, keys, table, vault)
 
 
 def provider_url(settings: Settings) -> str | None:

@@ -32,6 +32,7 @@ _FROM_OUTSIDE = (
     "/api/webhooks/",
     "/api/cloud/webhook/",
     "/api/cloud/health",
+    "/api/cloud/publishing/probe",
     "/health",
 )
 """What is open by design, or asks for a signature of its own."""

@@ -75,6 +75,7 @@ class Again:
             ceiling_micros=changes.ceiling_micros or job.ceiling_micros,
             stop_on_stall=job.stop_on_stall if changes.stop_on_stall is None else changes.stop_on_stall,
             keep_data_days=job.keep_data_days,
+            destinations=[one.name for one in job.destinations] or None,
         )
         return self._submit(wanted, by)
 

@@ -13,8 +13,10 @@ from datetime import timedelta
 from chalicelib.actions.finish import Finish
 from chalicelib.actions.hand_over import HandOver
 from chalicelib.actions.launch import Launch
+from chalicelib.actions.make_ready import MakeReady
 from chalicelib.actions.reconcile import Reconcile
 from chalicelib.actions.wait import wait_for
+from chalicelib.actions.write_card import WriteCard
 from chalicelib.domain.ceilings import can_save_first
 from chalicelib.domain.errors import CloudError, JobNotFound, OutcomeUnknown, ProviderRefused
 from chalicelib.domain.jobs import Job, Phase, Reason
@@ -54,6 +56,8 @@ class CarryOut:
         hf_token: str | None,
         gated: Sequence[str],
         clock: Clock,
+        ready: MakeReady,
+        write_card: WriteCard,
     ) -> None:
         self._jobs = jobs
         self._outbox = outbox
@@ -75,6 +79,7 @@ class CarryOut:
             hf_token,
             gated,
             clock,
+            ready,
         )
         self._effects: dict[IntentKind, Callable[[Job, Intent], None]] = {
             IntentKind.LAUNCH: self._launch_and_steer,
@@ -82,6 +87,7 @@ class CarryOut:
             IntentKind.COLLECT: self._collect,
             IntentKind.DELETE_DATA: finish.delete_data,
             IntentKind.FORGET: self._forget,
+            IntentKind.CARD: write_card,
         }
 
     def __call__(self, promised: Intent) -> None:
@@ -176,6 +182,9 @@ class CarryOut:
     def _collect(self, job: Job, intent: Intent) -> None:
         if job.phase is Phase.DELIVERING:
             self._finish.collect(job, intent)
+            card = self._outbox.get(job.tenant, job.id, IntentKind.CARD)
+            if card:
+                self(card)
         else:
             self._outbox.forget(intent)  # news that contradicts itself has ended the job already
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from chalicelib.domain.artifacts import last_weights
+from chalicelib.domain.destinations import Kind
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.ports import Objects
 
@@ -17,6 +18,7 @@ class Artifact:
     """``name`` is the path below the job's prefix; ``url`` downloads it for an hour.
 
     ``is_model``: the final weights or, when only checkpoints have arrived, those of the last one.
+    ``sha256`` is known of the model, once its arrival was looked at.
     """
 
     name: str
@@ -26,6 +28,7 @@ class Artifact:
     last_modified: datetime
     url: str
     is_model: bool = False
+    sha256: str | None = None
 
 
 class Deliver:
@@ -41,5 +44,8 @@ class Deliver:
             url = self._objects.presign_download("outputs", stored.key, LINK_SECONDS, name.rsplit("/", 1)[-1])
             found.append(Artifact(name, stored.key, stored.size, stored.etag, stored.last_modified, url))
         models = last_weights([artifact.name for artifact in found])
-        found = [replace(artifact, is_model=artifact.name in models) for artifact in found]
+        known = {
+            name: digest for one in job.destinations if one.kind is Kind.STORE for name, digest in one.hashes.items()
+        }
+        found = [replace(one, is_model=one.name in models, sha256=known.get(one.name)) for one in found]
         return sorted(found, key=lambda artifact: (not artifact.is_model, artifact.name))

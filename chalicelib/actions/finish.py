@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from chalicelib.actions.arrive import Arrive
 from chalicelib.actions.removal import Removal
 from chalicelib.domain.artifacts import is_weights
+from chalicelib.domain.destinations import IS_THERE, Arrival, Kind, State, sentence, why_not
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.jobs import Event, EventKind, Job, Phase, Reason
 from chalicelib.domain.moments import to_text
-from chalicelib.domain.outbox import Intent, IntentKind
+from chalicelib.domain.outbox import GIVE_UP_AFTER, Intent, IntentKind
 from chalicelib.domain.ports import Clock, DeliveryKeys, Jobs, Objects, StoredObject, Uploads
 from chalicelib.domain.sightings import ending
 from chalicelib.domain.uploads import LONGEST_LIFE, Upload, UploadState
@@ -32,6 +34,7 @@ class Finish:
         removal: Removal,
         keep_jobs: timedelta | None,
         clock: Clock,
+        arrive: Arrive,
     ) -> None:
         """``keep_jobs`` is how long a job that has ended is kept, None for ever."""
         self._jobs = jobs
@@ -41,10 +44,17 @@ class Finish:
         self._removal = removal
         self._keep_jobs = keep_jobs
         self._clock = clock
+        self._arrive = arrive
 
     def collect(self, job: Job, intent: Intent) -> None:
-        """Completes the job if trained weights are in the store (or went elsewhere, as for a push to the Hub and for a
-        run that was started elsewhere), and fails it if nothing is."""
+        """Completes the job if all that was promised has arrived, and fails it otherwise, saying what is missing.
+
+        Jobs without destinations are those of a run that was started elsewhere, whose files are elsewhere too, and
+        those from before there was a choice: for them weights in the store are enough, or a push to the Hub.
+        """
+        if job.destinations:
+            self._check_arrivals(job, intent)
+            return
         files = self._objects.list("outputs", f"{job.id}/")
         weights = [file for file in files if is_weights(file.key)]
         now = self._clock()
@@ -55,6 +65,32 @@ class Finish:
         change = ending(job, moved, now, by="system")
         found = Event(now, EventKind.ARTIFACTS_COLLECTED, moved.phase, _counted(files), "system")
         self._jobs.save(job, change.job, [found, *change.events], change.promise, [intent])
+
+    def _check_arrivals(self, job: Job, intent: Intent) -> None:
+        give_up = self._clock() - intent.created_at > GIVE_UP_AFTER
+        arrivals = self._arrive.look(job, give_up)
+        now = self._clock()
+        there = [arrival for arrival in arrivals if arrival.state in IS_THERE]
+        if len(there) == len(arrivals):
+            moved = job.advance(Phase.COMPLETED, now, destinations=arrivals)
+        else:
+            nothing_at_home = [one.kind for one in arrivals] == [Kind.STORE] and not arrivals[0].error
+            moved = job.advance(
+                Phase.FAILED,
+                now,
+                destinations=arrivals,
+                reason=Reason.DELIVERY_INCOMPLETE if there else Reason.NOTHING_DELIVERED,
+                error=_why_nothing(job, now) if nothing_at_home and not arrivals[0].files else sentence(arrivals),
+            )
+        change = ending(job, moved, now, by="system")
+        message = " ".join(_told(arrival) for arrival in arrivals)
+        found = Event(now, EventKind.ARTIFACTS_COLLECTED, moved.phase, message, "system")
+        card = [
+            Intent(job.tenant, job.id, IntentKind.CARD, now, now)
+            for one in there
+            if one.kind is Kind.HUB and moved.phase is Phase.COMPLETED
+        ]
+        self._jobs.save(job, change.job, [found, *change.events], [*change.promise, *card], [intent])
 
     def delete_data(self, job: Job, intent: Intent) -> None:
         """Deletes the uploaded data, looks that it is gone, writes that down, and ends the trainer's key. Data that
@@ -125,6 +161,13 @@ def _why_nothing(job: Job, now: datetime) -> str:
             "the server running until jobs have ended, or push to the Hugging Face Hub."
         )
     return "Training ended, but no model file arrived in the store. The log tells why publishing failed."
+
+
+def _told(arrival: Arrival) -> str:
+    counted = f"{arrival.files} files, {arrival.bytes} bytes"
+    if arrival.state is State.VERIFIED:
+        return f"{arrival.shown}: {counted}, checked."
+    return f"{arrival.shown}: {why_not(arrival)}"
 
 
 def _counted(files: list[StoredObject]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from chalicelib.domain.jobs import Job, Phase
@@ -32,9 +32,16 @@ class LogSlice:
 
 
 class Follow:
-    def __init__(self, follows: Follows, secrets: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        follows: Follows,
+        secrets: Iterable[str] = (),
+        of_job: Callable[[Job], Iterable[str]] = lambda _: (),
+    ) -> None:
+        """``secrets`` are kept out of every log, and those ``of_job`` out of that job's: its trainer has them."""
         self._follows = follows
         self._secrets = tuple(secrets)
+        self._of_job = of_job
 
     def hear(self, job: Job, info: CloudJobInfo) -> Following:
         """Keeps what is new in the vendor's whole log and returns what is known of it then.
@@ -46,7 +53,7 @@ class Follow:
             before = self._follows.get(job)
             if before.complete or (info.logs is None and not over):
                 return before
-            text, after = self._grown(before, info.logs or "", over)
+            text, after = self._grown(before, info.logs or "", over, (*self._secrets, *self._of_job(job)))
             if after is before:
                 return before
             try:
@@ -90,7 +97,7 @@ class Follow:
         known = self._follows.get(job)
         return known.points, known.progress.total_steps
 
-    def _grown(self, before: Following, vendor: str, over: bool) -> tuple[str, Following]:
+    def _grown(self, before: Following, vendor: str, over: bool, secrets: tuple[str, ...]) -> tuple[str, Following]:
         """What to append, and the state after.
 
         Vendors send the whole log each time, and looking for secrets costs a hundred times more than a hash: text that
@@ -98,10 +105,10 @@ class Follow:
         """
         usable = vendor if over else vendor[: _settled(vendor)]
         if before.source_length and _mark(usable[: before.source_length]) == before.source_mark:
-            text = redact(usable[before.source_length :], self._secrets)
+            text = redact(usable[before.source_length :], secrets)
             goes_on, seen = True, before.seen + len(text)
         else:
-            clean = redact(usable, self._secrets)
+            clean = redact(usable, secrets)
             start = _place(before, clean)
             text, goes_on = clean[start:], start > 0 or not before.seen
             seen = max(before.seen, len(clean)) if start else len(clean)

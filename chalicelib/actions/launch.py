@@ -19,6 +19,7 @@ from datetime import timedelta
 from typing import Any
 
 from chalicelib.actions.hand_over import HandOver
+from chalicelib.actions.make_ready import MakeReady
 from chalicelib.actions.reconcile import Reconcile
 from chalicelib.actions.wait import wait_for
 from chalicelib.domain.dataset_delivery import bucket_of
@@ -26,6 +27,8 @@ from chalicelib.domain.errors import (
     BadCredentials,
     BadInput,
     CloudError,
+    DestinationDown,
+    DestinationRefused,
     NotFound,
     ProviderDown,
     ProviderRefused,
@@ -51,6 +54,7 @@ _NEVER: tuple[tuple[type[CloudError], Reason], ...] = (
     (ProviderRefused, Reason.PROVIDER_REFUSED),
     (BadInput, Reason.PROVIDER_REFUSED),
     (NotFound, Reason.DATASET_MISSING),
+    (DestinationRefused, Reason.DESTINATION_FAILED),
 )
 """Answers that asking again does not change."""
 
@@ -71,6 +75,7 @@ class Launch:
         hf_token: str | None,
         gated: Sequence[str],
         clock: Clock,
+        ready: MakeReady,
     ) -> None:
         self._jobs = jobs
         self._outbox = outbox
@@ -85,6 +90,7 @@ class Launch:
         self._hf_token = hf_token
         self._gated = gated
         self._clock = clock
+        self._ready = ready
 
     def __call__(self, job: Job, intent: Intent) -> None:
         """Raises the vendor's error when it is worth another try; whoever called puts the intent off."""
@@ -164,13 +170,13 @@ class Launch:
 
     def _order(self, job: Job) -> LaunchOrder:
         order = self._jobs.order(job)
-        images_url, dataloader = None, order.dataloader
+        images_url, dataloader = None, self._ready.datasets(job, order.dataloader)
         if job.upload_id:
             upload = self._uploads.get(job.tenant, job.upload_id)
             if order.folders is None:
                 images_url = self._hand_over.address(upload)
             else:
-                dataloader = self._lent(job, upload, order.dataloader or [], order.folders)
+                dataloader = self._lent(job, upload, dataloader or [], order.folders)
         return LaunchOrder(
             launch_key=job.launch_key,
             config=order.config,
@@ -178,13 +184,14 @@ class Launch:
             lycoris=order.lycoris,
             hardware=job.hardware,
             images_url=images_url,
-            delivery=self._keys.issue(job.tenant, job.id),
+            delivery=self._keys.issue(job.tenant, job.id) if self._ready.goes_home(job) else None,
             hub_model_id=job.hub_model_id,
             hf_token=self._hf_token if self._needs_token(job, order) else None,
             webhook_url=self._webhook_url(job),
             version=job.model_version,
             deadline=job.deadline,
             events_url=self._events_url(job),
+            also_to=self._ready(job),
         )
 
     def _lent(
@@ -217,7 +224,8 @@ class Launch:
         reason = next((reason for kind, reason in _NEVER if isinstance(error, kind)), None)
         if reason is None and self._clock() - intent.created_at < GIVE_UP_AFTER:
             raise error
-        self._end(job, intent, Phase.FAILED, reason or Reason.PROVIDER_UNAVAILABLE, error.detail)
+        late = Reason.DESTINATION_FAILED if isinstance(error, DestinationDown) else Reason.PROVIDER_UNAVAILABLE
+        self._end(job, intent, Phase.FAILED, reason or late, error.detail)
 
     def _end(self, job: Job, intent: Intent, phase: Phase, reason: Reason, error: str | None) -> None:
         """No run was started, so nothing was billed."""

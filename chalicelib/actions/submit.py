@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
+from chalicelib.actions.promise import PromiseDelivery
 from chalicelib.domain.budgets import Limit
 from chalicelib.domain.callers import Caller
 from chalicelib.domain.ceilings import Bound, bound
-from chalicelib.domain.configs import check_size, fingerprint, hub_target, normalise
+from chalicelib.domain.configs import check_size, fingerprint, normalise
 from chalicelib.domain.dataset_delivery import Mode, plan_dataset
 from chalicelib.domain.errors import BadInput, InvalidConfig, NotFound, UploadNotReady, no_such_upload
 from chalicelib.domain.gating import gated_models
@@ -71,6 +72,7 @@ class Submission:
     ceiling_micros: int | None = None
     stop_on_stall: tuple[str, ...] | None = None
     keep_data_days: int | None = None
+    destinations: list[str] | None = None
 
 
 class Submit:
@@ -91,6 +93,7 @@ class Submit:
         repository: Repository,
         least_run: timedelta,
         admit: Admit,
+        promise: PromiseDelivery,
     ) -> None:
         """``mark`` tells runs of this installation from those of others that share the provider's account.
 
@@ -111,6 +114,7 @@ class Submit:
         self._repository = repository
         self._least_run = least_run
         self._admit = admit
+        self._promise = promise
 
     def __call__(self, wanted: Submission, by: Caller) -> tuple[Job, bool]:
         """The job, and whether this call made it.
@@ -159,17 +163,17 @@ class Submit:
         version = _pinned(trainer, wanted.version, offer.hardware)
         bare, removed = strip_secrets(wanted.config)
         prepared = normalise(bare)
-        hub = self._hub(prepared.config)
         options, changes = publishing_last_weights(prepared.config)
         held = self._bound(trainer, offer, wanted)
         dataloader, lycoris = self._bare(wanted, removed)
         check_size(prepared.config, dataloader, lycoris)
         upload = self._upload(wanted, by)
         asked = Snapshot(prepared.config, dataloader, lycoris)
+        dataloader, read_with = self._promise.datasets(by.tenant, dataloader)
         plan = plan_dataset(dataloader, upload is not None, wanted.delivery, self._can_lend)
-        self._objects.check_reach()
-        now = self._clock()
         job_id = f"j-{self._new_id()}"
+        promised = self._promise(by.tenant, job_id, wanted.destinations, options, needs_us=upload is not None)
+        now = self._clock()
         job = Job(
             id=job_id,
             tenant=by.tenant,
@@ -184,13 +188,14 @@ class Submit:
             config_name=wanted.config_name,
             run_name=wanted.run_name,
             upload_id=upload.id if upload else None,
-            hub_model_id=hub,
+            hub_model_id=promised.hub_model_id,
             delivery=plan.mode,
             delivery_why=plan.why,
             warnings=_few(
                 *prepared.warnings,
                 *changes,
                 *plan.warnings,
+                *promised.warnings,
                 *_left_out(removed),
                 *self._locked(options),
                 *held.warnings,
@@ -205,8 +210,10 @@ class Submit:
             deadline_seconds=int(held.deadline.total_seconds()) if held.deadline else None,
             stop_on_stall=wanted.stop_on_stall,
             keep_data_days=wanted.keep_data_days,
+            destinations=promised.arrivals,
+            vault_names=tuple(dict.fromkeys((*promised.names, *read_with))),
         )
-        config = {**options, "--output_dir": f"output/{job.launch_key}"}
+        config = {**options, **promised.options, "--output_dir": f"output/{job.launch_key}"}
         return job, Order(config, plan.dataloader, lycoris, list(plan.folders) or None, asked), upload
 
     def _bound(self, trainer: Trainer, offer: Offer, wanted: Submission) -> Bound:
@@ -225,15 +232,6 @@ class Submit:
         lycoris, names = strip_secrets(wanted.lycoris)
         removed += [f"lycoris_config.{name}" for name in names]
         return dataloader, lycoris
-
-    def _hub(self, config: dict[str, Any]) -> str | None:
-        target = hub_target(config)
-        if target and not self._has_token:
-            raise InvalidConfig(
-                f"The config pushes to '{target}', and no Hugging Face token is set here. "
-                "Set HF_TOKEN where this server runs, or take 'push_to_hub' out of the config."
-            )
-        return target
 
     def _locked(self, config: dict[str, Any]) -> tuple[str, ...]:
         """Told, not refused: the list of gated models is ours, and licences change."""
@@ -278,6 +276,8 @@ class Submit:
         if wanted.ceiling_micros is not None or wanted.stop_on_stall is not None:
             told = (*told, wanted.ceiling_micros, wanted.stop_on_stall)
         told = (*told, wanted.keep_data_days) if wanted.keep_data_days else told
+        if wanted.destinations is not None:
+            told = (*told, wanted.destinations)
         sent = self._data_sent(wanted, by)
         return OnceKey(by.owner, wanted.once, fingerprint(*told, sent, wanted.config_name, wanted.run_name))
 

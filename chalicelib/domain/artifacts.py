@@ -25,3 +25,9 @@ def last_weights(names: Iterable[str]) -> set[str]:
             checkpoint = _CHECKPOINT.search(name)
             by_step.setdefault(int(checkpoint[1]) if checkpoint else math.inf, set()).add(name)
     return by_step[max(by_step)] if by_step else set()
+
+
+def checkpoint_step(name: str) -> int | None:
+    """The step of the checkpoint that a file belongs to."""
+    found = _CHECKPOINT.search(name)
+    return int(found[1]) if found else None

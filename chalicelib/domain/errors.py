@@ -8,6 +8,7 @@ CloudError
 ├── Malformed (422)         ├── NotFound (404)          │   │
 ├── Unauthenticated (401)   │   └── JobNotFound         │   └── UploadNotReady
 │                           ├── TooLarge (413)          ├── ConsentRequired (428)
+├── DestinationRefused (502), DestinationDown (503)
 └── ProviderError (502)
     ├── ProviderRefused     the vendor said no: asking again changes nothing
     ├── BadCredentials      the vendor does not know the token
@@ -140,6 +141,18 @@ class ProviderDown(ProviderError):
 
 class OutcomeUnknown(ProviderError):
     code, title = "provider_timeout", "The provider did not answer in time"
+
+
+class DestinationRefused(CloudError):
+    """A bucket or the Hub said no: asking again changes nothing. ``cause`` among the fields is a stable word."""
+
+    status, code, title = 502, "destination_refused", "The destination refused"
+
+
+class DestinationDown(CloudError):
+    """Nobody answered: asking again later may work."""
+
+    status, code, title = 503, "destination_unavailable", "The destination cannot be reached"
 
 
 class ProviderStatusUnknown(ProviderError):

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from chalicelib.domain.destinations import Arrival
 from chalicelib.domain.errors import CloudError
 from chalicelib.domain.runs import CloudJobStatus
 from chalicelib.domain.watching import Watch
@@ -44,6 +45,8 @@ class Reason(StrEnum):
     TRAINER_FAILED = "trainer_failed"
     OUT_OF_MEMORY = "out_of_memory"
     NOTHING_DELIVERED = "nothing_delivered"
+    DELIVERY_INCOMPLETE = "delivery_incomplete"
+    DESTINATION_FAILED = "destination_failed"
     GATED_MODEL = "gated_model"
     DATASET_MISSING = "dataset_missing"
     PROVIDER_REFUSED = "provider_refused"
@@ -158,6 +161,10 @@ class Job:
     stop_on_stall: tuple[str, ...] | None = None
     watch: Watch | None = None
     keep_data_days: int | None = None
+    destinations: tuple[Arrival, ...] = ()
+    """None at all for jobs from before there was a choice, and for adopted ones."""
+    vault_names: tuple[str, ...] = ()
+    """Whose keys the run was given, to keep them out of its log."""
 
     @property
     def status(self) -> CloudJobStatus:

@@ -21,6 +21,8 @@ class IntentKind(StrEnum):
     CANCEL = "cancel"
     COLLECT = "collect"
     DELETE_DATA = "delete_data"
+    CARD = "card"
+    """Completing the model card at the Hugging Face Hub, once the model is there."""
     FORGET = "forget"
     """Deleting the job itself, once it has been kept long enough."""
 

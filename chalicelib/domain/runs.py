@@ -78,6 +78,7 @@ class LaunchOrder:
     holds trainer options with their ``--``; ``dataloader`` is None when ``images_url`` alone describes the dataset.
     ``version`` is the trainer's, in the vendor's words; None is the newest. ``deadline`` counts from the launch, so
     waiting for a machine is part of it.
+    ``also_to`` are further places for the results, beside ``delivery`` or instead of it.
     ``events_url`` takes the trainer's own raw webhooks, where a provider leaves those alone; it is its own login.
     """
 
@@ -94,6 +95,7 @@ class LaunchOrder:
     version: str | None = None
     deadline: timedelta | None = None
     events_url: str | None = field(default=None, repr=False)
+    also_to: tuple[Delivery, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from chalicelib.domain.errors import InvalidConfig
@@ -15,15 +15,17 @@ _DEEPEST = 12
 class Scrub:
     """Cleans texts, names and values. Given ``secrets`` go wherever they stand; others by their look or their name."""
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
+    def __init__(self, secrets: Iterable[str] = (), seen: Callable[[], Iterable[str]] = tuple) -> None:
+        """``seen`` are those that came later: what users hand over while the process runs."""
         self._secrets = tuple(secrets)
+        self._seen = seen
 
     def __call__(self, value: Any) -> Any:
         """``value`` as JSON can hold it, without its secrets. Any other object becomes its text."""
         return self._clean(value, _DEEPEST)
 
     def text(self, text: str) -> str:
-        return redact(text, self._secrets)
+        return redact(text, (*self._secrets, *self._seen()))
 
     def _clean(self, value: Any, depth: int) -> Any:
         if value is None or isinstance(value, bool | int | float):

@@ -3,9 +3,10 @@
 The trainer ignores what it does not declare without a word (a LyCORIS config sent as ``lycoris_json`` is simply
 lost), and it ignores ``images`` as soon as ``dataloader_json`` is there, even as ``[]``.
 
-It declares no input for a session token, without which a temporary storage key is worth nothing. Such a key travels in
-the config's ``publishing_config``, which the trainer reads whole. Replicate keeps declared secrets to itself and shows
-a config to whoever holds the account's token, so only a key that ends soon and reaches one prefix may go this way.
+It declares inputs for one bucket and none for a session token, without which a temporary storage key is worth nothing.
+Such a key, and those of several buckets, travel in the config's ``publishing_config``, which the trainer reads whole.
+Replicate keeps declared secrets to itself and shows a config to whoever holds the account's token, so the key of one
+bucket alone goes as a declared secret.
 """
 
 from __future__ import annotations
@@ -58,8 +59,10 @@ def _input(order: LaunchOrder, gpu_count: int) -> dict[str, Any]:
         # The trainer uses one GPU unless told otherwise, and the whole box is billed.
         config.pop("num_processes", None)
         config["--num_processes"] = gpu_count
-    if order.delivery and order.delivery.session_token:
-        config["--publishing_config"] = [_target(order.delivery)]
+    targets = [*([order.delivery] if order.delivery else []), *order.also_to]
+    alone = targets[0] if len(targets) == 1 and not targets[0].session_token else None
+    if targets and not alone:
+        config["--publishing_config"] = [_target(target) for target in targets]
     declared: dict[str, Any] = {
         "config_json": _json(config),
         "dataloader_json": _json(order.dataloader) if order.dataloader else None,
@@ -69,9 +72,9 @@ def _input(order: LaunchOrder, gpu_count: int) -> dict[str, Any]:
         "hf_token": order.hf_token,
         "return_logs": True,
     }
-    if order.delivery and not order.delivery.session_token:
+    if alone:
         # Naming a bucket here makes the trainer forget the publishing config.
-        declared |= _publishing(order.delivery)
+        declared |= _publishing(alone)
     return {name: value for name, value in declared.items() if value is not None}
 
 

@@ -9,6 +9,7 @@ from chalicelib.actions.deliver import Artifact
 from chalicelib.actions.offering import Card
 from chalicelib.actions.upload import Session
 from chalicelib.domain.api_keys import PREFIX, ApiKey
+from chalicelib.domain.destinations import IS_THERE, Arrival, State
 from chalicelib.domain.jobs import Event, Job, Phase
 from chalicelib.domain.moments import maybe_to_text, to_text
 from chalicelib.domain.money import usd
@@ -61,6 +62,7 @@ def job(job: Job, now: datetime) -> dict[str, Any]:
             "deadline_seconds": job.deadline_seconds,
             "stop_on_stall": None if job.stop_on_stall is None else list(job.stop_on_stall),
             "keep_data_days": job.keep_data_days,
+            "destinations": [arrival(one) for one in job.destinations],
         },
         "is_terminal": job.is_terminal,
         "is_active": not job.is_terminal,
@@ -73,6 +75,24 @@ def job(job: Job, now: datetime) -> dict[str, Any]:
     if job.status in _WAITING:
         body["queue_position"] = 0
     return body
+
+
+def arrival(one: Arrival) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "kind": one.kind.value,
+        "place": one.shown,
+        "state": one.state.value,
+        "arrived": one.state in IS_THERE,
+        "verified": one.state is State.VERIFIED,
+        "files": one.files,
+        "bytes": one.bytes,
+        "missing": list(one.missing),
+        "error": one.error,
+        "url": one.url,
+        "checked_at": maybe_to_text(one.checked_at),
+        "sha256": dict(one.hashes),
+    }
 
 
 def cost_micros(job: Job, now: datetime) -> int | None:
@@ -105,6 +125,7 @@ def artifact(artifact: Artifact) -> dict[str, Any]:
         "last_modified": to_text(artifact.last_modified),
         "url": artifact.url,
         "is_model": artifact.is_model,
+        "sha256": artifact.sha256,
     }
 
 

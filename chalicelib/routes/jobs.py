@@ -207,6 +207,7 @@ def _submit(call: Call) -> tuple[Job, bool]:
             stop_on_stall=None if body.stop_on_stall is None else tuple(dict.fromkeys(body.stop_on_stall)),
             keep_data_days=body.keep_data_days or None,
             delivery=_delivery(body.delivery),
+            destinations=body.destinations,
             once=call.headers.get("idempotency-key") or body.idempotency_key,
             snapshot=Recorded(**body.snapshot.model_dump()) if body.snapshot else None,
             snapshot_name=body.snapshot_name,

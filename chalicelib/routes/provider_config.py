@@ -6,11 +6,12 @@ from typing import Any
 
 from chalice.app import Blueprint
 
-from chalicelib.actions.budgeting import Budgeting
 from chalicelib.domain.budgets import Action, Period
-from chalicelib.domain.callers import Caller, Scope
+from chalicelib.domain.callers import Scope
+from chalicelib.domain.destinations import S3_DELIVERY
 from chalicelib.domain.errors import BadInput
 from chalicelib.domain.money import as_micros, usd
+from chalicelib.routes.destinations import naming
 from chalicelib.routes.http import Call, endpoint
 
 provider_config = Blueprint(__name__)
@@ -35,7 +36,7 @@ ELSEWHERE = {
 @endpoint(Scope.JOB_SUBMIT)
 def show(call: Call) -> Any:
     provider = _known(call)
-    return {"provider": provider, "config": _config(call.services.budgeting, call.caller, provider)}
+    return {"provider": provider, "config": _config(call, provider)}
 
 
 @provider_config.route("/providers/{provider}/config", methods=["PUT"])
@@ -62,7 +63,7 @@ def _change(call: Call) -> Any:
         raise BadInput(
             f"This cannot be set here, and nothing was changed: {told}. See docs/settings.md and docs/api.md."
         )
-    if unknown := sorted(name for name in given if not name.startswith("cost_limit_")):
+    if unknown := sorted(name for name in given if not name.startswith("cost_limit_") and name != "s3_delivery"):
         raise BadInput(f"There is no option '{unknown[0][:40]}' of a provider. Nothing was changed.")
     limit = call.services.budgeting.find(call.caller.tenant, provider)
     enabled = body.cost_limit_enabled
@@ -77,19 +78,24 @@ def _change(call: Call) -> Any:
         "period": Period(body.cost_limit_period) if body.cost_limit_period else None,
         "action": Action(body.cost_limit_action) if body.cost_limit_action else None,
     }
-    if given:
+    if body.s3_delivery is not None:
+        call.services.destinations.keep(S3_DELIVERY, naming(body.s3_delivery), call.caller)
+    if given - {"s3_delivery"}:
         named = {name: value for name, value in changes.items() if value is not None}
         call.services.budgeting.change(call.caller.tenant, provider, **named)
-    return {"provider": provider, "config": _config(call.services.budgeting, call.caller, provider)}
+    return {"provider": provider, "config": _config(call, provider)}
 
 
 def _known(call: Call) -> str:
     return call.services.trainers.get(call.path("provider")).provider_name
 
 
-def _config(budgeting: Budgeting, by: Caller, provider: str) -> dict[str, Any]:
-    limit = budgeting.find(by.tenant, provider)
+def _config(call: Call, provider: str) -> dict[str, Any]:
+    tenant = call.caller.tenant
+    limit = call.services.budgeting.find(tenant, provider)
+    bucket = call.services.destinations.s3_delivery(tenant)
     return {
+        **({"s3_delivery": bucket} if bucket else {}),
         "cost_limit_enabled": limit.enabled,
         "cost_limit_amount": usd(limit.amount_micros) if limit.version else None,
         "cost_limit_period": limit.period.value,

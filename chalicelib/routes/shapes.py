@@ -106,6 +106,7 @@ class SubmitBody(BaseModel):
     idempotency_key: str | None = Field(None, max_length=1000)
     version: str | None = Field(None, max_length=200)
     max_run_minutes: int | None = Field(None, ge=1, le=7 * 24 * 60, strict=True)
+    destinations: list[Annotated[str, Field(max_length=60)]] | None = Field(None, max_length=10)
     snapshot: SnapshotBody | None = None
     snapshot_name: str | None = Field(None, max_length=200)
     snapshot_message: str | None = Field(None, max_length=2000)
@@ -134,6 +135,7 @@ class ProviderConfigBody(BaseModel, extra="allow"):
     cost_limit_period: Literal["daily", "weekly", "monthly"] | None = None
     cost_limit_action: Literal["warn", "block", "stop"] | None = None
     hardware_profile: str | None = Field(None, max_length=60)
+    s3_delivery: DestinationBody | None = None
 
 
 class SyncBody(BaseModel):
@@ -145,3 +147,19 @@ class MintBody(BaseModel):
     expires_days: int | None = None
     scoped_permissions: list[str] | None = Field(None, max_length=50)
     owner: str | None = Field(None, pattern=r"^[\w.@+-]{1,100}$")
+
+
+class DefaultBody(BaseModel):
+    default: list[Annotated[str, Field(max_length=60)]] = Field(max_length=10)
+
+
+class DestinationBody(BaseModel):
+    """SimpleTuner's fields. ``use_path_style`` and ``public_read`` are among what is ignored: with an address of its
+    own the trainer always uses paths, and it makes nothing public."""
+
+    bucket: str = Field(max_length=200)
+    region: str | None = Field(None, max_length=100)
+    endpoint_url: str | None = Field(None, max_length=400)
+    path_prefix: str | None = Field(None, max_length=500)
+    access_key_id: str | None = Field(None, max_length=600)
+    secret_access_key: str | None = Field(None, max_length=600)

@@ -6,7 +6,9 @@ or browser will open, the one for providers what a GPU box will. In the cloud th
 
 from __future__ import annotations
 
+import base64
 import functools
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -169,6 +171,26 @@ class S3Objects:
         with _named_errors(f"read '{key}'"):
             found = self._s3.get_object(Bucket=self._name(bucket), Key=key, IfMatch=f'"{etag}"')
             yield from found["Body"].iter_chunks(_CHUNK)
+
+    def read(self, bucket: str, key: str, limit: int) -> bytes | None:
+        try:
+            with _named_errors(f"read '{key}'"):
+                found = self._s3.get_object(Bucket=self._name(bucket), Key=key)
+                return found["Body"].read() if found["ContentLength"] <= limit else None
+        except NotFound:
+            return None
+
+    def sha256(self, bucket: str, key: str) -> str:
+        with _named_errors(f"hash '{key}'"):
+            told = self._s3.head_object(Bucket=self._name(bucket), Key=key, ChecksumMode="ENABLED")
+            # That of a multipart object is a hash of hashes, and ends with the number of parts.
+            known = told.get("ChecksumSHA256", "")
+            if known and "-" not in known:
+                return base64.b64decode(known).hex()
+            digest = hashlib.sha256()
+            for chunk in self._s3.get_object(Bucket=self._name(bucket), Key=key)["Body"].iter_chunks(1 << 20):
+                digest.update(chunk)
+            return digest.hexdigest()
 
     def _for_provider(self) -> S3Client:
         if self._make_for_provider is None:

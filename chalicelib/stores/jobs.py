@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, cast
 
+from chalicelib.domain import destinations
 from chalicelib.domain.budgets import Limit
 from chalicelib.domain.errors import JobNotFound, KeyReused, NotFound, UploadNotReady, no_such_job
 from chalicelib.domain.jobs import TERMINAL, Event, EventKind, Job, Phase, Reason
@@ -371,6 +372,8 @@ def job_item(job: Job) -> Item:
         "stop_on_stall": None if job.stop_on_stall is None else list(job.stop_on_stall),
         "watch": watch_text(job.watch),
         "keep_data_days": job.keep_data_days,
+        "destinations": [destinations.stored(one) for one in job.destinations],
+        "vault_names": list(job.vault_names),
     }
     if job.next_look_at and job.phase not in TERMINAL:
         item |= keys.due(job.id, job.next_look_at)
@@ -423,6 +426,8 @@ def _job(item: Item) -> Job:
         stop_on_stall=None if read.get("stop_on_stall") is None else tuple(read["stop_on_stall"]),
         watch=watch_of(read.get("watch")),
         keep_data_days=read.get("keep_data_days"),
+        destinations=tuple(destinations.read(one) for one in read.get("destinations") or ()),
+        vault_names=tuple(read.get("vault_names") or ()),
     )
 
 

@@ -18,6 +18,7 @@ T#<tenant>#ONCE#<owner>#<key>     ONCE                  an idempotency key; TTL
 T#<tenant>#SETTINGS               <name>                consent and the like
 T#<tenant>#CONFIGS                NAME#<name>           a named config: its fingerprint
                                   BODY#<name>           its documents
+T#<tenant>#DESTINATIONS           <name>                a bucket that was named; its keys are in the vault
 T#<tenant>#COUNTS                 JOBS#<owner>#<shard>  how many jobs an owner has, in parts
 T#<tenant>#LEDGER#<month>         <time>#<job>#<version>  an entry of the ledger
 T#<tenant>#WINDOW#<scope>#<period>  <window>            what is held and spent in a day, week or month
@@ -27,6 +28,7 @@ RUN#<provider>#<run>              RUN                   which job a vendor's run
 LAUNCH#<launch key>               LAUNCH                which job a launch key belongs to
 WEBHOOK#<provider>#<message>      WEBHOOK               a webhook that was heard; TTL
 ACCESSKEY#<access key>            ACCESSKEY             the prefix that a storage key reaches; TTL after the job
+PROBE#<nonce>                     PROBE                 what a self-test expects to hear; TTL
 TURN#<name>                       TURN                  when slow work that one process does is due
 INSTALLATION                      INSTALLATION          the mark that our launch keys end with
 BREAKER#<provider>                BREAKER               whether a provider is left alone; TTL
@@ -157,6 +159,14 @@ def limit_row(tenant: str, scope: str) -> Key:
     return Key(limits(tenant), scope)
 
 
+def destinations(tenant: str) -> str:
+    return f"T#{tenant}#DESTINATIONS"
+
+
+def destination_row(tenant: str, name: str) -> Key:
+    return Key(destinations(tenant), name)
+
+
 def run_row(provider: str, run_id: str) -> Key:
     return Key(f"RUN#{provider}#{run_id}", "RUN")
 
@@ -167,6 +177,10 @@ def launch_row(launch_key: str) -> Key:
 
 def webhook_row(provider: str, message_id: str) -> Key:
     return Key(f"WEBHOOK#{provider}#{message_id}", "WEBHOOK")
+
+
+def probe_row(nonce: str) -> Key:
+    return Key(f"PROBE#{nonce}", "PROBE")
 
 
 def turn_row(name: str) -> Key:

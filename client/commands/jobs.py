@@ -68,6 +68,7 @@ def show(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:
         screen.line(f"{'hangs':<10}{hangs}", "yellow")
     for warning in job["metadata"].get("warnings") or []:
         screen.warn(str(warning))
+    _show_destinations(screen, job)
     screen.line("")
     for event in timeline:
         words = event.get("message") or " ".join(
@@ -76,6 +77,16 @@ def show(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:
         screen.line(f"  {local_time(event['at'], seconds=True)}  {words}")
     show_artifacts(screen, job, artifacts)
     return 0
+
+
+def _show_destinations(screen: Screen, job: Job) -> None:
+    for one in job["metadata"].get("destinations") or []:
+        counted = f", {one['files']} files, {size(one['bytes'])}" if one["files"] else ""
+        screen.line(f"{'goes to':<10}{one['place']}: {one['state']}{counted}")
+        if one["missing"]:
+            screen.warn(f"missing there: {', '.join(one['missing'])}")
+        if one["error"]:
+            screen.warn(str(one["error"]))
 
 
 def logs(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:

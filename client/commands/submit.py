@@ -70,6 +70,8 @@ def send(cloud: CloudClient, screen: Screen, given: argparse.Namespace, submissi
     order = submission.order(hardware["id"], packed.manifest.shared if packed else {}, delivery) | bounds(given)
     if given.keep_data and packed:
         order |= {"keep_data_days": given.keep_data}
+    if given.to:
+        order["destinations"] = given.to
     root = packed.manifest.root if packed else None
     told = fingerprint(cloud.connection.base_url, given.provider, given.idempotency_key, order, root)
     with note_of(told, state_folder() / "orders") as note:

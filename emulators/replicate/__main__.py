@@ -37,6 +37,7 @@ def main() -> int:
             capacity=asked.capacity,
             time_limit_seconds=asked.time_limit,
             retention_seconds=asked.retention,
+            hub=asked.hub,
             faults={name: value for fault in asked.fault for name, value in fault.items()},
         )
         try:
@@ -111,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--capacity", type=int, default=8, help="runs at the same time (default %(default)s)")
     add("--time-limit", type=_positive, default=1800.0, metavar="SECONDS", help="the service's cap on one run")
     add("--retention", type=_positive, default=3600.0, metavar="SECONDS", help="when data of ended runs goes")
+    add("--hub", metavar="URL", help="where trainers push to instead of Hugging Face; without it they push nothing")
     add("--fault", action="append", type=_fault, default=[], metavar="NAME[=VALUE]", help="one for every prediction")
     add("--expose", action="store_true", help="allow an address beyond loopback")
     return parser

@@ -37,6 +37,7 @@ KINDS = {
     "time_limit": Kind(Where.JOB, 5.0),
     "unsafe_zip": Kind(Where.JOB, True),
     "no_final_publish": Kind(Where.JOB, True),
+    "no_hub_push": Kind(Where.JOB, True),
     "duplicate_webhooks": Kind(Where.WEBHOOK, True),
     "lose_webhooks": Kind(Where.WEBHOOK, "all", ("all", "terminal", "intermediate")),
     "reorder_webhooks": Kind(Where.WEBHOOK, True),

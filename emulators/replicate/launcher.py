@@ -35,8 +35,12 @@ class Box:
         self._result = result
 
     @classmethod
-    async def open(cls, folder: Path, job: dict[str, Any], faults: dict[str, Any], speed: float) -> Box:
-        """Raises ``OSError`` when the process cannot be started. What ``folder`` held before is gone."""
+    async def open(
+        cls, folder: Path, job: dict[str, Any], faults: dict[str, Any], speed: float, hub: str | None = None
+    ) -> Box:
+        """``hub`` stands for the Hugging Face Hub; without one the box pushes nothing.
+
+        Raises ``OSError`` when the process cannot be started. What ``folder`` held before is gone."""
         shutil.rmtree(folder, ignore_errors=True)
         root = folder / "root"
         root.mkdir(parents=True)
@@ -51,6 +55,7 @@ class Box:
             "OMP_NUM_THREADS": "1",
             "AWS_EC2_METADATA_DISABLED": "true",
         }
+        environment |= {"HF_ENDPOINT": hub} if hub else {}
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "emulators.replicate.box"),

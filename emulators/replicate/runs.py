@@ -95,7 +95,7 @@ class Runs:
         async with self._slots:
             folder = self._store.runs_folder / prediction_id
             try:
-                box = await Box.open(folder, job, prediction.faults, self._settings.speed)
+                box = await Box.open(folder, job, prediction.faults, self._settings.speed, self._settings.hub)
             except OSError as error:
                 self._end(prediction_id, "failed", error=f"The machine did not start: {error}")
                 return

@@ -22,6 +22,7 @@ class Settings:
     capacity: int = 8
     time_limit_seconds: float = 1800.0
     retention_seconds: float = 3600.0
+    hub: str | None = None
     faults: dict[str, Any] = field(default_factory=dict)
 
     def account(self, token: str) -> str | None:

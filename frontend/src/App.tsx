@@ -1,4 +1,5 @@
 import { useEffect } from "preact/hooks";
+import { DestinationsPage } from "./destinations/DestinationsPage";
 import { t } from "./i18n/i18n";
 import { JobPage } from "./job/JobPage";
 import { JobsPage } from "./jobs/JobsPage";
@@ -50,6 +51,7 @@ function Page() {
   if (here.page === "job") return <JobPage key={here.id} id={here.id} />;
   if (here.page === "spending") return <SpendingPage />;
   if (here.page === "providers") return <ProvidersPage />;
+  if (here.page === "destinations") return <DestinationsPage />;
   return <Nowhere />;
 }
 

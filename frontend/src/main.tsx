@@ -9,6 +9,7 @@ import "./styles/log.css";
 import "./styles/settings.css";
 import "./styles/spending.css";
 import "./styles/providers.css";
+import "./styles/destinations.css";
 
 const root = document.getElementById("app");
 if (root) render(<App />, root);

@@ -7,6 +7,7 @@ export type Place =
   | { page: "job"; id: string }
   | { page: "spending" }
   | { page: "providers" }
+  | { page: "destinations" }
   | { page: "nowhere" };
 
 const hash = signal(location.hash);
@@ -29,6 +30,7 @@ export function read(text: string): Place {
   }
   if (room === "spending" && name === "") return { page: "spending" };
   if (room === "providers" && name === "") return { page: "providers" };
+  if (room === "destinations" && name === "") return { page: "destinations" };
   if (room !== "jobs") return { page: "nowhere" };
   try {
     return { page: "job", id: decodeURIComponent(name) };
@@ -46,6 +48,10 @@ export function jobsLink(status: Status | null = null, offset = 0): string {
   if (status) query.set("status", status);
   if (offset > 0) query.set("offset", String(offset));
   return query.size > 0 ? `#/jobs?${query}` : "#/jobs";
+}
+
+export function destinationsLink(): string {
+  return "#/destinations";
 }
 
 export function spendingLink(): string {

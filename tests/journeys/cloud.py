@@ -21,6 +21,8 @@ from tests.journeys.conftest import World
 TOKEN = "a-token-for-everybody"
 ROOT_KEYS = {"AWS_ACCESS_KEY_ID": "root", "AWS_SECRET_ACCESS_KEY": "the-secret-of-root"}
 REGION = "us-east-1"
+VAULT_VERBS = ("CreateSecret", "PutSecretValue", "GetSecretValue", "DeleteSecret")
+_SECRETS = f"arn:aws:secretsmanager:{REGION}:000000000000:secret"
 
 
 def start_aws() -> Engine:
@@ -65,7 +67,11 @@ class CloudWorld(World):
         held = {"REPLICATE_API_TOKEN": self.token, "STCLOUD_API_TOKEN": TOKEN}
         secret = as_root(self.aws_url, "secretsmanager").create_secret(Name=self.name, SecretString=json.dumps(held))
         role = self._role()
-        self.more |= {"STCLOUD_DELIVERY_ROLE": role, "STCLOUD_SECRETS": self.name}
+        self.more |= {
+            "STCLOUD_DELIVERY_ROLE": role,
+            "STCLOUD_SECRETS": self.name,
+            "STCLOUD_VAULT": f"{self.name}/destinations",
+        }
         self.more |= self._user("function", self._allowed(role, secret["ARN"]))
 
     def environment(self) -> dict[str, str]:
@@ -136,6 +142,7 @@ class CloudWorld(World):
             _allow(["s3:ListBucket"], datasets, outputs),
             _allow(["sts:AssumeRole"], role),
             _allow(["secretsmanager:GetSecretValue"], secret),
+            _allow([f"secretsmanager:{verb}" for verb in VAULT_VERBS], f"{_SECRETS}:{self.name}/destinations/*"),
             _allow([*rows, "dynamodb:ConditionCheckItem"], table, f"{table}/index/*"),
         )
 

@@ -52,6 +52,7 @@ OPEN = (
     "/api/cloud/health",
     "/api/webhooks/",
     "/api/cloud/webhook/",
+    "/api/cloud/publishing/probe",
     # These two have words of their own: a link is its own key, and storage answers as S3 does.
     "/api/cloud/data/",
     "/api/cloud/storage",

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 
 from tests.contract.faulty_proxy import FaultyProxy
 from tests.engines import Engine, start
-from tests.journeys.cloud import TOKEN, CloudWorld, start_aws
+from tests.journeys.cloud import TOKEN, CloudWorld, as_root, start_aws
 
 pytestmark = [pytest.mark.journey, pytest.mark.engine("ministack"), pytest.mark.timeout(300)]
 
@@ -216,3 +216,37 @@ def _parsed(answer: bytes) -> ElementTree.Element:
 
 def _strike(fault: str, struck: str, operation: str) -> str | None:
     return fault if struck in ("", operation) else None
+
+
+def test_a_users_keys_live_in_secrets_manager_and_leave_with_the_destination(
+    make_world: MakeWorld, config: Path, images: Path
+) -> None:
+    world = make_world()
+    bucket = f"{world.name}-theirs"
+    world.s3.create_bucket(Bucket=bucket)
+    reach = ["s3:PutObject", "s3:GetObject", "s3:ListBucket", "s3:DeleteObject", "s3:AbortMultipartUpload"]
+    arn = f"arn:aws:s3:::{bucket}"
+    allowed = {"Effect": "Allow", "Action": reach, "Resource": [arn, f"{arn}/*"]}
+    keys = world._user("owner", json.dumps({"Version": "2012-10-17", "Statement": [allowed]}))
+    body = {"bucket": bucket, "endpoint_url": world.aws_url}
+    body |= {"access_key_id": keys["AWS_ACCESS_KEY_ID"], "secret_access_key": keys["AWS_SECRET_ACCESS_KEY"]}
+    assert world.call("PUT", "/api/cloud/destinations/theirs", json=body).status_code == 200
+    held = as_root(world.aws_url, "secretsmanager")
+    name = f"{world.name}/destinations/default/theirs"
+    assert keys["AWS_SECRET_ACCESS_KEY"] in held.get_secret_value(SecretId=name)["SecretString"]
+    tested = world.call("POST", "/api/cloud/destinations/theirs/test").json()
+    assert tested["success"], tested
+    sent = ["--data", str(images), "--yes", "--json", "--no-follow", "--to", "store", "--to", "theirs"]
+    told = world.run("submit", str(config), *sent)
+    assert told.returncode == 0, told.stderr
+    answer = json.loads(told.stdout)
+    job = world.until_ticking(str(answer.get("job_id") or answer["job"]["job_id"]), "completed", "failed")
+    assert job["status"] == "completed", job
+    assert {one["name"]: one["state"] for one in job["metadata"]["destinations"]} == {
+        "store": "verified",
+        "theirs": "verified",
+    }
+    assert world.call("DELETE", "/api/cloud/destinations/theirs").status_code == 200
+    with pytest.raises(held.exceptions.ResourceNotFoundException):
+        held.get_secret_value(SecretId=name)
+    assert keys["AWS_SECRET_ACCESS_KEY"] not in (world.folder / "server.log").read_text()

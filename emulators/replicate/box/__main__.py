@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from emulators.replicate.box import console, dataset, options, training
+from emulators.replicate.box import console, dataset, hub, options, training
 from emulators.replicate.box.publish import Publisher, address
 
 _STAGE_SECONDS = 0.35
@@ -64,7 +64,9 @@ def predict(order: dict[str, Any]) -> str:
     training.train(asked, pictures, publisher, faults, speed)
     if "no_final_publish" not in faults:
         publisher.publish()
-    if asked.hub_model_id:
+    if asked.hub_model_id and os.environ.get("HF_ENDPOINT") and "no_hub_push" not in faults:
+        hub.push(asked.hub_model_id, given["hf_token"], asked.output_dir, asked.hub_private, asked.base_model)
+    elif asked.hub_model_id:
         console.say("WARN", f"Rehearsal: nothing was pushed to https://huggingface.co/{asked.hub_model_id}")
     output = _output(asked)
     if output.startswith(("http", "s3:")):

@@ -38,6 +38,8 @@ class Options:
     dataloader: list[Any] | None
     publishing: list[dict[str, Any]] = field(repr=False)
     hub_model_id: str | None = None
+    hub_private: bool = False
+    base_model: str | None = None
     return_logs: bool = True
 
     def steps_for(self, images: int) -> tuple[int, int]:
@@ -87,6 +89,8 @@ def read(given: dict[str, Any], root: Path) -> Options:
         dataloader=_dataloader(given, root),
         publishing=_publishing(given, pick),
         hub_model_id=re.sub(r"^https?://(www\.)?(huggingface\.co|hf\.co)/", "", hub_model_id) if hub_model_id else None,
+        hub_private=str(pick.any("model_card_private", False)).lower() == "true",
+        base_model=pick.any("pretrained_model_name_or_path", None),
         return_logs=given.get("return_logs") is not False,
     )
 

@@ -9,6 +9,7 @@ import type {
   CancelAnswer,
   Consent,
   DataReceipt,
+  Destinations,
   HardwareOption,
   InlineProgress,
   Job,
@@ -22,8 +23,10 @@ import type {
   Period,
   Provider,
   Spending,
+  NewDestination,
   Status,
   Validated,
+  TestedDestination,
 } from "./types";
 
 const TIMEOUT_MS = 20_000;
@@ -123,11 +126,22 @@ export function createApi(options: ApiOptions = {}) {
     consent: async () => (await ask<{ consent: Consent }>("GET", "/data-consent/setting")).consent,
     setConsent: async (consent: Consent) =>
       (await ask<{ consent: Consent }>("PUT", "/data-consent/setting", { consent })).consent,
+    destinations: () => ask<Destinations>("GET", "/destinations"),
+    chooseDestinations: async (names: string[]) =>
+      (await ask<{ default: string[] }>("PUT", "/destinations", { default: names })).default,
+    keepDestination: (name: string, body: NewDestination) =>
+      ask<{ destination: unknown }>("PUT", destination(name), body),
+    testDestination: (name: string) => ask<TestedDestination>("POST", `${destination(name)}/test`, {}),
+    removeDestination: (name: string) => ask<{ success: boolean }>("DELETE", destination(name)),
   };
 }
 
 function at(jobId: string): string {
   return `/jobs/${encodeURIComponent(jobId)}`;
+}
+
+function destination(name: string): string {
+  return `/destinations/${encodeURIComponent(name)}`;
 }
 
 function parsed(text: string): unknown {

@@ -62,7 +62,53 @@ export interface Stall {
   advice: string;
 }
 
+export interface Arrival {
+  name: string;
+  kind: "store" | "s3" | "hub";
+  place: string;
+  state: "promised" | "arrived" | "verified" | "missing" | "error";
+  files: number;
+  bytes: number;
+  missing: string[];
+  error: string | null;
+  url: string | null;
+  checked_at: string | null;
+}
+
+export interface Destination {
+  name: string;
+  bucket: string;
+  region: string;
+  endpoint_url: string | null;
+  path_prefix: string;
+  access_key_hint: string;
+  test_passed: boolean | null;
+  test_detail: string | null;
+}
+
+export interface Destinations {
+  destinations: Destination[];
+  default: string[];
+}
+
+/** Keys that are left out stay as they were. */
+export interface NewDestination {
+  bucket: string;
+  endpoint_url?: string;
+  region?: string;
+  path_prefix?: string;
+  access_key_id?: string;
+  secret_access_key?: string;
+}
+
+export interface TestedDestination {
+  success: boolean;
+  detail: string;
+  steps: { name: string; passed: boolean; detail: string }[];
+}
+
 export interface JobMetadata {
+  destinations?: Arrival[];
   prediction_id?: string | null;
   tracker_run_name?: string | null;
   upload_id?: string | null;

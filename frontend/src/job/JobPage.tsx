@@ -10,6 +10,7 @@ import { TroubleBanner } from "../ui/Trouble";
 import { ArtifactsCard } from "./ArtifactsCard";
 import { ConfigCard } from "./ConfigCard";
 import { CostCard } from "./CostCard";
+import { DeliveryCard } from "./DeliveryCard";
 import { FactsCard } from "./FactsCard";
 import { followJob, type JobFollow } from "./follow";
 import { JobHead } from "./JobHead";
@@ -79,6 +80,7 @@ function FoundJob({ job, follow }: { job: Job; follow: JobFollow }) {
         </div>
         <div class="column side">
           <CostCard job={job} />
+          <DeliveryCard job={job} />
           {/* A job that went well has nothing to be warned of first. */}
           {job.status === "completed" && <WarningsCard warnings={warnings} />}
           <TimelineCard job={job} events={follow.events.value} />

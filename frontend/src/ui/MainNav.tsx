@@ -1,5 +1,5 @@
 import { t } from "../i18n/i18n";
-import { jobsLink, place, providersLink, spendingLink } from "../router";
+import { destinationsLink, jobsLink, place, providersLink, spendingLink } from "../router";
 
 /** The rooms of the tab. A page that belongs to none of them, such as a job's, belongs to the jobs. */
 export function MainNav() {
@@ -8,6 +8,7 @@ export function MainNav() {
     { link: jobsLink(), words: t("jobs.title"), on: here === "jobs" || here === "job" },
     { link: spendingLink(), words: t("spending.title"), on: here === "spending" },
     { link: providersLink(), words: t("providers.title"), on: here === "providers" },
+    { link: destinationsLink(), words: t("destinations.title"), on: here === "destinations" },
   ];
   return (
     <nav class="rooms" aria-label={t("nav.label")}>

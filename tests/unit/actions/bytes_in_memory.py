@@ -64,6 +64,13 @@ class BytesInMemory:
         if self.buckets[bucket].pop(key, None) is not None:
             self.deletions.append(key)
 
+    def read(self, bucket: str, key: str, limit: int) -> bytes | None:
+        body = self.buckets[bucket].get(key)
+        return body if body is not None and len(body) <= limit else None
+
+    def sha256(self, bucket: str, key: str) -> str:
+        return _etag(self.buckets[bucket][key])
+
     def presign_download(self, bucket: str, key: str, seconds: int, filename: str) -> str:
         return f"memory://{bucket}/{key}"
 

@@ -6,6 +6,9 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from chalicelib.actions.destinations import Naming
+from chalicelib.domain.callers import LOCAL
+from chalicelib.domain.destinations import State
 from chalicelib.domain.jobs import Job, Phase, Reason
 from chalicelib.services import Services
 from tests.unit.actions.touches import Died
@@ -70,6 +73,22 @@ def _news_overtakes_the_answer(world: World, _: Services) -> None:
     world.vendor.moods.on_accept = hear
 
 
+def _to_every_place(world: World, _: Services) -> None:
+    """Home, a bucket, and a repository that is not there yet."""
+    services = world.process(careful=True)
+    services.destinations.keep("mine", Naming("theirs", access_key="AKIAEXAMPLE", secret_key="very-secret"), LOCAL)
+    world.config |= {"--push_to_hub": True, "--hub_model_id": "ana/lora"}
+    world.destinations = ["store", "mine", "hub"]
+
+
+def _hub(**moods: bool) -> Step:
+    def step(world: World, _: Services) -> None:
+        for name, value in moods.items():
+            setattr(world.hub, name, value)
+
+    return step
+
+
 _ALWAYS: tuple[Step, ...] = (send_data, submit)
 _RUNNING: tuple[Step, ...] = (*_ALWAYS, _later(20), sweep)
 
@@ -88,6 +107,28 @@ SCENARIOS = (
         Phase.FAILED,
         Reason.NOTHING_DELIVERED,
         paid=True,
+    ),
+    Scenario("delivered to every place", (_to_every_place, *_ALWAYS), Phase.COMPLETED, paid=True),
+    Scenario(
+        "the Hub goes away while it runs",
+        (_to_every_place, *_ALWAYS, _hub(down=True), *(_later(20), sweep) * 4, _hub(down=False)),
+        Phase.COMPLETED,
+        paid=True,
+    ),
+    Scenario(
+        "the push fails",
+        (_to_every_place, _mood(delivers_to_hub=False), *_ALWAYS),
+        Phase.FAILED,
+        Reason.DELIVERY_INCOMPLETE,
+        paid=True,
+    ),
+    Scenario(
+        "the Hub refuses before the run",
+        (_to_every_place, _hub(refuses=True), *_ALWAYS),
+        Phase.FAILED,
+        Reason.DESTINATION_FAILED,
+        frozenset({0}),
+        paid=False,
     ),
     Scenario(
         "the vendor refuses",
@@ -164,5 +205,10 @@ def check_outcome(world: World, job: Job, scenario: Scenario) -> None:
         (run,) = world.vendor.runs
         assert run.asked_to_save == 1 or (run.asked_to_save == 0 and world.touches.died), run
         assert world.vendor.invoice() <= job.ceiling_micros, "the ceiling was broken"
+    assert len(world.hub.made) <= 1, "one repository, whoever died"
+    if job.phase is Phase.COMPLETED and world.destinations:
+        assert {one.state for one in job.destinations} == {State.VERIFIED}, job.destinations
+        assert len(world.hub.commits) == 1, "one model card, whoever died"
+        assert b"How it was trained" in world.hub.repos["ana/lora"]["README.md"][0]
     if job.phase is Phase.COMPLETED:
         assert any(key.startswith(f"{job.id}/") for key in world.objects.buckets["outputs"])

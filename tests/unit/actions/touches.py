@@ -14,6 +14,7 @@ BYTES = (
     *("start_multipart", "list_parts", "complete_multipart", "abort_multipart", "copy_part", "head", "list", "delete"),
 )
 READS = {"get", "query", "count", "find_run", "get_job_status", "list_jobs", "survey", "list_parts", "head", "list"}
+READS |= {"may_write", "identity"}
 
 
 class Died(BaseException):

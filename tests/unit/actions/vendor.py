@@ -17,6 +17,7 @@ from chalicelib.domain.money import as_decimal, micros_for
 from chalicelib.domain.ports import Survey
 from chalicelib.domain.runs import CloudJobInfo, CloudJobStatus, LaunchOrder, Offer
 from tests.unit.actions.bytes_in_memory import BytesInMemory
+from tests.unit.actions.places import PretendBuckets, PretendHub
 
 SECRET = "whsec_" + "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0"
 PRICE = 975
@@ -46,6 +47,7 @@ class Run:
     ended_at: datetime | None = None
     asked_to_stop: bool = False
     asked_to_save: int = 0
+    order: LaunchOrder | None = None
 
     @property
     def is_over(self) -> bool:
@@ -72,6 +74,7 @@ class Moods:
     stops_late: bool = False
     deaf_to_stops: bool = False
     forgets: bool = False
+    delivers_to_hub: bool = True
     on_ask: Callable[[], None] | None = field(default=None, repr=False)
     on_accept: Callable[[Run], None] | None = field(default=None, repr=False)
 
@@ -83,9 +86,11 @@ class PretendVendor:
     supports_cost_tracking = True
     supports_live_logs = True
 
-    def __init__(self, clock: Clock, objects: BytesInMemory) -> None:
+    def __init__(self, clock: Clock, objects: BytesInMemory, hub: PretendHub, buckets: PretendBuckets) -> None:
         self._clock = clock
         self._objects = objects
+        self._hub = hub
+        self._buckets = buckets
         self._numbers = itertools.count(1)
         self._messages = itertools.count(1)
         self.moods = Moods()
@@ -113,7 +118,7 @@ class PretendVendor:
             raise ProviderRefused("No credit is left.", provider_status=402)
         assert order.delivery is not None
         to = order.delivery
-        run = Run(f"r-{next(self._numbers)}", order.launch_key, to.prefix, to.access_key, self._clock())
+        run = Run(f"r-{next(self._numbers)}", order.launch_key, to.prefix, to.access_key, self._clock(), order=order)
         self.runs.append(run)
         if self.moods.on_accept:
             self.moods.on_accept(run)
@@ -205,8 +210,18 @@ class PretendVendor:
                 self._end(run, "failed")
             elif self.moods.plan != "runs on":
                 if self.moods.plan == "succeeds":
-                    self._objects.put("outputs", f"{run.prefix}/{run.key}/pytorch_lora_weights.safetensors", b"model")
+                    self._deliver(run)
                 self._end(run, "completed")
+
+    def _deliver(self, run: Run) -> None:
+        """To every place that the order names, as far as the moods let it."""
+        name = f"{run.key}/pytorch_lora_weights.safetensors"
+        self._objects.put("outputs", f"{run.prefix}/{name}", b"model")
+        for other in run.order.also_to if run.order else ():
+            self._buckets.put(other.bucket, f"{other.prefix}/{name}", b"model")
+        repo = run.order.hub_model_id if run.order else None
+        if repo and self.moods.delivers_to_hub:
+            self._hub.repos[repo]["pytorch_lora_weights.safetensors"] = (b"model", self._clock())
 
     def working(self) -> list[Run]:
         return [run for run in self.runs if not run.is_over]

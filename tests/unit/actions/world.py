@@ -21,6 +21,7 @@ from chalicelib.stores.outbox import OutboxTable
 from chalicelib.stores.table import Table
 from local.sqlite_table import SqliteTable
 from tests.unit.actions.bytes_in_memory import BytesInMemory
+from tests.unit.actions.places import HUB, PretendBuckets, PretendHub, VaultInMemory
 from tests.unit.actions.touches import BYTES, TABLE, VENDOR, Death, Died, Touches, watched
 from tests.unit.actions.vendor import Clock, PretendVendor, Run
 
@@ -30,6 +31,7 @@ SETTINGS = settings_module.read(
     {
         "STCLOUD_PUBLIC_URL": "https://cloud.example",
         "REPLICATE_WEBHOOK_SECRET": "unused",
+        "HF_TOKEN": "hf_unused",
         "STCLOUD_STALL_PROGRESS_SECONDS": "300",
     }
 )
@@ -43,16 +45,20 @@ class World:
         self.clock = Clock()
         self.settings = SETTINGS
         self.objects = BytesInMemory(self.clock)
-        self.vendor = PretendVendor(self.clock, self.objects)
+        self.hub, self.buckets, self.vault = PretendHub(self.clock), PretendBuckets(self.clock), VaultInMemory()
+        self.vendor = PretendVendor(self.clock, self.objects, self.hub, self.buckets)
         self.touches = Touches(deaths)
         self.table = SqliteTable(path, lambda: int(self.clock().timestamp()))
         self.outbox = OutboxTable(self.table)
-        self._outside: tuple[Any, Any, Any] = (self.table, self.vendor, self.objects)
-        self._deadly: tuple[Any, Any, Any] = (
+        self._outside: tuple[Any, Any, Any, Any] = (self.table, self.vendor, self.objects, self.hub)
+        self._deadly: tuple[Any, Any, Any, Any] = (
             watched(self.table, "table", TABLE, self.touches),
             watched(self.vendor, "vendor", VENDOR, self.touches),
             watched(self.objects, "bytes", BYTES, self.touches),
+            watched(self.hub, "hub", HUB, self.touches),
         )
+        self.config: dict[str, object] = dict(CONFIG)
+        self.destinations: list[str] | None = None
         self.upload_id: str | None = None
         self.job_id: str | None = None
         self.wanted: dict[str, Any] = {}
@@ -62,9 +68,20 @@ class World:
 
     def process(self, careful: bool = False) -> Services:
         """Fresh services, as after a restart. A ``careful`` one cannot die, and is for looking."""
-        table, vendor, objects = self._outside if careful else self._deadly
+        table, vendor, objects, hub = self._outside if careful else self._deadly
         trainers = Registry({"replicate": lambda: vendor})
-        return assemble(self.settings, table, objects, self.keys(table), OpenDoor(), self.clock, trainers=trainers)
+        return assemble(
+            self.settings,
+            table,
+            objects,
+            self.keys(table),
+            OpenDoor(),
+            self.clock,
+            trainers=trainers,
+            vault=self.vault,
+            hub=hub,
+            buckets=self.buckets,
+        )
 
     def keys(self, table: Table) -> StorageKeyTable:
         return StorageKeyTable(table, b"m" * 32, "outputs", "https://cloud.example/s3", "us-east-1", self.clock)
@@ -129,7 +146,13 @@ def send_data(world: World, services: Services) -> None:
 
 
 def submit(world: World, services: Services) -> None:
-    wanted = Submission(config=CONFIG, upload_id=world.upload_id, once="once", **world.wanted)
+    wanted = Submission(
+        config=world.config,
+        upload_id=world.upload_id,
+        once="once",
+        destinations=world.destinations,
+        **world.wanted,
+    )
     job, _ = services.submit(wanted, LOCAL)
     world.job_id = job.id
 

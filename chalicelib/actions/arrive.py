@@ -1,0 +1,164 @@
+"""Looking whether what a job promised has arrived: in our store, in users' buckets, at the Hugging Face Hub.
+
+A place is *verified* when it holds weights, all files that the newest checkpoint's own manifest names, and every model
+file that another place of the same job has, whole. At the Hub the weights must be newer than the job, or the same bytes
+as in our store.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from chalicelib.domain.artifacts import checkpoint_step, is_weights, last_weights
+from chalicelib.domain.destinations import IS_THERE, Arrival, BucketKeys, Kind, State
+from chalicelib.domain.errors import CloudError, DestinationRefused
+from chalicelib.domain.jobs import Job
+from chalicelib.domain.ports import Buckets, Clock, Hub, Objects, StoredObject, Vault
+
+MANIFEST = "checkpoint_manifest.json"
+HASH_BYTES = 256 * 1024 * 1024
+"""Model files beyond this are not read to hash them: a function that does has seconds."""
+
+_MOST_HASHED = 12
+_MANIFEST_BYTES = 1024 * 1024
+Read = Callable[[str], bytes | None]
+
+
+class Arrive:
+    def __init__(self, objects: Objects, buckets: Buckets, vault: Vault, hub: Hub, clock: Clock) -> None:
+        self._objects = objects
+        self._buckets = buckets
+        self._vault = vault
+        self._hub = hub
+        self._clock = clock
+
+    def look(self, job: Job, give_up: bool) -> tuple[Arrival, ...]:
+        """Raises ``DestinationDown`` when a place could not be looked at; with ``give_up`` it counts as not there."""
+        found: dict[str, Arrival] = {}
+        listings: dict[str, dict[str, int]] = {}
+        # The Hub last: its files are held against those that are at hand.
+        for promised in sorted(job.destinations, key=lambda one: one.kind is Kind.HUB):
+            try:
+                arrival, sizes = self._look_at(job, promised, found)
+            except DestinationRefused as refusal:
+                arrival, sizes = replace(promised, state=State.ERROR, error=refusal.detail), {}
+            except CloudError as down:
+                if not give_up:
+                    raise
+                arrival, sizes = (
+                    replace(promised, state=State.ERROR, error=f"{down.detail} It was tried for an hour."),
+                    {},
+                )
+            found[promised.name] = replace(arrival, checked_at=self._clock())
+            listings[promised.name] = sizes
+        return tuple(_compared(found[one.name], listings, found) for one in job.destinations)
+
+    def _look_at(self, job: Job, promised: Arrival, found: Mapping[str, Arrival]) -> tuple[Arrival, dict[str, int]]:
+        if promised.kind is Kind.HUB:
+            return self._at_hub(job, promised, found), {}
+        if promised.kind is Kind.STORE:
+            return self._at_store(job, promised)
+        return self._at_bucket(job, promised)
+
+    def _at_store(self, job: Job, promised: Arrival) -> tuple[Arrival, dict[str, int]]:
+        prefix = f"{job.id}/"
+        listed = self._objects.list("outputs", prefix)
+        arrival, sizes = _seen(
+            job, promised, listed, prefix, lambda key: self._objects.read("outputs", key, _MANIFEST_BYTES)
+        )
+        return replace(arrival, hashes=self._hashed(job, listed)), sizes
+
+    def _at_bucket(self, job: Job, promised: Arrival) -> tuple[Arrival, dict[str, int]]:
+        held = self._vault.read(job.tenant, promised.name)
+        if held is None:
+            raise DestinationRefused("its keys were removed here, so nobody can look.", cause="no_keys")
+        keys, place = BucketKeys(held["access_key"], held["secret_key"]), promised.place
+        prefix = f"{place.prefix}/"
+        listed = self._buckets.list(place, keys, prefix)
+        return _seen(job, promised, listed, prefix, lambda key: self._buckets.read(place, keys, key, _MANIFEST_BYTES))
+
+    def _at_hub(self, job: Job, promised: Arrival, found: Mapping[str, Arrival]) -> Arrival:
+        repo = str(promised.at["repo"])
+        files = self._hub.files(repo)
+        weights = [file for file in files if is_weights(file.path)]
+        ours = {digest for arrival in found.values() for digest in arrival.hashes.values()}
+        good = [file for file in weights if _is_new(file.changed_at, job.created_at) or file.sha256 in ours]
+        hashes = {file.path: file.sha256 for file in good if file.sha256}
+        counted = replace(
+            promised,
+            files=len(good),
+            bytes=sum(file.size for file in good),
+            hashes=dict(list(hashes.items())[:_MOST_HASHED]),
+        )
+        if good:
+            return replace(counted, state=State.VERIFIED)
+        why = "no weights are in the repository." if not weights else "its weights are older than this job."
+        return replace(counted, state=State.MISSING, missing=("the weights",), error=f"Nothing was pushed: {why}")
+
+    def _hashed(self, job: Job, listed: list[StoredObject]) -> dict[str, str]:
+        names = {_name(job, stored.key, f"{job.id}/"): stored for stored in listed}
+        hashes, left = dict[str, str](), HASH_BYTES
+        for name in sorted(last_weights(names))[:_MOST_HASHED]:
+            left -= names[name].size
+            if left >= 0:
+                hashes[name] = self._objects.sha256("outputs", names[name].key)
+        return hashes
+
+
+def _seen(
+    job: Job, promised: Arrival, listed: list[StoredObject], prefix: str, read: Read
+) -> tuple[Arrival, dict[str, int]]:
+    keys = {_name(job, stored.key, prefix): stored for stored in listed}
+    sizes = {name: stored.size for name, stored in keys.items()}
+    counted = replace(promised, files=len(sizes), bytes=sum(sizes.values()))
+    models = last_weights(sizes)
+    if not models:
+        return replace(counted, state=State.MISSING, missing=("the weights",)), sizes
+    empty = sorted(name for name in models if sizes[name] == 0)
+    steps = {checkpoint_step(name): name for name in sizes if name.endswith(f"/{MANIFEST}")}
+    newest = max((step for step in steps if step is not None), default=None)
+    missing = empty
+    if newest is not None:
+        manifest = steps[newest]
+        folder = manifest.removesuffix(MANIFEST)
+        missing = empty + [
+            f"{folder}{file}" for file in _named(read(keys[manifest].key)) if f"{folder}{file}" not in sizes
+        ]
+    if missing:
+        return replace(counted, state=State.MISSING, missing=tuple(missing[:20])), sizes
+    return replace(counted, state=State.VERIFIED), sizes
+
+
+def _named(manifest: bytes | None) -> list[str]:
+    """The files that a checkpoint says it has; none when nobody can read it."""
+    try:
+        told = json.loads(manifest or b"{}")
+    except ValueError:
+        return []
+    files = told.get("files") if isinstance(told, dict) else None
+    names = [one.get("path") if isinstance(one, dict) else one for one in files or ()]
+    return [name for name in names if isinstance(name, str) and name and ".." not in name.split("/")]
+
+
+def _compared(arrival: Arrival, listings: Mapping[str, dict[str, int]], found: Mapping[str, Arrival]) -> Arrival:
+    """A model file that another place of the job has, and this one has not or has cut short, is missing here."""
+    own = listings[arrival.name]
+    if arrival.state not in IS_THERE or arrival.kind is Kind.HUB:
+        return arrival
+    missing = []
+    for name, sizes in listings.items():
+        if name != arrival.name and found[name].state in IS_THERE:
+            missing += [model for model in last_weights(sizes) if own.get(model, -1) < sizes[model]]
+    return replace(arrival, state=State.MISSING, missing=tuple(sorted(set(missing)))) if missing else arrival
+
+
+def _name(job: Job, key: str, prefix: str) -> str:
+    return key[len(prefix) :].removeprefix(f"{job.launch_key}/")
+
+
+def _is_new(changed_at: datetime | None, since: datetime) -> bool:
+    # The Hub's clock tells whole seconds.
+    return changed_at is not None and changed_at >= since.replace(microsecond=0)

@@ -1,0 +1,225 @@
+"""Where a trained model is to go, and what is known of its arrival there.
+
+    promised ─▶ arrived ─▶ verified        missing: we looked, and something is not there
+        └─────────┴──▶ missing | error     error: we could not look, or the place refused us
+
+``store`` is this system's own storage and ``hub`` the Hugging Face Hub; any other name is an S3 bucket of the user's.
+Its keys are kept apart, in the vault, under the destination's name; nothing here holds one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlsplit
+
+from chalicelib.domain.errors import BadInput
+
+STORE, HUB = "store", "hub"
+RESERVED = (STORE, HUB)
+S3_DELIVERY = "s3"
+"""The name under which SimpleTuner's own dialog keeps its one bucket."""
+
+MOST = 5
+"""Destinations of one job: the trainer sends every file to each of them after every validation."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}")
+_REGION = re.compile(r"[a-z0-9-]{1,40}")
+_PREFIX = re.compile(r"[\w.=+@ -]+(/[\w.=+@ -]+)*")
+
+
+class Kind(StrEnum):
+    STORE = "store"
+    S3 = "s3"
+    HUB = "hub"
+
+
+class State(StrEnum):
+    PROMISED = "promised"
+    ARRIVED = "arrived"
+    VERIFIED = "verified"
+    MISSING = "missing"
+    ERROR = "error"
+
+
+IS_THERE = (State.ARRIVED, State.VERIFIED)
+
+
+@dataclass(frozen=True, slots=True)
+class BucketPlace:
+    """A bucket of somebody's: which one, and below which prefix. Without an endpoint it is Amazon's own."""
+
+    bucket: str
+    region: str = "us-east-1"
+    endpoint_url: str | None = None
+    prefix: str = ""
+
+    def below(self, *names: str) -> str:
+        return "/".join(part for part in (self.prefix, *names) if part)
+
+    def shown(self, *names: str) -> str:
+        at = f" at {urlsplit(self.endpoint_url).netloc}" if self.endpoint_url else ""
+        return f"s3://{self.below_bucket(*names)}{at}"
+
+    def below_bucket(self, *names: str) -> str:
+        return "/".join(part for part in (self.bucket, self.prefix, *names) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class BucketKeys:
+    access_key: str
+    secret_key: str = field(repr=False)
+    session_token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """A bucket that somebody has named. ``hint`` is the end of its access key, to tell two apart."""
+
+    tenant: str
+    name: str
+    place: BucketPlace
+    hint: str
+    updated_at: datetime
+    updated_by: str
+    tested_at: datetime | None = None
+    test_passed: bool | None = None
+    test_detail: str | None = None
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One destination of one job. ``at`` says where exactly: a bucket and its prefix, or a repository.
+
+    ``hashes`` are SHA-256 of model files, as far as the place tells them or they were small enough to be read.
+    """
+
+    name: str
+    kind: Kind
+    shown: str
+    at: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    state: State = State.PROMISED
+    files: int = 0
+    bytes: int = 0
+    missing: tuple[str, ...] = ()
+    error: str | None = None
+    url: str | None = None
+    checked_at: datetime | None = None
+    hashes: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def place(self) -> BucketPlace:
+        return BucketPlace(
+            str(self.at["bucket"]), str(self.at["region"]), self.at.get("endpoint_url"), str(self.at["prefix"])
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a connection test. ``cause`` is a stable word for what went wrong."""
+
+    name: str
+    passed: bool
+    detail: str
+    cause: str | None = None
+
+
+def check_name(name: str) -> str:
+    if name in RESERVED:
+        raise BadInput(f"'{name}' is a destination of this system's own. Choose another name for your bucket.")
+    if not _NAME.fullmatch(name):
+        raise BadInput("A destination's name is 1 to 40 small letters, digits, '-' or '_', such as 'my-bucket'.")
+    return name
+
+
+def place_of(bucket: str, region: str | None, endpoint_url: str | None, prefix: str | None) -> BucketPlace:
+    """Raises ``BadInput`` for what no bucket, region or address looks like."""
+    bucket, region = bucket.strip(), (region or "").strip() or "us-east-1"
+    if not _BUCKET.fullmatch(bucket):
+        raise BadInput("'bucket' must be a bucket's name alone: 2 to 63 letters, digits, '.', '-' or '_'.")
+    if not _REGION.fullmatch(region):
+        raise BadInput("'region' must be a region's name such as eu-west-1. For R2 it is 'auto'.")
+    path = (prefix or "").strip().strip("/")
+    if len(path) > 400 or (path and (not _PREFIX.fullmatch(path) or ".." in path.split("/"))):
+        raise BadInput("'path_prefix' must be a plain path such as models/mine, of letters, digits and . _ = + @ -.")
+    return BucketPlace(bucket, region, _endpoint(endpoint_url), path)
+
+
+def _endpoint(text: str | None) -> str | None:
+    """Not quoted when it is refused: an address may hold a login."""
+    text = (text or "").strip().rstrip("/")
+    if not text:
+        return None
+    try:
+        parts = urlsplit(text)
+        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and not (parts.query or parts.fragment)
+        fits = fits and (parts.port is None or parts.port > 0) and parts.username is None and text.isprintable()
+    except ValueError:
+        fits = False
+    if not fits or len(text) > 300:
+        raise BadInput(
+            "'endpoint_url' must be an address such as https://s3.example.com, without a login, '?' or '#'. "
+            "Leave it out for Amazon's own S3."
+        )
+    return text
+
+
+def sentence(arrivals: Iterable[Arrival]) -> str:
+    """What did not arrive, for the person who paid for it, and where the model is nevertheless."""
+    listed = list(arrivals)
+    told = [f"{one.shown} ({one.name}): {why_not(one)}" for one in listed if one.state not in IS_THERE]
+    there = [one.shown for one in listed if one.state in IS_THERE]
+    end = f" The model is at {' and at '.join(there)}." if there else " The log tells why publishing failed."
+    return "Training ended, and not all that was promised has arrived. " + " ".join(told) + end
+
+
+def why_not(arrival: Arrival) -> str:
+    if arrival.error:
+        return arrival.error
+    some = ", ".join(arrival.missing[:5]) + (" …" if len(arrival.missing) > 5 else "")
+    return f"missing: {some}."
+
+
+def stored(arrival: Arrival) -> dict[str, Any]:
+    """As a row holds it."""
+    from chalicelib.domain.moments import maybe_to_text
+
+    return {
+        "name": arrival.name,
+        "kind": arrival.kind.value,
+        "shown": arrival.shown,
+        "at": dict(arrival.at),
+        "state": arrival.state.value,
+        "files": arrival.files,
+        "bytes": arrival.bytes,
+        "missing": list(arrival.missing),
+        "error": arrival.error,
+        "url": arrival.url,
+        "checked_at": maybe_to_text(arrival.checked_at),
+        "hashes": dict(arrival.hashes),
+    }
+
+
+def read(row: Mapping[str, Any]) -> Arrival:
+    from chalicelib.domain.moments import maybe_from_text
+
+    return Arrival(
+        name=row["name"],
+        kind=Kind(row["kind"]),
+        shown=row["shown"],
+        at=row["at"],
+        state=State(row["state"]),
+        files=row["files"],
+        bytes=row["bytes"],
+        missing=tuple(row["missing"]),
+        error=row["error"],
+        url=row["url"],
+        checked_at=maybe_from_text(row["checked_at"]),
+        hashes=row["hashes"],
+    )
