@@ -21,10 +21,12 @@ from typing import TYPE_CHECKING, Protocol
 from chalicelib import settings as settings_module
 from chalicelib.actions.access import Access
 from chalicelib.actions.again import Again
+from chalicelib.actions.bills import Bills
 from chalicelib.actions.browse import Browse
 from chalicelib.actions.budgeting import Budgeting
 from chalicelib.actions.carry_out import CarryOut
 from chalicelib.actions.deliver import Deliver
+from chalicelib.actions.estimating import Estimating
 from chalicelib.actions.examine import Examine
 from chalicelib.actions.finish import Finish
 from chalicelib.actions.follow import Follow
@@ -87,6 +89,7 @@ from chalicelib.stores.journal import JournalTable
 from chalicelib.stores.ledger import Bookings, LedgerTable
 from chalicelib.stores.limits import LimitTable
 from chalicelib.stores.outbox import OutboxTable
+from chalicelib.stores.paces import PaceTable
 from chalicelib.stores.receipts import ReceiptTable
 from chalicelib.stores.settings import SettingsTable
 from chalicelib.stores.table import Table
@@ -170,6 +173,8 @@ class Services:
     manifests: Manifests
     uploads: Uploads
     receipts: Receipts
+    estimating: Estimating
+    bills: Bills
 
     def tick(self, correlation_id: str | None = None) -> Swept:
         """What a schedule calls."""
@@ -232,6 +237,7 @@ def assemble(
     manifests, removal = Manifests(uploads, objects, consents, clock), Removal(jobs, objects, receipts, clock)
     finish = Finish(jobs, uploads, objects, keys, removal, keep_jobs, clock)
     hand_over = HandOver(uploads, objects, links, clock)
+    bills = Bills(jobs, uploads, FollowTable(table), trainers, PaceTable(table))
     carry_out = CarryOut(
         jobs=jobs,
         outbox=outbox,
@@ -241,6 +247,7 @@ def assemble(
         trainers=trainers,
         reconcile=reconcile,
         finish=finish,
+        bills=bills,
         webhook_url=webhook_urls(settings),
         events_url=functools.partial(event_address, links),
         hf_token=settings.hf_token,
@@ -250,6 +257,7 @@ def assemble(
     configs, repository = configs or ConfigTable(table), repository or NoRepository()
     ledger = LedgerTable(table, settings.zone)
     budgeting = Budgeting(LimitTable(table), ledger, jobs, reconcile, carry_out, telemetry, clock)
+    estimating = Estimating(trainers, PaceTable(table))
     lends = isinstance(keys, LendsDatasets) and keys.can_lend
     submit = Submit(
         jobs=jobs,
@@ -267,6 +275,7 @@ def assemble(
         repository=repository,
         least_run=timedelta(seconds=settings.least_run_seconds),
         admit=budgeting.admit,
+        estimating=estimating,
     )
     uploading = Uploading(uploads, objects, chosen, consents, manifests, removal, clock, new_id)
     steer = Steer(jobs, outbox, carry_out, clock)
@@ -321,6 +330,8 @@ def assemble(
         manifests=manifests,
         uploads=uploads,
         receipts=receipts,
+        estimating=estimating,
+        bills=bills,
     )
 
 

@@ -21,6 +21,8 @@ class IntentKind(StrEnum):
     CANCEL = "cancel"
     COLLECT = "collect"
     DELETE_DATA = "delete_data"
+    BILL = "bill"
+    """Keeping what a receipt needs and later changes, and learning from the run."""
     FORGET = "forget"
     """Deleting the job itself, once it has been kept long enough."""
 

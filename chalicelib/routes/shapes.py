@@ -143,3 +143,15 @@ class MintBody(BaseModel):
     expires_days: int | None = None
     scoped_permissions: list[str] | None = Field(None, max_length=50)
     owner: str | None = Field(None, pattern=r"^[\w.@+-]{1,100}$")
+
+
+class EstimateBody(BaseModel):
+    """``file_count`` counts all files that would be sent, ``image_count`` those to train on."""
+
+    config: dict[str, Any] = {}
+    dataloader_config: Annotated[list[Any], Field(max_length=1000)] = []
+    provider: str | None = Field(None, max_length=60)
+    hardware_profile: str | None = Field(None, max_length=60)
+    image_count: Count | None = None
+    file_count: Count | None = None
+    total_bytes: Count | None = None
