@@ -17,6 +17,7 @@ import { LogCard } from "./LogCard";
 import { LossCard } from "./LossCard";
 import { OutcomeCard } from "./OutcomeCard";
 import { StallCard } from "./StallCard";
+import { ReceiptCard } from "./ReceiptCard";
 import { TimelineCard } from "./TimelineCard";
 import { VitalsCard } from "./VitalsCard";
 import { WarningsCard } from "./WarningsCard";
@@ -79,6 +80,7 @@ function FoundJob({ job, follow }: { job: Job; follow: JobFollow }) {
         </div>
         <div class="column side">
           <CostCard job={job} />
+          <ReceiptCard job={job} />
           {/* A job that went well has nothing to be warned of first. */}
           {job.status === "completed" && <WarningsCard warnings={warnings} />}
           <TimelineCard job={job} events={follow.events.value} />
