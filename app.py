@@ -11,8 +11,10 @@ from typing import Any
 
 from chalice import Rate
 
+from chalicelib.routes.bills import bills
 from chalicelib.routes.configs import configs
 from chalicelib.routes.destinations import destinations
+from chalicelib.routes.estimates import estimates
 from chalicelib.routes.health import health
 from chalicelib.routes.http import CloudApp
 from chalicelib.routes.jobs import jobs
@@ -41,6 +43,8 @@ app.register_blueprint(prometheus, url_prefix="/api")
 app.register_blueprint(provider_config, url_prefix="/api/cloud")
 app.register_blueprint(destinations, url_prefix="/api/cloud")
 app.register_blueprint(publishing, url_prefix="/api/cloud")
+app.register_blueprint(estimates, url_prefix="/api/cloud")
+app.register_blueprint(bills, url_prefix="/api/cloud")
 app.register_blueprint(health)
 app.register_blueprint(webhooks)
 app.register_blueprint(receipts, url_prefix="/api/cloud")

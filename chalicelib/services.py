@@ -22,11 +22,13 @@ from chalicelib import settings as settings_module
 from chalicelib.actions.access import Access
 from chalicelib.actions.again import Again
 from chalicelib.actions.arrive import Arrive
+from chalicelib.actions.bills import Bills
 from chalicelib.actions.browse import Browse
 from chalicelib.actions.budgeting import Budgeting
 from chalicelib.actions.carry_out import CarryOut
 from chalicelib.actions.deliver import Deliver
 from chalicelib.actions.destinations import NameDestinations
+from chalicelib.actions.estimating import Estimating
 from chalicelib.actions.examine import Examine
 from chalicelib.actions.finish import Finish
 from chalicelib.actions.follow import Follow
@@ -102,6 +104,7 @@ from chalicelib.stores.journal import JournalTable
 from chalicelib.stores.ledger import Bookings, LedgerTable
 from chalicelib.stores.limits import LimitTable
 from chalicelib.stores.outbox import OutboxTable
+from chalicelib.stores.paces import PaceTable
 from chalicelib.stores.probes import ProbeTable
 from chalicelib.stores.receipts import ReceiptTable
 from chalicelib.stores.settings import SettingsTable
@@ -189,6 +192,8 @@ class Services:
     destinations: NameDestinations
     publishing: Publishing
     self_test: SelfTest
+    estimating: Estimating
+    bills: Bills
 
     def tick(self, correlation_id: str | None = None) -> Swept:
         """What a schedule calls."""
@@ -260,6 +265,7 @@ def assemble(
     arrive = Arrive(objects, buckets, vault, hub, clock)
     finish = Finish(jobs, uploads, objects, keys, removal, keep_jobs, clock, arrive)
     hand_over = HandOver(uploads, objects, links, clock)
+    bills = Bills(jobs, uploads, FollowTable(table), trainers, PaceTable(table))
     carry_out = CarryOut(
         jobs=jobs,
         outbox=outbox,
@@ -269,6 +275,7 @@ def assemble(
         trainers=trainers,
         reconcile=reconcile,
         finish=finish,
+        bills=bills,
         webhook_url=webhook_urls(settings),
         events_url=functools.partial(event_address, links),
         hf_token=settings.hf_token,
@@ -280,6 +287,7 @@ def assemble(
     configs, repository = configs or ConfigTable(table), repository or NoRepository()
     ledger = LedgerTable(table, settings.zone)
     budgeting = Budgeting(LimitTable(table), ledger, jobs, reconcile, carry_out, telemetry, clock)
+    estimating = Estimating(trainers, PaceTable(table))
     lends = isinstance(keys, LendsDatasets) and keys.can_lend
     submit = Submit(
         jobs=jobs,
@@ -298,6 +306,7 @@ def assemble(
         least_run=timedelta(seconds=settings.least_run_seconds),
         admit=budgeting.admit,
         promise=PromiseDelivery(named, vault, hub, objects),
+        estimating=estimating,
     )
     uploading = Uploading(uploads, objects, chosen, consents, manifests, removal, clock, new_id)
     steer = Steer(jobs, outbox, carry_out, clock)
@@ -355,6 +364,8 @@ def assemble(
         destinations=NameDestinations(named, vault, buckets, clock, new_id),
         publishing=Publishing(named, hub, objects),
         self_test=SelfTest(settings.public_url, objects, fetch, ProbeTable(table), clock),
+        estimating=estimating,
+        bills=bills,
     )
 
 

@@ -13,6 +13,7 @@ from client.settings import Connection
 from client.shapes import (
     ApiKey,
     Artifacts,
+    CostEstimate,
     DataReceipt,
     HardwareOptions,
     Job,
@@ -23,6 +24,7 @@ from client.shapes import (
     PartLink,
     Progress,
     Provider,
+    Receipt,
     Submitted,
     Synced,
     UploadSession,
@@ -233,6 +235,13 @@ class CloudClient:
 
     def spend_entries(self, days: int) -> dict[str, Any]:
         return self._get("/api/cloud/spend", {"days": days})
+
+    def cost_estimate(self, wanted: Mapping[str, Any]) -> CostEstimate:
+        body = dict(wanted)
+        return cast(CostEstimate, self._transport.send("POST", "/api/cloud/cost-estimate", body=body, repeatable=True))
+
+    def receipt(self, job_id: str) -> Receipt:
+        return cast(Receipt, self._get(f"{_job(job_id)}/receipt"))
 
     # Destinations
 

@@ -15,6 +15,7 @@ from client.commands import (
     configs,
     destinations,
     download,
+    estimate,
     jobs,
     keys,
     providers,
@@ -164,6 +165,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_job(showing)
     showing.add_argument("--with", dest="compare", metavar="ID", help="another job to compare it with")
     _add_again(add("again", configs.again, "train what an earlier job was asked for once more, with changes"))
+    guess = add("estimate", estimate.run, "tell what a job would take and cost, on every machine; sends no data")
+    guess.add_argument("config", type=Path, metavar="CONFIG", help="SimpleTuner's config.json (or .toml)")
+    guess.add_argument("--data", type=Path, metavar="DIR", help="one folder of images")
+    guess.add_argument("--dataloader", type=Path, metavar="FILE", help="the dataloader (default: the one CONFIG names)")
+    guess.add_argument("--provider", default="replicate", metavar="NAME", help="where to train (default: replicate)")
+    guess.add_argument("--hardware", metavar="ID", help="the machine to tell most about (default: the server's)")
+    _add_job(add("bill", estimate.bill, "show what a job cost, beside what it was expected to"))
     spent = add("spend", spending.spend, "show what was spent, day by day")
     spent.add_argument("--days", type=_days, default=30, metavar="N", help="how many days, 1 to 365 (default 30)")
     spent.add_argument("--csv", action="store_true", help="every entry of the ledger, for a spreadsheet")

@@ -219,3 +219,70 @@ class ApiKey(TypedDict):
 class MadeKey(TypedDict):
     key: str
     key_info: ApiKey
+
+
+class Estimate(TypedDict):
+    low_micros: int
+    typical_micros: int
+    high_micros: int
+    low_seconds: int
+    typical_seconds: int
+    high_seconds: int
+    seconds_per_step: float
+    steps: int
+    samples: int
+    how: list[str]
+
+
+class PricedOffer(Hardware):
+    configured: bool
+    fits: bool | None
+    cheapest: bool
+    fastest: bool
+    estimate: Estimate | None
+    missing: list[str]
+
+
+class CostEstimate(TypedDict):
+    has_estimate: bool
+    message: str | None
+    estimate: Estimate | None
+    missing: list[str]
+    offers: list[PricedOffer]
+
+
+class Stage(TypedDict):
+    name: str
+    seconds: float
+
+
+class Cheaper(TypedDict):
+    provider: str
+    hardware: str
+    label: str
+    seconds: int
+    micros: int
+    price_micros_per_second: int
+    as_of: str
+
+
+class Receipt(TypedDict):
+    job_id: str
+    status: str
+    reason: str | None
+    provider: str
+    hardware: str
+    price_micros_per_second: int
+    cost_micros: int | None
+    cost_is_final: bool
+    billed_seconds: int | None
+    estimate_low_micros: int | None
+    estimate_high_micros: int | None
+    against_estimate: str | None
+    off_percent: int | None
+    stages: list[Stage]
+    steps: int | None
+    seconds_per_step: float | None
+    wasted_micros: int
+    cheaper: list[Cheaper]
+    complete: bool

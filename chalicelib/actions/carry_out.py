@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
+from chalicelib.actions.bills import Bills
 from chalicelib.actions.finish import Finish
 from chalicelib.actions.hand_over import HandOver
 from chalicelib.actions.launch import Launch
@@ -51,6 +52,7 @@ class CarryOut:
         trainers: Trainers,
         reconcile: Reconcile,
         finish: Finish,
+        bills: Bills,
         webhook_url: Callable[[Job], str | None],
         events_url: Callable[[Job], str | None],
         hf_token: str | None,
@@ -86,6 +88,7 @@ class CarryOut:
             IntentKind.CANCEL: self._cancel,
             IntentKind.COLLECT: self._collect,
             IntentKind.DELETE_DATA: finish.delete_data,
+            IntentKind.BILL: bills.write,
             IntentKind.FORGET: self._forget,
             IntentKind.CARD: write_card,
         }
@@ -182,6 +185,7 @@ class CarryOut:
     def _collect(self, job: Job, intent: Intent) -> None:
         if job.phase is Phase.DELIVERING:
             self._finish.collect(job, intent)
+            self(Intent(job.tenant, job.id, IntentKind.BILL, intent.created_at, intent.due_at))
             card = self._outbox.get(job.tenant, job.id, IntentKind.CARD)
             if card:
                 self(card)

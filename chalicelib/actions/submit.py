@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
+from chalicelib.actions.estimating import Estimating
 from chalicelib.actions.promise import PromiseDelivery
 from chalicelib.domain.budgets import Limit
 from chalicelib.domain.callers import Caller
@@ -14,6 +15,7 @@ from chalicelib.domain.ceilings import Bound, bound
 from chalicelib.domain.configs import check_size, fingerprint, normalise
 from chalicelib.domain.dataset_delivery import Mode, plan_dataset
 from chalicelib.domain.errors import BadInput, InvalidConfig, NotFound, UploadNotReady, no_such_upload
+from chalicelib.domain.estimates import exceeding
 from chalicelib.domain.gating import gated_models
 from chalicelib.domain.jobs import Event, EventKind, Job, Phase
 from chalicelib.domain.last_step import publishing_last_weights
@@ -40,6 +42,7 @@ from chalicelib.domain.repositories import Recorded
 from chalicelib.domain.runs import Offer
 from chalicelib.domain.snapshots import Snapshot
 from chalicelib.domain.uploads import Upload, UploadState
+from chalicelib.domain.workloads import Facts
 
 MOST_WARNINGS = 20
 
@@ -94,6 +97,7 @@ class Submit:
         least_run: timedelta,
         admit: Admit,
         promise: PromiseDelivery,
+        estimating: Estimating,
     ) -> None:
         """``mark`` tells runs of this installation from those of others that share the provider's account.
 
@@ -115,6 +119,7 @@ class Submit:
         self._least_run = least_run
         self._admit = admit
         self._promise = promise
+        self._estimating = estimating
 
     def __call__(self, wanted: Submission, by: Caller) -> tuple[Job, bool]:
         """The job, and whether this call made it.
@@ -213,8 +218,36 @@ class Submit:
             destinations=promised.arrivals,
             vault_names=tuple(dict.fromkeys((*promised.names, *read_with))),
         )
+        job = self._estimated(job, trainer, held, offer, options, dataloader, upload)
         config = {**options, **promised.options, "--output_dir": f"output/{job.launch_key}"}
         return job, Order(config, plan.dataloader, lycoris, list(plan.folders) or None, asked), upload
+
+    def _estimated(
+        self,
+        job: Job,
+        trainer: Trainer,
+        held: Bound,
+        offer: Offer,
+        options: dict[str, Any],
+        dataloader: list[dict[str, Any]],
+        upload: Upload | None,
+    ) -> Job:
+        """The job with what it is expected to cost and how that meets its limits; as it is when nobody knows."""
+        facts = Facts(files=upload.file_count, data_bytes=upload.archive_bytes) if upload else Facts()
+        expected = self._estimating(job.tenant, offer, options, dataloader, facts).estimate
+        if expected is None:
+            return job
+        cap = trainer.run_cap if isinstance(trainer, Limits) else None
+        told = exceeding(expected, job.ceiling_micros, int(cap.total_seconds()) if cap else None)
+        return replace(
+            job,
+            estimate_low_micros=expected.low_micros,
+            estimate_high_micros=expected.high_micros,
+            held_micros=hold(
+                job.ceiling_micros, expected.high_micros, offer.micros_per_second, _longest(trainer, held)
+            ),
+            warnings=_few(*told, *job.warnings) if told else job.warnings,
+        )
 
     def _bound(self, trainer: Trainer, offer: Offer, wanted: Submission) -> Bound:
         max_run = timedelta(minutes=wanted.max_run_minutes) if wanted.max_run_minutes else None

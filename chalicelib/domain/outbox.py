@@ -23,6 +23,8 @@ class IntentKind(StrEnum):
     DELETE_DATA = "delete_data"
     CARD = "card"
     """Completing the model card at the Hugging Face Hub, once the model is there."""
+    BILL = "bill"
+    """Keeping what a receipt needs and later changes, and learning from the run."""
     FORGET = "forget"
     """Deleting the job itself, once it has been kept long enough."""
 

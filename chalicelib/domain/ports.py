@@ -17,6 +17,7 @@ from chalicelib.domain.ledger import Entry, Standing
 from chalicelib.domain.measures import Metric
 from chalicelib.domain.named_configs import ConfigEntry, NamedConfig
 from chalicelib.domain.outbox import Intent, IntentKind
+from chalicelib.domain.pace import Pace
 from chalicelib.domain.powers import Announced
 from chalicelib.domain.progress import Point, Progress
 from chalicelib.domain.receipts import Receipt
@@ -650,3 +651,19 @@ class Probes(Protocol):
 
     def keep(self, nonce: str, proof: str, now: datetime) -> None: ...
     def find(self, nonce: str) -> str | None: ...
+
+
+class Paces(Protocol):
+    """What past runs taught, and what each left behind when it ended. A kind is any text below 1000 bytes."""
+
+    def get(self, tenant: str, kind: str) -> Pace: ...
+    def beginning(self, tenant: str, kind: str) -> dict[str, Pace]:
+        """The kinds that begin so, at most 200 of them."""
+        ...
+
+    def settle(self, job: Job, intent: Intent, receipt: dict[str, Any], taught: dict[str, tuple[Pace, Pace]]) -> None:
+        """One transaction: keeps the receipt's facts, replaces each pace (before, after), and forgets the intent.
+        Raises ``Stale`` when the intent is gone or a pace is not as it was read."""
+        ...
+
+    def receipt(self, job: Job) -> dict[str, Any] | None: ...

@@ -100,7 +100,10 @@ class LaunchOrder:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One kind of machine at one price. ``micros_per_second`` covers all ``gpu_count`` GPUs together."""
+    """One kind of machine at one price. ``micros_per_second`` covers all ``gpu_count`` GPUs together.
+
+    ``source`` says where the price is from, and ``is_own`` that the user set it here.
+    """
 
     provider: str
     hardware: str
@@ -109,3 +112,5 @@ class Offer:
     vram_gb: int
     micros_per_second: int
     as_of: str
+    source: str = ""
+    is_own: bool = False

@@ -81,6 +81,8 @@ def ending(job: Job, moved: Job, at: datetime, by: str, events: list[Event] | No
         promise.append(Intent(moved.tenant, moved.id, IntentKind.DELETE_DATA, at, at))
         if moved.phase is Phase.DELIVERING:
             promise.append(Intent(moved.tenant, moved.id, IntentKind.COLLECT, at, at))
+    if moved.is_terminal and not job.is_terminal:
+        promise.append(Intent(moved.tenant, moved.id, IntentKind.BILL, at, at))
     return Change(moved, events, promise)
 
 

@@ -14,6 +14,8 @@ DEFAULT_HARDWARE = "l40s"
 AS_OF = "2026-10-07"
 """The day on which replicate.com/pricing said so."""
 
+SOURCE = "replicate.com/pricing"
+
 _GPUS = {"l40s": ("NVIDIA L40S", 48, 975), "h100": ("NVIDIA H100", 80, 1525)}
 """Name, GB of memory and micro-dollars per second of one GPU."""
 
@@ -61,6 +63,8 @@ def _offer(gpu: str, count: int, replaced: Mapping[str, int], as_of: str) -> Off
         vram_gb=gigabytes,
         micros_per_second=replaced.get(hardware, price * count),
         as_of=as_of,
+        source="REPLICATE_PRICES" if hardware in replaced else SOURCE,
+        is_own=hardware in replaced,
     )
 
 

@@ -37,6 +37,8 @@ def job(job: Job, now: datetime) -> dict[str, Any]:
         "cost_micros": micros,
         "cost_is_final": job.cost_is_final,
         "held_micros": job.held_micros,
+        "estimate_low_micros": job.estimate_low_micros,
+        "estimate_high_micros": job.estimate_high_micros,
         "price_micros_per_second": job.price_micros_per_second,
         "hardware_type": job.hardware,
         "hardware_profile": job.hardware,
@@ -180,6 +182,8 @@ def offer(offer: Offer) -> dict[str, Any]:
         "cost_per_hour": usd(offer.micros_per_second * 3600),
         "micros_per_second": offer.micros_per_second,
         "as_of": offer.as_of,
+        "source": offer.source,
+        "is_own": offer.is_own,
         "available": True,
     }
 

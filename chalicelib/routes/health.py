@@ -8,8 +8,7 @@ from chalice.app import Blueprint
 
 from chalicelib.domain.errors import CloudError
 from chalicelib.domain.moments import to_text
-from chalicelib.routes import answers
-from chalicelib.routes.http import Call, endpoint, open_endpoint
+from chalicelib.routes.http import Call, open_endpoint
 
 VERSION = "0.1.0"
 
@@ -60,15 +59,4 @@ def overview(call: Call) -> Any:
             for component in components
         ],
         "timestamp": to_text(now),
-    }
-
-
-@health.route("/api/cloud/hardware-options", methods=["GET"])
-@endpoint(None)
-def hardware(call: Call) -> Any:
-    trainer = call.services.trainers.get(call.query("provider") or "replicate")
-    return {
-        "hardware": [answers.offer(offer) for offer in trainer.offers()],
-        "default_hardware": trainer.offer(None).hardware,
-        "message": None,
     }

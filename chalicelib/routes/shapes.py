@@ -163,3 +163,15 @@ class DestinationBody(BaseModel):
     path_prefix: str | None = Field(None, max_length=500)
     access_key_id: str | None = Field(None, max_length=600)
     secret_access_key: str | None = Field(None, max_length=600)
+
+
+class EstimateBody(BaseModel):
+    """``file_count`` counts all files that would be sent, ``image_count`` those to train on."""
+
+    config: dict[str, Any] = {}
+    dataloader_config: Annotated[list[Any], Field(max_length=1000)] = []
+    provider: str | None = Field(None, max_length=60)
+    hardware_profile: str | None = Field(None, max_length=60)
+    image_count: Count | None = None
+    file_count: Count | None = None
+    total_bytes: Count | None = None

@@ -8,6 +8,7 @@ T#<tenant>#JOB#<job>              JOB                   the job; indexes: by_ten
                                   INTENT#<kind>         a promised outside effect; index: due
                                   FOLLOW                how far its log is known, progress, loss series
                                   LOG#<offset>          a piece of its log
+                                  BILL                  what was true when it ended: pace, prices of all offers
                                   GONE                  a deletion under way; index: due
 T#<tenant>#UPLOAD#<upload>        UPLOAD                an upload session; index: due (expiry)
 T#<tenant>#UPLOAD#<upload>        RECEIPT#<n>           what of it was deleted and when, in pages
@@ -24,6 +25,7 @@ T#<tenant>#LEDGER#<month>         <time>#<job>#<version>  an entry of the ledger
 T#<tenant>#WINDOW#<scope>#<period>  <window>            what is held and spent in a day, week or month
 T#<tenant>#ROLLUPS                <day>#<provider>#<hardware>  jobs, money and time of a day
 T#<tenant>#LIMITS                 <scope>               a limit on spending; index: due
+T#<tenant>#PACES                  <figures>/<kind>      what past runs taught about one kind of job
 RUN#<provider>#<run>              RUN                   which job a vendor's run belongs to
 LAUNCH#<launch key>               LAUNCH                which job a launch key belongs to
 WEBHOOK#<provider>#<message>      WEBHOOK               a webhook that was heard; TTL
@@ -165,6 +167,18 @@ def destinations(tenant: str) -> str:
 
 def destination_row(tenant: str, name: str) -> Key:
     return Key(destinations(tenant), name)
+
+
+def paces(tenant: str) -> str:
+    return f"T#{tenant}#PACES"
+
+
+def pace_row(tenant: str, kind: str) -> Key:
+    return Key(paces(tenant), kind)
+
+
+def bill_row(tenant: str, job_id: str) -> Key:
+    return Key(job(tenant, job_id), "BILL")
 
 
 def run_row(provider: str, run_id: str) -> Key:

@@ -17,6 +17,7 @@ from chalicelib.domain.money import display
 from chalicelib.domain.scanning import scan
 from client.api import CloudClient
 from client.commands import download
+from client.commands.estimate import asked, show_expected
 from client.commands.jobs import cost_of, show_artifacts
 from client.commands.packing import agreed, show_difference, show_manifest
 from client.commands.placing import Packed, Placed, Placing
@@ -125,7 +126,7 @@ def _pack(
     consent: str,
     hardware: Hardware,
 ) -> Packed | None:
-    packed = None
+    manifest = archive = known = None
     if submission.sources:
         begun = time.monotonic()
         with screen.bar("reading the dataset", None) as advance, known_hashes(state_folder()) as memory:
@@ -143,9 +144,10 @@ def _pack(
         show_difference(screen, cloud, known, manifest, given.verbose)
     price = display(hardware["micros_per_second"] * 3600)
     screen.note(f"{hardware['name']} at {hardware['provider']}: {price} per hour (price of {hardware['as_of']}).")
-    if submission.sources:
-        packed = Packed(manifest, archive, agreed(cloud, screen, consent, manifest, given.yes, known))
-    return packed
+    show_expected(cloud, screen, asked(submission, manifest, given.provider, hardware["id"]), hardware["id"])
+    if manifest is None or archive is None:
+        return None
+    return Packed(manifest, archive, agreed(cloud, screen, consent, manifest, given.yes, known))
 
 
 def _report(

@@ -5,6 +5,7 @@ import "./styles/page.css";
 import "./styles/controls.css";
 import "./styles/jobs.css";
 import "./styles/job.css";
+import "./styles/receipt.css";
 import "./styles/log.css";
 import "./styles/settings.css";
 import "./styles/spending.css";

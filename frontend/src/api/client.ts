@@ -24,6 +24,7 @@ import type {
   Provider,
   Spending,
   NewDestination,
+  Receipt,
   Status,
   Validated,
   TestedDestination,
@@ -112,6 +113,7 @@ export function createApi(options: ApiOptions = {}) {
     artifacts: (id: string) => ask<ArtifactList>("GET", `${at(id)}/artifacts`),
     jobConfig: (id: string, comparedWith: string | null) =>
       ask<JobConfig>("GET", `${at(id)}/config${comparedWith ? `?${new URLSearchParams({ with: comparedWith })}` : ""}`),
+    receipt: (id: string) => ask<Receipt>("GET", `${at(id)}/receipt`),
     cancel: (id: string) => ask<CancelAnswer>("POST", `${at(id)}/cancel`, {}),
     remove: (id: string) => ask<{ success: boolean }>("DELETE", at(id)),
     spending: (days: number) => ask<Spending>("GET", `/metrics?days=${days}`),

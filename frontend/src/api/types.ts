@@ -303,3 +303,28 @@ export interface Validated {
   username: string | null;
   error: string | null;
 }
+
+export interface Cheaper {
+  provider: string;
+  hardware: string;
+  label: string;
+  seconds: number;
+  micros: number;
+  as_of: string;
+}
+
+export interface Receipt {
+  job_id: string;
+  cost_micros: number | null;
+  cost_is_final: boolean;
+  estimate_low_micros: number | null;
+  estimate_high_micros: number | null;
+  against_estimate: "below" | "within" | "above" | null;
+  off_percent: number | null;
+  stages: { name: string; seconds: number }[];
+  steps: number | null;
+  seconds_per_step: number | null;
+  wasted_micros: number;
+  cheaper: Cheaper[];
+  complete: boolean;
+}

@@ -18,6 +18,7 @@ import { LogCard } from "./LogCard";
 import { LossCard } from "./LossCard";
 import { OutcomeCard } from "./OutcomeCard";
 import { StallCard } from "./StallCard";
+import { ReceiptCard } from "./ReceiptCard";
 import { TimelineCard } from "./TimelineCard";
 import { VitalsCard } from "./VitalsCard";
 import { WarningsCard } from "./WarningsCard";
@@ -81,6 +82,7 @@ function FoundJob({ job, follow }: { job: Job; follow: JobFollow }) {
         <div class="column side">
           <CostCard job={job} />
           <DeliveryCard job={job} />
+          <ReceiptCard job={job} />
           {/* A job that went well has nothing to be warned of first. */}
           {job.status === "completed" && <WarningsCard warnings={warnings} />}
           <TimelineCard job={job} events={follow.events.value} />

@@ -9,6 +9,7 @@ from chalicelib.domain.jobs import MOVES, TERMINAL, Event, EventKind, Job, Phase
 from chalicelib.domain.ledger import NOTHING, standing
 from chalicelib.domain.uploads import UploadState
 from chalicelib.stores.ledger import LedgerTable
+from chalicelib.stores.paces import PaceTable
 from chalicelib.stores.uploads import UploadTable
 from tests.unit.actions.world import World, submit
 
@@ -25,6 +26,7 @@ def check(world: World) -> Job:
     _check_data(world, job, events)
     assert services.jobs.newest("default", "local", None, None, 10, 0).total == 1
     assert not world.left()
+    _check_learning(world, job)
     rows = world.table.query(f"T#default#JOB#{job.id}", begins_with="INTENT#").items
     assert not rows, f"promises are left: {rows}"
     return job
@@ -41,6 +43,15 @@ def _check_money(world: World, job: Job, events: list[Event]) -> None:
     settled = [event for event in events if event.kind is EventKind.SETTLED]
     assert (job.cost_micros, job.cost_is_final) == (world.vendor.invoice(), True), f"{job} {world.vendor.runs}"
     assert len(settled) == 1, settled
+
+
+def _check_learning(world: World, job: Job) -> None:
+    """A run that completed teaches once, whoever died while it did, and every job leaves a receipt."""
+    paces = PaceTable(world.table)
+    taught = [pace.loop.count for pace in paces.beginning("default", "").values()]
+    assert taught == ([1, 1] if job.phase is Phase.COMPLETED else []), taught
+    paper = world.process(careful=True).bills.of(job)
+    assert paper.complete and paper.wasted_micros == (job.cost_micros if job.phase is Phase.FAILED else 0)
 
 
 def _check_history(job: Job, events: list[Event]) -> None:
