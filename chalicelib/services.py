@@ -35,6 +35,7 @@ from chalicelib.actions.follow import Follow
 from chalicelib.actions.hand_over import HandOver
 from chalicelib.actions.hear_trainer import HearTrainer, event_address
 from chalicelib.actions.hear_webhook import HearWebhook
+from chalicelib.actions.hosting import Hosting
 from chalicelib.actions.make_ready import MakeReady
 from chalicelib.actions.manifests import Manifests
 from chalicelib.actions.offering import Offering
@@ -263,7 +264,8 @@ def assemble(
     consents, receipts = ConsentTable(table), ReceiptTable(table)
     manifests, removal = Manifests(uploads, objects, consents, clock), Removal(jobs, objects, receipts, clock)
     arrive = Arrive(objects, buckets, vault, hub, clock)
-    finish = Finish(jobs, uploads, objects, keys, removal, keep_jobs, clock, arrive)
+    hosting = Hosting(trainers, objects, removal)
+    finish = Finish(jobs, uploads, objects, keys, removal, keep_jobs, clock, arrive, hosting)
     hand_over = HandOver(uploads, objects, links, clock)
     bills = Bills(jobs, uploads, FollowTable(table), trainers, PaceTable(table))
     carry_out = CarryOut(
@@ -283,6 +285,7 @@ def assemble(
         clock=clock,
         ready=MakeReady(vault, hub),
         write_card=WriteCard(jobs, uploads, follows, objects, hub, clock),
+        hosting=hosting,
     )
     configs, repository = configs or ConfigTable(table), repository or NoRepository()
     ledger = LedgerTable(table, settings.zone)

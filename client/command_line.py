@@ -221,9 +221,10 @@ def _add_sending(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--delivery",
-        choices=["auto", "archive", "remote"],
+        choices=["auto", "archive", "remote", "hosted"],
         default="auto",
-        help="one archive, or files that the trainer reads one by one (default: what loses nothing)",
+        help="one archive, files that the trainer reads one by one, or the provider's own file hosting (default: what "
+        "loses nothing and can be reached)",
     )
     parser.add_argument(
         "--max-cost",

@@ -13,6 +13,7 @@ from datetime import timedelta
 from chalicelib.actions.bills import Bills
 from chalicelib.actions.finish import Finish
 from chalicelib.actions.hand_over import HandOver
+from chalicelib.actions.hosting import Hosting
 from chalicelib.actions.launch import Launch
 from chalicelib.actions.make_ready import MakeReady
 from chalicelib.actions.reconcile import Reconcile
@@ -60,6 +61,7 @@ class CarryOut:
         clock: Clock,
         ready: MakeReady,
         write_card: WriteCard,
+        hosting: Hosting,
     ) -> None:
         self._jobs = jobs
         self._outbox = outbox
@@ -82,6 +84,7 @@ class CarryOut:
             gated,
             clock,
             ready,
+            hosting,
         )
         self._effects: dict[IntentKind, Callable[[Job, Intent], None]] = {
             IntentKind.LAUNCH: self._launch_and_steer,

@@ -6,8 +6,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from chalicelib.actions.arrive import Arrive
+from chalicelib.actions.hosting import Hosting
 from chalicelib.actions.removal import Removal
 from chalicelib.domain.artifacts import is_weights
+from chalicelib.domain.dataset_delivery import Mode
 from chalicelib.domain.destinations import IS_THERE, Arrival, Kind, State, sentence, why_not
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.jobs import Event, EventKind, Job, Phase, Reason
@@ -35,6 +37,7 @@ class Finish:
         keep_jobs: timedelta | None,
         clock: Clock,
         arrive: Arrive,
+        hosting: Hosting,
     ) -> None:
         """``keep_jobs`` is how long a job that has ended is kept, None for ever."""
         self._jobs = jobs
@@ -45,6 +48,7 @@ class Finish:
         self._keep_jobs = keep_jobs
         self._clock = clock
         self._arrive = arrive
+        self._hosting = hosting
 
     def collect(self, job: Job, intent: Intent) -> None:
         """Completes the job if all that was promised has arrived, and fails it otherwise, saying what is missing.
@@ -97,7 +101,7 @@ class Finish:
         the job was told to leave for another run stays until its time is over; the trainer's caches go now."""
         self._keys.retire(job.tenant, job.id)
         now = self._clock()
-        events = self._end_of_data(job, now) if job.upload_id else []
+        events = [*self._end_of_hosting(job, now), *self._end_of_data(job, now)] if job.upload_id else []
         touched = replace(job, version=job.version + 1, updated_at=now)
         if job.phase is Phase.CANCELLED and job.started_at and not job.adopted:
             arrived = self._objects.list("outputs", f"{job.id}/")
@@ -106,6 +110,22 @@ class Finish:
         if self._keep_jobs:
             later.append(Intent(job.tenant, job.id, IntentKind.FORGET, now, now + self._keep_jobs))
         self._jobs.save(job, touched, events, later, [intent])
+
+    def _end_of_hosting(self, job: Job, now: datetime) -> list[Event]:
+        """What the vendor itself was given goes first, and always: it was for this run alone."""
+        if job.delivery != Mode.HOSTED:
+            return []
+        try:
+            upload = self._uploads.get(job.tenant, str(job.upload_id))
+        except NotFound:
+            return []
+        receipt = self._hosting.remove(job, upload)
+        there = [one for one in receipt.objects if one.bucket == job.provider]
+        if not there:
+            return []
+        told = f"The copy of the data at {job.provider} was deleted and its absence checked: "
+        named = ", ".join(f"{one.key}, {one.size} bytes" for one in there)
+        return [Event(now, EventKind.NOTE, job.phase, f"{told}{named}.")]
 
     def _end_of_data(self, job: Job, now: datetime) -> list[Event]:
         try:

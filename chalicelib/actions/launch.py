@@ -19,10 +19,11 @@ from datetime import timedelta
 from typing import Any
 
 from chalicelib.actions.hand_over import HandOver
+from chalicelib.actions.hosting import Hosting
 from chalicelib.actions.make_ready import MakeReady
 from chalicelib.actions.reconcile import Reconcile
 from chalicelib.actions.wait import wait_for
-from chalicelib.domain.dataset_delivery import bucket_of
+from chalicelib.domain.dataset_delivery import Mode, bucket_of
 from chalicelib.domain.errors import (
     BadCredentials,
     BadInput,
@@ -76,6 +77,7 @@ class Launch:
         gated: Sequence[str],
         clock: Clock,
         ready: MakeReady,
+        hosting: Hosting,
     ) -> None:
         self._jobs = jobs
         self._outbox = outbox
@@ -91,6 +93,7 @@ class Launch:
         self._gated = gated
         self._clock = clock
         self._ready = ready
+        self._hosting = hosting
 
     def __call__(self, job: Job, intent: Intent) -> None:
         """Raises the vendor's error when it is worth another try; whoever called puts the intent off."""
@@ -173,7 +176,9 @@ class Launch:
         images_url, dataloader = None, self._ready.datasets(job, order.dataloader)
         if job.upload_id:
             upload = self._uploads.get(job.tenant, job.upload_id)
-            if order.folders is None:
+            if job.delivery == Mode.HOSTED:
+                images_url = self._hosting.address(job, upload)
+            elif order.folders is None:
                 images_url = self._hand_over.address(upload)
             else:
                 dataloader = self._lent(job, upload, dataloader or [], order.folders)

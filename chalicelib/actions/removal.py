@@ -30,6 +30,22 @@ class Removal:
         """
         return self._remove(upload, upload.folder)
 
+    def begin_elsewhere(self, upload: Upload, place: str, found: list[tuple[str, int]]) -> Receipt:
+        """Writes down what is about to be deleted at ``place``: names there, and sizes."""
+        receipt = self._receipts.get(upload) or Receipt(upload.id, self._clock(), ())
+        if found:
+            receipt = receipt.with_found([Removed(place, name, size) for name, size in found])
+            self._receipts.put(upload, receipt)
+        return receipt
+
+    def end_elsewhere(self, upload: Upload, place: str, receipt: Receipt) -> Receipt:
+        """Writes down that nothing is left there."""
+        gone = [(one.bucket, one.key) for one in receipt.objects if one.bucket == place]
+        done = receipt.deleted(gone, self._clock()).checked(self._clock())
+        if done != receipt:
+            self._receipts.put(upload, done)
+        return done
+
     def tell(self, upload: Upload, receipt: Receipt) -> None:
         """Writes the end of the data into the history of the jobs that had left it for another. Raises ``Stale``."""
         for job_id in upload.kept_for:

@@ -13,7 +13,7 @@ from chalicelib.domain.budgets import Limit
 from chalicelib.domain.callers import Caller
 from chalicelib.domain.ceilings import Bound, bound
 from chalicelib.domain.configs import check_size, fingerprint, normalise
-from chalicelib.domain.dataset_delivery import Mode, plan_dataset
+from chalicelib.domain.dataset_delivery import DatasetPlan, Mode, hosted, plan_dataset
 from chalicelib.domain.errors import BadInput, InvalidConfig, NotFound, UploadNotReady, no_such_upload
 from chalicelib.domain.estimates import exceeding
 from chalicelib.domain.gating import gated_models
@@ -25,6 +25,7 @@ from chalicelib.domain.outbox import Intent, IntentKind
 from chalicelib.domain.ports import (
     Clock,
     Configs,
+    HostsFiles,
     Jobs,
     Limits,
     NewId,
@@ -142,7 +143,9 @@ class Submit:
         made, fresh = self._admit(job.tenant, job.provider, job.held_micros, make)
         if not fresh:
             return made, False
-        self._carry_out(launch)
+        if made.delivery != Mode.HOSTED:
+            # Sending an archive takes longer than a person waits for an answer: that one the sweep carries out.
+            self._carry_out(launch)
         return self._jobs.get(job.tenant, job.id), True
 
     def _loaded(self, wanted: Submission, by: Caller) -> Submission:
@@ -176,8 +179,11 @@ class Submit:
         asked = Snapshot(prepared.config, dataloader, lycoris)
         dataloader, read_with = self._promise.datasets(by.tenant, dataloader)
         plan = plan_dataset(dataloader, upload is not None, wanted.delivery, self._can_lend)
+        if upload:
+            plan = self._by_way_of_the_provider(plan, upload, trainer, wanted.delivery)
         job_id = f"j-{self._new_id()}"
-        promised = self._promise(by.tenant, job_id, wanted.destinations, options, needs_us=upload is not None)
+        needs_us = upload is not None and plan.mode is not Mode.HOSTED
+        promised = self._promise(by.tenant, job_id, wanted.destinations, options, needs_us)
         now = self._clock()
         job = Job(
             id=job_id,
@@ -221,6 +227,27 @@ class Submit:
         job = self._estimated(job, trainer, held, offer, options, dataloader, upload)
         config = {**options, **promised.options, "--output_dir": f"output/{job.launch_key}"}
         return job, Order(config, plan.dataloader, lycoris, list(plan.folders) or None, asked), upload
+
+    def _by_way_of_the_provider(self, plan: DatasetPlan, upload: Upload, trainer: Trainer, wanted: Mode) -> DatasetPlan:
+        """A provider that cannot reach this machine may keep the archive itself, when that is small enough."""
+        if wanted is not Mode.HOSTED:
+            try:
+                self._objects.check_reach()
+                return plan
+            except BadInput:
+                if plan.mode is not Mode.ARCHIVE or wanted is not Mode.AUTO:
+                    raise
+                if not isinstance(trainer, HostsFiles):
+                    raise
+        if not isinstance(trainer, HostsFiles):
+            raise BadInput(f"{trainer.provider_name} hosts no files. Use 'delivery': 'archive'.")
+        if upload.archive_bytes > trainer.hosted_limit:
+            raise BadInput(
+                f"The dataset has {upload.archive_bytes} bytes, and {trainer.provider_name} hosts files of at most "
+                f"{trainer.hosted_limit}. Larger ones it has to fetch from here: start a tunnel to this server and set "
+                "STCLOUD_PUBLIC_URL to its https address."
+            )
+        return hosted(plan, trainer.provider_name, wanted is Mode.HOSTED)
 
     def _estimated(
         self,

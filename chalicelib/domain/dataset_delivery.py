@@ -47,6 +47,7 @@ class Mode(StrEnum):
     AUTO = "auto"
     ARCHIVE = "archive"
     REMOTE = "remote"
+    HOSTED = "hosted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ def plan_dataset(
     if not has_archive:
         return _without_upload(local, away, wanted)
     lost = _lost(local)
+    wanted = Mode.ARCHIVE if wanted is Mode.HOSTED else wanted
     if wanted is Mode.REMOTE or (wanted is Mode.AUTO and can_lend and (lost or away)):
         if not can_lend:
             raise BadInput(
@@ -99,6 +101,13 @@ def plan_dataset(
     return _archive(wanted, lost, can_lend)
 
 
+def hosted(plan: DatasetPlan, provider: str, asked: bool) -> DatasetPlan:
+    """The plan of an archive, by way of the provider's own file hosting."""
+    cause = "because you asked for it" if asked else "because it cannot reach this machine"
+    why = f"The trainer gets an archive from {provider}'s own file hosting, {cause}. It is deleted there at the end."
+    return DatasetPlan(Mode.HOSTED, why, None, warnings=plan.warnings)
+
+
 def _without_upload(local: list[dict[str, Any]], away: list[dict[str, Any]], wanted: Mode) -> DatasetPlan:
     if local:
         raise BadInput(
@@ -111,7 +120,7 @@ def _without_upload(local: list[dict[str, Any]], away: list[dict[str, Any]], wan
             "There is nothing to train on: no upload and no dataset. Pass --data DIR to 'stcloud submit', "
             "or a dataloader with a dataset that the GPU box can read."
         )
-    if wanted is Mode.ARCHIVE:
+    if wanted in (Mode.ARCHIVE, Mode.HOSTED):
         raise BadInput("There is no upload to deliver as an archive: all datasets are elsewhere. Leave 'delivery' out.")
     return DatasetPlan(Mode.REMOTE, "No dataset is on your machine: the trainer fetches them by itself.", away)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-SOURCE = "NVIDIA data sheets (dense BF16 or FP16 tensor TFLOPS, GB/s of memory), read 2026-11"
+SOURCE = "NVIDIA data sheets (dense BF16 or FP16 tensor TFLOPS, GB/s of memory), as remembered, 2026-11"
 
 _SHEETS: dict[str, tuple[float, float]] = {
     "l40s": (362, 864),

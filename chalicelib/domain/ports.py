@@ -667,3 +667,35 @@ class Paces(Protocol):
         ...
 
     def receipt(self, job: Job) -> dict[str, Any] | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class HostedFile:
+    """A file at a vendor's own hosting. ``url`` is for its own machines."""
+
+    id: str
+    size: int
+    url: str = field(repr=False)
+
+
+@runtime_checkable
+class HostsFiles(Protocol):
+    """A provider that keeps small archives itself, for runs whose data it could not fetch from here."""
+
+    @property
+    def hosted_limit(self) -> int:
+        """Bytes."""
+        ...
+
+    async def host(self, launch_key: str, size: int, chunks: Callable[[], Iterator[bytes]]) -> HostedFile:
+        """Sends it, findable by ``launch_key``. ``chunks`` begins the data anew; a second attempt makes a second
+        file."""
+        ...
+
+    async def hosted(self, launch_key: str) -> list[HostedFile]:
+        """Every file that bears the key."""
+        ...
+
+    async def unhost(self, file_id: str) -> None:
+        """One that is gone already is no error."""
+        ...

@@ -8,7 +8,7 @@ ends: copy what is needed before.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -22,8 +22,9 @@ from chalicelib.domain.errors import (
     ProviderDown,
     ProviderRefused,
 )
-from chalicelib.domain.ports import Breaker, Clock, Survey
+from chalicelib.domain.ports import Breaker, Clock, HostedFile, Survey
 from chalicelib.domain.runs import CloudJobInfo, LaunchOrder, Offer
+from chalicelib.providers import replicate_files
 from chalicelib.providers import replicate_prices as prices_data
 from chalicelib.providers.base import CloudTrainerService, ProviderStatusUnknown
 from chalicelib.providers.replicate_order import body_for, launch_key_of
@@ -222,6 +223,22 @@ class ReplicateTrainer(CloudTrainerService):
         await self._fetch_secret(now)
         return [secret for _, secret in self._fetched]
 
+    hosted_limit = replicate_files.LARGEST
+
+    async def host(self, launch_key: str, size: int, chunks: Callable[[], Iterator[bytes]]) -> HostedFile:
+        if size > self.hosted_limit:
+            raise BadInput(f"Replicate keeps files of at most {self.hosted_limit} bytes, and the dataset has {size}.")
+        async with self._wire(longer=replicate_files.SENDING_SECONDS) as wire:
+            return await replicate_files.send(wire, launch_key, size, chunks)
+
+    async def hosted(self, launch_key: str) -> list[HostedFile]:
+        async with self._wire() as wire:
+            return await replicate_files.those_of(wire, launch_key)
+
+    async def unhost(self, file_id: str) -> None:
+        async with self._wire() as wire:
+            await replicate_files.remove(wire, file_id)
+
     async def _fetch_secret(self, now: datetime) -> None:
         """The secret before it stays good for as long as a webhook that was signed with it may be on its way."""
         async with self._wire() as wire:
@@ -234,7 +251,7 @@ class ReplicateTrainer(CloudTrainerService):
         before = [(at, old) for at, old in self._fetched if old != key and now - at < 3 * SECRET_LIFETIME]
         self._fetched = [(now, key), *before[:1]]
 
-    def _wire(self, secrets: Iterable[str] = (), seconds: float | None = None) -> Wire:
+    def _wire(self, secrets: Iterable[str] = (), seconds: float | None = None, longer: float | None = None) -> Wire:
         token = self._api_token
         if not token:
             raise BadCredentials(
@@ -246,6 +263,7 @@ class ReplicateTrainer(CloudTrainerService):
         from chalicelib.providers.replicate_wire import Wire
 
         road = replace(self._road, seconds=min(seconds, self._road.seconds)) if seconds else self._road
+        road = replace(road, seconds=longer) if longer else road
         return Wire(token, self._base_url, road, self._breaker, secrets)
 
     async def _among_the_newest(self, wire: Wire, launch_key: str) -> CloudJobInfo | None:

@@ -180,7 +180,7 @@ class Courier(httpx.AsyncBaseTransport):
         if not response.is_success:
             self._refused(response)
         try:
-            self.answer = response.json()
+            self.answer = response.json() if response.status_code != 204 else None
         except ValueError:
             self.unanswered("answered with something else than JSON", sent=True)
         return httpx.Response(response.status_code, headers=_plain(response.headers), content=body, request=request)

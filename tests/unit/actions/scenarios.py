@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from chalicelib.actions.destinations import Naming
 from chalicelib.domain.callers import LOCAL
+from chalicelib.domain.dataset_delivery import Mode
 from chalicelib.domain.destinations import State
 from chalicelib.domain.jobs import Job, Phase, Reason
 from chalicelib.services import Services
@@ -176,6 +177,14 @@ SCENARIOS = (
     Scenario(
         "cancelled while nobody knows whether it runs",
         (_mood(plan="runs on", deaf=True), *_ALWAYS, _mood(deaf=False), cancel),
+        Phase.CANCELLED,
+        Reason.CANCELLED_BY_USER,
+        frozenset({0, 1}),
+    ),
+    Scenario("hosted by the vendor", (_wanting(delivery=Mode.HOSTED), *_ALWAYS), Phase.COMPLETED, paid=True),
+    Scenario(
+        "hosted by the vendor, cancelled while nobody knows whether it runs",
+        (_wanting(delivery=Mode.HOSTED), _mood(plan="runs on", deaf=True), *_ALWAYS, sweep, _mood(deaf=False), cancel),
         Phase.CANCELLED,
         Reason.CANCELLED_BY_USER,
         frozenset({0, 1}),

@@ -10,10 +10,23 @@ from typing import Any, NamedTuple
 
 TABLE = ("get", "put", "update", "delete", "query", "count", "transact")
 VENDOR = ("run_job", "find_run", "cancel_job", "save_now", "get_job_status", "list_jobs", "survey")
+VENDOR += ("host", "hosted", "unhost")
 BYTES = (
     *("start_multipart", "list_parts", "complete_multipart", "abort_multipart", "copy_part", "head", "list", "delete"),
 )
-READS = {"get", "query", "count", "find_run", "get_job_status", "list_jobs", "survey", "list_parts", "head", "list"}
+READS = {
+    "get",
+    "query",
+    "count",
+    "find_run",
+    "get_job_status",
+    "list_jobs",
+    "survey",
+    "list_parts",
+    "head",
+    "list",
+    "hosted",
+}
 READS |= {"may_write", "identity"}
 
 

@@ -26,6 +26,7 @@ def check(world: World) -> Job:
     _check_data(world, job, events)
     assert services.jobs.newest("default", "local", None, None, 10, 0).total == 1
     assert not world.left()
+    assert not world.vendor.files, "a copy of the data is left at the vendor"
     _check_learning(world, job)
     rows = world.table.query(f"T#default#JOB#{job.id}", begins_with="INTENT#").items
     assert not rows, f"promises are left: {rows}"

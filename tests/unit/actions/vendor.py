@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from standardwebhooks import Webhook
 from chalicelib.domain.errors import BadCredentials, OutcomeUnknown, ProviderDown, ProviderRefused
 from chalicelib.domain.moments import from_text, maybe_from_text, maybe_to_text, to_text
 from chalicelib.domain.money import as_decimal, micros_for
-from chalicelib.domain.ports import Survey
+from chalicelib.domain.ports import HostedFile, Survey
 from chalicelib.domain.runs import CloudJobInfo, CloudJobStatus, LaunchOrder, Offer
 from tests.unit.actions.bytes_in_memory import BytesInMemory
 from tests.unit.actions.places import PretendBuckets, PretendHub
@@ -95,6 +95,8 @@ class PretendVendor:
         self._messages = itertools.count(1)
         self.moods = Moods()
         self.runs: list[Run] = []
+        self.files: dict[str, tuple[str, bytes]] = {}
+        self.hosted_limit = 1000
 
     def offers(self) -> list[Offer]:
         return [self.offer(None)]
@@ -117,6 +119,9 @@ class PretendVendor:
         if self.moods.refuses:
             raise ProviderRefused("No credit is left.", provider_status=402)
         assert order.delivery is not None
+        if order.images_url and order.images_url.startswith("hosted:"):
+            key, content = self.files[order.images_url.removeprefix("hosted:")]
+            assert key == order.launch_key and content, "the trainer would find half of the data"
         to = order.delivery
         run = Run(f"r-{next(self._numbers)}", order.launch_key, to.prefix, to.access_key, self._clock(), order=order)
         self.runs.append(run)
@@ -151,6 +156,22 @@ class PretendVendor:
         assert not run.is_over and not run.asked_to_stop, "a run that is over can save nothing"
         run.asked_to_save += 1
         self._objects.put("outputs", f"{run.prefix}/{run.key}/checkpoint-1/pytorch_lora_weights.safetensors", b"half")
+
+    async def host(self, launch_key: str, size: int, chunks: Callable[[], Iterator[bytes]]) -> HostedFile:
+        self._answer()
+        content = b"".join(chunks())
+        assert len(content) == size
+        file_id = f"f-{next(self._numbers)}"
+        self.files[file_id] = (launch_key, content)
+        return HostedFile(file_id, size, f"hosted:{file_id}")
+
+    async def hosted(self, launch_key: str) -> list[HostedFile]:
+        self._answer()
+        return [HostedFile(i, len(c), f"hosted:{i}") for i, (key, c) in self.files.items() if key == launch_key]
+
+    async def unhost(self, file_id: str) -> None:
+        self._answer()
+        self.files.pop(file_id, None)
 
     async def get_job_logs(self, job_id: str) -> str:
         return self.seen(self._known(job_id)).logs or ""

@@ -1,0 +1,58 @@
+"""A machine that no vendor can reach: data by way of the vendor's own file hosting, the model by way of the Hub."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.hub import ANA, start_hub
+from tests.journeys.conftest import World
+from tests.journeys.test_delivery import Places
+
+pytestmark = pytest.mark.journey
+
+
+@pytest.fixture
+def unreachable(tmp_path: Path) -> Iterator[World]:
+    """The emulator's address is one by which the server does not know that it is on this machine."""
+    with start_hub() as hub:
+        world = Places(tmp_path, hub=hub)
+        vendor = f"http://[::ffff:127.0.0.1]:{world.vendor_port}"
+        world.more = {"STCLOUD_PUBLIC_URL": "", "REPLICATE_BASE_URL": vendor, "HF_TOKEN": ANA, "HF_ENDPOINT": hub.url}
+        try:
+            world.start_vendor()
+            world.start_server()
+            yield world
+        finally:
+            world.stop()
+
+
+def files_at(world: World) -> list[dict[str, object]]:
+    answer = httpx.get(f"{world.vendor}/v1/files", headers={"Authorization": f"Bearer {world.token}"}, timeout=10)
+    found: list[dict[str, object]] = answer.json()["results"]
+    return found
+
+
+def test_a_small_dataset_is_trained_on_from_the_vendors_own_hosting_and_leaves_nothing_there(
+    unreachable: World, images: Path, config: Path
+) -> None:
+    world = unreachable
+    refused = world.run("submit", str(config), "--data", str(images), "--yes", "--no-follow")
+    assert refused.returncode == 1 and "STCLOUD_PUBLIC_URL" in refused.stderr
+    options = json.loads(config.read_text())
+    config.write_text(json.dumps(options | {"--push_to_hub": True, "--hub_model_id": "ana/cats"}))
+    done = world.run("--json", "submit", str(config), "--data", str(images), "--yes", "--follow")
+    assert done.returncode == 0, done.stderr
+    job = json.loads(done.stdout)["job"]
+    assert (job["status"], job["metadata"]["delivery"]["mode"]) == ("completed", "hosted")
+    assert "cannot reach this machine" in job["metadata"]["delivery"]["why"]
+    headers = {"Authorization": f"Bearer {world.token}"}
+    (run,) = httpx.get(f"{world.vendor}/v1/predictions", headers=headers, timeout=10).json()["results"]
+    assert "/v1/files/" in run["input"]["images"] and files_at(world) == []
+    receipt = world.get(f"/api/cloud/jobs/{job['job_id']}/data-receipt")
+    told = [one for one in receipt["receipt"]["objects"] if one["bucket"] == "replicate"]
+    assert len(told) == 1 and told[0]["absent_at"]
