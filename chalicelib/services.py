@@ -36,6 +36,7 @@ from chalicelib.actions.hand_over import HandOver
 from chalicelib.actions.hear_trainer import HearTrainer, event_address
 from chalicelib.actions.hear_webhook import HearWebhook
 from chalicelib.actions.hosting import Hosting
+from chalicelib.actions.invoicing import Invoicing
 from chalicelib.actions.make_ready import MakeReady
 from chalicelib.actions.manifests import Manifests
 from chalicelib.actions.offering import Offering
@@ -100,6 +101,7 @@ from chalicelib.stores.configs import ConfigTable
 from chalicelib.stores.consents import ConsentTable
 from chalicelib.stores.destinations import DestinationTable
 from chalicelib.stores.follow import FollowTable
+from chalicelib.stores.invoices import InvoiceTable
 from chalicelib.stores.jobs import JobTable
 from chalicelib.stores.journal import JournalTable
 from chalicelib.stores.ledger import Bookings, LedgerTable
@@ -195,6 +197,7 @@ class Services:
     self_test: SelfTest
     estimating: Estimating
     bills: Bills
+    invoicing: Invoicing
 
     def tick(self, correlation_id: str | None = None) -> Swept:
         """What a schedule calls."""
@@ -369,6 +372,7 @@ def assemble(
         self_test=SelfTest(settings.public_url, objects, fetch, ProbeTable(table), clock),
         estimating=estimating,
         bills=bills,
+        invoicing=Invoicing(ledger, InvoiceTable(table), trainers, telemetry, clock),
     )
 
 

@@ -240,6 +240,9 @@ class CloudClient:
         body = dict(wanted)
         return cast(CostEstimate, self._transport.send("POST", "/api/cloud/cost-estimate", body=body, repeatable=True))
 
+    def compare_invoice(self, invoice: Mapping[str, Any]) -> dict[str, Any]:
+        return self._transport.send("POST", "/api/cloud/invoices", body=dict(invoice), repeatable=True)
+
     def receipt(self, job_id: str) -> Receipt:
         return cast(Receipt, self._get(f"{_job(job_id)}/receipt"))
 

@@ -28,6 +28,8 @@ class Metric(StrEnum):
     """By ``provider``: runs that nobody waited for, stopped or to be stopped."""
     WEBHOOKS = "Webhooks"
     """By ``result``: received, duplicate, ignored, refused or failed."""
+    PRICE_DRIFT = "PriceDrift"
+    """By ``provider``: invoices that disagree with what was booked."""
     LIMIT_WARNINGS = "LimitWarnings"
     """By ``scope`` and ``percent``: a limit on spending came near, or was reached."""
     TICK_AGE = "TickAge"

@@ -12,6 +12,7 @@ from chalicelib.domain.api_keys import ApiKey
 from chalicelib.domain.budgets import Limit, Usage
 from chalicelib.domain.destinations import BucketKeys, BucketPlace, Destination, Step
 from chalicelib.domain.hub import HubFile, HubIdentity
+from chalicelib.domain.invoices import Invoice
 from chalicelib.domain.jobs import Event, Job
 from chalicelib.domain.ledger import Entry, Standing
 from chalicelib.domain.measures import Metric
@@ -699,3 +700,10 @@ class HostsFiles(Protocol):
     async def unhost(self, file_id: str) -> None:
         """One that is gone already is no error."""
         ...
+
+
+class Invoices(Protocol):
+    """The latest invoice of each provider that was compared with the books."""
+
+    def latest(self, tenant: str, provider: str) -> Invoice | None: ...
+    def put(self, tenant: str, invoice: Invoice) -> None: ...

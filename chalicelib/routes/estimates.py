@@ -10,7 +10,7 @@ from chalicelib.actions.estimating import Priced
 from chalicelib.domain.callers import Scope
 from chalicelib.domain.errors import Malformed
 from chalicelib.domain.estimates import Estimate
-from chalicelib.domain.money import usd
+from chalicelib.domain.money import as_micros, usd
 from chalicelib.domain.workloads import Facts
 from chalicelib.routes import answers
 from chalicelib.routes.http import Call, endpoint, shaped
@@ -34,7 +34,7 @@ def hardware(call: Call) -> Any:
     return {
         "hardware": [{**answers.offer(one), "configured": trainer.is_configured} for one in trainer.offers()],
         "default_hardware": trainer.offer(None).hardware,
-        "message": None,
+        "message": call.services.invoicing.notice(call.caller.tenant, wanted),
     }
 
 
@@ -69,6 +69,30 @@ def cost_estimate(call: Call) -> Any:
         "estimate": told(made) if made else None,
         "missing": list(chosen.missing),
         "offers": [_offer(one) for one in offers],
+    }
+
+
+@estimates.route("/invoices", methods=["POST"])
+@endpoint(Scope.ADMIN)
+def invoice(call: Call) -> Any:
+    """What a vendor billed in some days, beside what is booked for them here."""
+    from chalicelib.routes.shapes import InvoiceBody
+
+    body = call.body(InvoiceBody)
+    billed = as_micros(body.total_usd)
+    found = call.services.invoicing.compare(call.caller.tenant, body.provider, body.since, body.until, billed)
+    return {
+        "provider": found.provider,
+        "since": found.since,
+        "until": found.until,
+        "billed_micros": found.billed_micros,
+        "booked_micros": found.booked_micros,
+        "held_micros": found.held_micros,
+        "difference_micros": found.difference_micros,
+        "percent": found.percent,
+        "agrees": found.agrees,
+        "by_hardware": dict(found.by_hardware),
+        "message": found.sentence(),
     }
 
 

@@ -3,6 +3,7 @@ requests take to answer."""
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
@@ -175,3 +176,12 @@ class EstimateBody(BaseModel):
     image_count: Count | None = None
     file_count: Count | None = None
     total_bytes: Count | None = None
+
+
+class InvoiceBody(BaseModel):
+    """Both days are included."""
+
+    provider: str = Field(max_length=60)
+    since: date
+    until: date
+    total_usd: float = Field(ge=0, le=100_000_000, allow_inf_nan=False)

@@ -25,6 +25,7 @@ T#<tenant>#LEDGER#<month>         <time>#<job>#<version>  an entry of the ledger
 T#<tenant>#WINDOW#<scope>#<period>  <window>            what is held and spent in a day, week or month
 T#<tenant>#ROLLUPS                <day>#<provider>#<hardware>  jobs, money and time of a day
 T#<tenant>#LIMITS                 <scope>               a limit on spending; index: due
+T#<tenant>#INVOICES               <provider>            the latest invoice that was compared with the books
 T#<tenant>#PACES                  <figures>/<kind>      what past runs taught about one kind of job
 RUN#<provider>#<run>              RUN                   which job a vendor's run belongs to
 LAUNCH#<launch key>               LAUNCH                which job a launch key belongs to
@@ -167,6 +168,10 @@ def destinations(tenant: str) -> str:
 
 def destination_row(tenant: str, name: str) -> Key:
     return Key(destinations(tenant), name)
+
+
+def invoice_row(tenant: str, provider: str) -> Key:
+    return Key(f"T#{tenant}#INVOICES", provider)
 
 
 def paces(tenant: str) -> str:

@@ -172,3 +172,16 @@ def _show_better(screen: Screen, found: CostEstimate, hardware: str) -> None:
 
 def _span(known: Estimate) -> str:
     return f"{duration(known['low_seconds'])} to {duration(known['high_seconds'])}"
+
+
+def invoice(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:
+    """0 when the invoice agrees with the books, 1 when it does not."""
+    wanted = {"provider": given.provider, "since": given.since, "until": given.until, "total_usd": float(given.total)}
+    found = cloud.compare_invoice(wanted)
+    if screen.as_json:
+        screen.result(found)
+    else:
+        screen.line(found["message"], "" if found["agrees"] else "yellow")
+        for hardware, micros in found["by_hardware"].items():
+            screen.line(f"  {hardware:<12}{display(micros)} booked")
+    return 0 if found["agrees"] else 1

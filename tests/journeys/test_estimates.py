@@ -37,6 +37,12 @@ def test_a_run_teaches_the_next_estimate_and_leaves_a_receipt(world: World, imag
     second = json.loads(world.run("--json", "estimate", str(config), "--data", str(images)).stdout)["estimate"]
     assert second["samples"] == 1 and second["high_micros"] < first["estimate"]["low_micros"]
     assert any("one of your own runs" in sentence for sentence in second["how"])
+    day = job["created_at"][:10]
+    bill = httpx.get(f"{world.vendor}/_emu/bill").json()["total_usd"]
+    compared = world.run("invoice", bill, "--since", day, "--until", day)
+    assert compared.returncode == 0 and "agrees with the books" in compared.stdout, compared.stderr
+    assert world.run("invoice", "12", "--since", day, "--until", day).returncode == 1
+    assert "billed $12.00" in world.get("/api/cloud/hardware-options")["message"]
     shown = world.run("estimate", str(config), "--data", str(images))
     assert shown.returncode == 0 and "cheapest" in shown.stdout, shown.stderr
 

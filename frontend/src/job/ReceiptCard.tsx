@@ -3,7 +3,7 @@ import { useEffect } from "preact/hooks";
 import { api } from "../api/api";
 import type { Job, Receipt } from "../api/types";
 import { money, moneyRange } from "../format/money";
-import { duration, precise } from "../format/time";
+import { duration } from "../format/time";
 import { known, locale, t } from "../i18n/i18n";
 import { drawing, slices } from "./receipt";
 
@@ -110,7 +110,7 @@ function Time({ paper }: { paper: Receipt }) {
         {paper.seconds_per_step !== null && (
           <>
             <dt>{t("receipt.pace")}</dt>
-            <dd class="number">{t("receipt.per_step", { time: precise(paper.seconds_per_step, locale.value) })}</dd>
+            <dd class="number">{t("receipt.per_step", { seconds: pace(paper.seconds_per_step) })}</dd>
           </>
         )}
       </dl>
@@ -138,6 +138,11 @@ function Elsewhere({ paper }: { paper: Receipt }) {
       </ul>
     </>
   );
+}
+
+/** Two digits say enough of a pace. */
+function pace(seconds: number): string {
+  return new Intl.NumberFormat(locale.value, { maximumSignificantDigits: 2 }).format(seconds);
 }
 
 function asFile(paper: Receipt): string {
