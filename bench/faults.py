@@ -157,6 +157,9 @@ def judge(world: World, jobs: list[dict[str, Any]]) -> dict[str, Any]:
         if job["reason"] == "nothing_delivered":
             # The training went well, and the storage was down when the model was to be delivered.
             assert line["status"] == "succeeded" and not _weights(world, job["job_id"]), (job["job_id"], line)
+        elif job["reason"] == "delivery_incomplete":
+            # It went down while the model was being delivered.
+            assert line["status"] == "succeeded" and _weights(world, job["job_id"]), (job["job_id"], line)
         else:
             assert job["status"] == ENDS[line["status"]], (job["job_id"], job["status"], line)
         micros = int((Decimal(line["usd"]) * 1_000_000).quantize(Decimal(1), ROUND_HALF_UP))

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from chalicelib.domain.artifacts import checkpoint_step, is_weights, last_weights
-from chalicelib.domain.destinations import IS_THERE, Arrival, BucketKeys, Kind, State
+from chalicelib.domain.destinations import IS_THERE, WEIGHTS, Arrival, BucketKeys, Kind, State
 from chalicelib.domain.errors import CloudError, DestinationRefused
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.ports import Buckets, Clock, Hub, Objects, StoredObject, Vault
@@ -96,7 +96,7 @@ class Arrive:
         if good:
             return replace(counted, state=State.VERIFIED)
         why = "no weights are in the repository." if not weights else "its weights are older than this job."
-        return replace(counted, state=State.MISSING, missing=("the weights",), error=f"Nothing was pushed: {why}")
+        return replace(counted, state=State.MISSING, missing=(WEIGHTS,), error=f"Nothing was pushed: {why}")
 
     def _hashed(self, job: Job, listed: list[StoredObject]) -> dict[str, str]:
         names = {_name(job, stored.key, f"{job.id}/"): stored for stored in listed}
@@ -116,7 +116,7 @@ def _seen(
     counted = replace(promised, files=len(sizes), bytes=sum(sizes.values()))
     models = last_weights(sizes)
     if not models:
-        return replace(counted, state=State.MISSING, missing=("the weights",)), sizes
+        return replace(counted, state=State.MISSING, missing=(WEIGHTS,)), sizes
     empty = sorted(name for name in models if sizes[name] == 0)
     steps = {checkpoint_step(name): name for name in sizes if name.endswith(f"/{MANIFEST}")}
     newest = max((step for step in steps if step is not None), default=None)

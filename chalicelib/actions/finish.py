@@ -78,12 +78,13 @@ class Finish:
         if len(there) == len(arrivals):
             moved = job.advance(Phase.COMPLETED, now, destinations=arrivals)
         else:
+            in_part = any(arrival.came_in_part for arrival in arrivals)
             nothing_at_home = [one.kind for one in arrivals] == [Kind.STORE] and not arrivals[0].error
             moved = job.advance(
                 Phase.FAILED,
                 now,
                 destinations=arrivals,
-                reason=Reason.DELIVERY_INCOMPLETE if there else Reason.NOTHING_DELIVERED,
+                reason=Reason.DELIVERY_INCOMPLETE if there or in_part else Reason.NOTHING_DELIVERED,
                 error=_why_nothing(job, now) if nothing_at_home and not arrivals[0].files else sentence(arrivals),
             )
         change = ending(job, moved, now, by="system")

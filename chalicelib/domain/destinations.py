@@ -49,6 +49,9 @@ class State(StrEnum):
 
 IS_THERE = (State.ARRIVED, State.VERIFIED)
 
+WEIGHTS = "the weights"
+"""What is missing where no model has arrived at all."""
+
 
 @dataclass(frozen=True, slots=True)
 class BucketPlace:
@@ -118,6 +121,11 @@ class Arrival:
         return BucketPlace(
             str(self.at["bucket"]), str(self.at["region"]), self.at.get("endpoint_url"), str(self.at["prefix"])
         )
+
+    @property
+    def came_in_part(self) -> bool:
+        """Weights are there, and something else that they need is not."""
+        return self.state is State.MISSING and self.files > 0 and WEIGHTS not in self.missing
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ def test_a_function_can_do_nothing_beyond_its_policy(world: DeployedWorld) -> No
         ("APIHandlerName", "s3", "delete_bucket_cors"): {"Bucket": world.known["OutputBucketName"]},
         ("APIHandlerName", "s3", "delete_object"): {"Bucket": world.known["OutputBucketName"], "Key": "k"},
         ("TickName", "s3", "put_object"): {"Bucket": world.known["DatasetBucketName"], "Key": "k"},
-        ("TickName", "s3", "get_object"): {"Bucket": world.known["OutputBucketName"], "Key": "k"},
+        ("TickName", "s3", "delete_object"): {"Bucket": world.known["OutputBucketName"], "Key": "k"},
         ("TickName", "secretsmanager", "put_secret_value"): {
             "SecretId": world.known["SecretsArn"],
             "SecretString": "{}",
