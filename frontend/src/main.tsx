@@ -9,6 +9,7 @@ import "./styles/receipt.css";
 import "./styles/log.css";
 import "./styles/settings.css";
 import "./styles/spending.css";
+import "./styles/submit.css";
 import "./styles/providers.css";
 import "./styles/destinations.css";
 

@@ -5,6 +5,7 @@ import { STATUSES, type Status } from "./api/types";
 export type Place =
   | { page: "jobs"; status: Status | null; offset: number }
   | { page: "job"; id: string }
+  | { page: "new"; from: string | null }
   | { page: "spending" }
   | { page: "providers" }
   | { page: "destinations" }
@@ -28,6 +29,7 @@ export function read(text: string): Place {
     const offset = Number(wishes.get("offset") ?? 0);
     return { page: "jobs", status, offset: Number.isSafeInteger(offset) && offset > 0 ? offset : 0 };
   }
+  if (room === "new" && name === "") return { page: "new", from: new URLSearchParams(query).get("from") };
   if (room === "spending" && name === "") return { page: "spending" };
   if (room === "providers" && name === "") return { page: "providers" };
   if (room === "destinations" && name === "") return { page: "destinations" };
@@ -52,6 +54,11 @@ export function jobsLink(status: Status | null = null, offset = 0): string {
 
 export function destinationsLink(): string {
   return "#/destinations";
+}
+
+/** `from` names a job whose config is to begin with. */
+export function newJobLink(from: string | null = null): string {
+  return from === null ? "#/new" : `#/new?${new URLSearchParams({ from })}`;
 }
 
 export function spendingLink(): string {

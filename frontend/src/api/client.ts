@@ -8,6 +8,7 @@ import type {
   ArtifactList,
   CancelAnswer,
   Consent,
+  CostEstimate,
   DataReceipt,
   Destinations,
   HardwareOption,
@@ -114,6 +115,11 @@ export function createApi(options: ApiOptions = {}) {
     jobConfig: (id: string, comparedWith: string | null) =>
       ask<JobConfig>("GET", `${at(id)}/config${comparedWith ? `?${new URLSearchParams({ with: comparedWith })}` : ""}`),
     receipt: (id: string) => ask<Receipt>("GET", `${at(id)}/receipt`),
+    /** The same key with the same order gives the same job. */
+    submit: (order: Record<string, unknown>, key: string) =>
+      ask<{ job: Job }>("POST", "/jobs", { ...order, idempotency_key: key }),
+    costEstimate: (config: Record<string, unknown>, dataloader: Record<string, unknown>[]) =>
+      ask<CostEstimate>("POST", "/cost-estimate", { config, dataloader_config: dataloader }),
     cancel: (id: string) => ask<CancelAnswer>("POST", `${at(id)}/cancel`, {}),
     remove: (id: string) => ask<{ success: boolean }>("DELETE", at(id)),
     spending: (days: number) => ask<Spending>("GET", `/metrics?days=${days}`),

@@ -328,3 +328,29 @@ export interface Receipt {
   cheaper: Cheaper[];
   complete: boolean;
 }
+
+export interface Estimate {
+  low_micros: number;
+  high_micros: number;
+  low_seconds: number;
+  high_seconds: number;
+  how: string[];
+}
+
+export interface PricedOffer {
+  id: string;
+  name: string;
+  provider: string;
+  micros_per_second: number;
+  configured: boolean;
+  /** Null when nobody knows how much memory the job needs. */
+  fits: boolean | null;
+  cheapest: boolean;
+  fastest: boolean;
+  estimate: Estimate | null;
+}
+
+export interface CostEstimate {
+  message: string | null;
+  offers: PricedOffer[];
+}

@@ -6,6 +6,7 @@ import type { ConfigDifference, Job, JobConfig } from "../api/types";
 import { fullTime } from "../format/time";
 import { locale, plural, t } from "../i18n/i18n";
 import { title } from "../jobs/job";
+import { newJobLink } from "../router";
 import { CopyButton } from "../ui/CopyButton";
 import { explain } from "../ui/Trouble";
 
@@ -78,6 +79,7 @@ export function ConfigCard({ job }: { job: Job }) {
               <code>{`stcloud again ${job.job_id}`}</code>
               <CopyButton text={`stcloud again ${job.job_id}`} label={t("config.copy_again")} bare />
               <span class="finer">{t("config.again")}</span>
+              <a href={newJobLink(job.job_id)}>{t("config.change")}</a>
             </div>
           </>
         )}
