@@ -336,7 +336,7 @@ def assemble(
         hear_trainer=HearTrainer(jobs, follow, reconcile, carry_out, trainers, links, clock),
         senders=senders(settings.webhook_allow, settings.trusted_proxies),
         deliveries=(Mode.ARCHIVE, Mode.REMOTE) if lends else (Mode.ARCHIVE,),
-        sync=Sync(jobs, trainers, reconcile, carry_out, clock, new_id),
+        sync=Sync(jobs, trainers, reconcile, carry_out, clock, new_id, turns.mark),
         offering=Offering(trainers),
         orphans=StopOrphans(
             jobs,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from chalicelib.domain.jobs import Job, Phase
 from chalicelib.domain.ports import Following, Follows, Stale
-from chalicelib.domain.progress import Point, Progress, downsample, read
+from chalicelib.domain.progress import Point, Progress, downsample, in_short, read
 from chalicelib.domain.redaction import redact
 from chalicelib.domain.runs import CloudJobInfo, CloudJobStatus
 from chalicelib.domain.trainer_reports import Report, told
@@ -70,7 +70,9 @@ class Follow:
             progress = told(before.progress, report)
             if before.complete or progress is before.progress:
                 return
-            words = redact(progress.last_line, self._secrets) if progress.last_line else None
+            secrets = (*self._secrets, *self._of_job(job))
+            # Cleaned before it is cut: of half a secret nobody can tell that it is one.
+            words = in_short(redact(progress.last_line, secrets)) if progress.last_line else None
             points = tuple(downsample([*before.points, *progress.points], POINTS))
             after = replace(before, progress=replace(progress, last_line=words), points=points)
             try:

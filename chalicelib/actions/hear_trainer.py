@@ -46,7 +46,11 @@ class HearTrainer:
         self._clock = clock
 
     def __call__(self, job_id: str, token: str, event: dict[str, Any]) -> Heard:
-        """Raises ``BadSignature`` for a token of another job. What was told before changes nothing."""
+        """Raises ``BadSignature`` for a token of another job. What was told before changes nothing.
+
+        A trainer may be quicker than the answer to its launch. It does not know what its run is called, so nothing is
+        taken from it until that answer has told.
+        """
         job = self._known(job_id, token)
         news = read_event(event)
         if news is None:
@@ -56,6 +60,8 @@ class HearTrainer:
         if isinstance(self._trainers.get(job.provider), Listens):
             ends = news.status is not CloudJobStatus.RUNNING
             change = self._reconcile.look(job.tenant, job.id) if ends and job.run_id else None
+        elif job.run_id is None:
+            return Heard("ignored", job.id, why="the answer to the launch has not come yet")
         else:
             report = read_report(event)
             if report:
@@ -76,7 +82,7 @@ class HearTrainer:
         now = self._clock()
         over = news.status is not CloudJobStatus.RUNNING
         return CloudJobInfo(
-            job_id=job.run_id or job.launch_key,
+            job_id=str(job.run_id),
             provider=job.provider,
             status=news.status,
             vendor_status=news.word,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from chalicelib.actions.carry_out import CarryOut
@@ -94,7 +94,7 @@ class HearWebhook:
     def _verified(self, trainer: Listens, headers: Mapping[str, str], body: bytes) -> str:
         now = int(self._clock().timestamp())
         try:
-            return verify(headers, body, wait_for(trainer.webhook_secrets()), now)
+            return verify(headers, body, _when_needed(trainer), now)
         except UnknownSigner:
             # The secret may have been changed since it was asked for.
             renewed = wait_for(trainer.renewed_webhook_secrets()) if isinstance(trainer, Rotates) else None
@@ -118,7 +118,13 @@ class HearWebhook:
             return known
         # The key is part of the body that the provider signed, so nobody else can bring it.
         job = self._jobs.by_launch(info.launch_key)
-        return job if job and job.provider == provider else None
+        # A job that was taken in has had its run from the start, so news of another run is not about it.
+        return job if job and job.provider == provider and not job.adopted else None
+
+
+def _when_needed(trainer: Listens) -> Iterator[str]:
+    """What is malformed or old is refused without a question to the vendor: anybody can send that."""
+    yield from wait_for(trainer.webhook_secrets())
 
 
 def _parse(body: bytes) -> dict[str, object]:

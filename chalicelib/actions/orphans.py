@@ -100,8 +100,11 @@ class StopOrphans:
             self._settle(job, info)
             return "live"
         if job is None:
-            if not key.endswith(f"-{self._turns.mark()}"):
+            if not self._bears_our_mark(key):
                 return "strangers"
+        elif job.adopted and not self._bears_our_mark(key):
+            # Whoever started that run may give all of his runs one name.
+            return "strangers"
         elif not _is_stray(job, info):
             return "live"
         present = wait_for(trainer.get_job_status(info.job_id))
@@ -115,6 +118,9 @@ class StopOrphans:
             self._reconcile.note(job.tenant, job.id, message)
             self._carry_out.stop_stray(job, present)
         return "stopped"
+
+    def _bears_our_mark(self, key: str) -> bool:
+        return key.endswith(f"-{self._turns.mark()}")
 
     def _settle(self, job: Job | None, info: CloudJobInfo) -> None:
         """The bill of a stray run, when whoever stopped it died before writing it down."""

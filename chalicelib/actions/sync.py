@@ -9,8 +9,9 @@ have no job here.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import TypeGuard
 
 from chalicelib.actions.carry_out import CarryOut
 from chalicelib.actions.reconcile import Reconcile
@@ -55,14 +56,23 @@ class Synced:
 
 class Sync:
     def __init__(
-        self, jobs: Jobs, trainers: Trainers, reconcile: Reconcile, carry_out: CarryOut, clock: Clock, new_id: NewId
+        self,
+        jobs: Jobs,
+        trainers: Trainers,
+        reconcile: Reconcile,
+        carry_out: CarryOut,
+        clock: Clock,
+        new_id: NewId,
+        mark: Callable[[], str],
     ) -> None:
+        """``mark`` is how the launch keys of this installation end."""
         self._jobs = jobs
         self._trainers = trainers
         self._reconcile = reconcile
         self._carry_out = carry_out
         self._clock = clock
         self._new_id = new_id
+        self._mark = mark
 
     def __call__(self, by: Caller, provider: str | None = None) -> Synced:
         """Reads the newest runs of ``provider``, or of every provider that has credentials.
@@ -108,7 +118,8 @@ class Sync:
         known = self._jobs.by_run(info.provider, info.job_id)
         if known is None and info.launch_key:
             # The answer to our launch may still be under way: then this is its news.
-            known = self._jobs.by_launch(info.launch_key)
+            waiting = self._jobs.by_launch(info.launch_key)
+            known = waiting if waiting and not waiting.adopted else None
         if known is None:
             self._import(trainer, info, by, synced)
         elif known.tenant != by.tenant or not by.reaches("view", known.owner):
@@ -142,7 +153,8 @@ class Sync:
             provider=info.provider,
             hardware=offer.hardware,
             price_micros_per_second=offer.micros_per_second,
-            launch_key=info.launch_key or job_id,
+            # A name of somebody else's is no key: the stock trainer calls the folder of every run the same.
+            launch_key=info.launch_key if self._is_ours(info.launch_key) else job_id,
             created_at=info.created_at or now,
             updated_at=now,
             phase=Phase.STARTING,
@@ -152,6 +164,9 @@ class Sync:
             # Due at once, so that dying before the next line leaves nothing behind that nobody looks at.
             next_look_at=now,
         )
+
+    def _is_ours(self, key: str | None) -> TypeGuard[str]:
+        return key is not None and key.endswith(f"-{self._mark()}")
 
     def _sight(self, job: Job, info: CloudJobInfo, synced: Synced) -> None:
         change = self._reconcile.sight(job.tenant, job.id, info)

@@ -80,10 +80,10 @@ def read(text: str, so_far: Progress | None = None) -> Progress:
     shown = now.last_line
     for line in lines:
         line = line[-_LINE_CAP:]
-        shown = _shown(line) or shown
+        shown = in_short(line) or shown
         now = _read_line(line, now, points)
     partial = partial[-_LINE_CAP:]
-    return replace(now, partial=partial, last_line=_shown(partial) or shown, points=tuple(points))
+    return replace(now, partial=partial, last_line=in_short(partial) or shown, points=tuple(points))
 
 
 def downsample(points: Sequence[Point], limit: int = 600) -> list[Point]:
@@ -205,7 +205,8 @@ def _stage_after(icon: str, label: str, now: Progress) -> str | None:
     return PREPROCESSING
 
 
-def _shown(line: str) -> str | None:
+def in_short(line: str) -> str | None:
+    """What is short and printable of a line; None when nothing is."""
     clean = _CONTROL.sub(" ", _ANSI.sub("", line)).strip()
     if not clean:
         return None

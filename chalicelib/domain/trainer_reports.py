@@ -21,12 +21,13 @@ MOST_STEPS = 1_000_000_000
 MOST_WRITES = 1000
 """A trainer tells of every step. So many of them are written down at most, spread over the whole run."""
 
-_SHOWN = 80
+_LONGEST = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """``loss`` and ``learning_rate`` are decimal texts; ``diverged``: the loss was not a finite number."""
+    """``loss`` and ``learning_rate`` are decimal texts; ``diverged``: the loss was not a finite number. ``words`` are
+    as the trainer said them, whatever they hold."""
 
     stage: str | None = None
     step: int | None = None
@@ -145,5 +146,4 @@ def _decimal(value: Any) -> str | None:
 def _words(value: Any) -> str | None:
     if not isinstance(value, str):
         return None
-    clean = " ".join(value.split())
-    return (clean if len(clean) <= _SHOWN else clean[: _SHOWN - 1] + "…") or None
+    return " ".join(value[:_LONGEST].split()) or None

@@ -41,6 +41,8 @@ CLOCK_MARGIN = timedelta(minutes=5)
 
 SECRET_LIFETIME = timedelta(minutes=5)
 
+SECRET_OUTLASTS = timedelta(hours=1)
+
 SECRET_PAUSE = timedelta(seconds=10)
 """Anybody can send a bad signature: the secret is not asked for anew more often than this."""
 
@@ -94,6 +96,7 @@ class ReplicateTrainer(CloudTrainerService):
         self._clock = clock
         # The newest first; replaced whole, because webhooks are heard by several threads.
         self._fetched: list[tuple[datetime, str]] = []
+        self._secret_failed_at: datetime | None = None
 
     @property
     def is_configured(self) -> bool:
@@ -213,7 +216,7 @@ class ReplicateTrainer(CloudTrainerService):
             return list(self._signing_secrets)
         now = self._clock()
         if not self._fetched or now - self._fetched[0][0] >= SECRET_LIFETIME:
-            await self._fetch_secret(now)
+            await self._ask_for_secret(now)
         return [secret for _, secret in self._fetched]
 
     async def renewed_webhook_secrets(self) -> list[str] | None:
@@ -238,6 +241,18 @@ class ReplicateTrainer(CloudTrainerService):
     async def unhost(self, file_id: str) -> None:
         async with self._wire() as wire:
             await replicate_files.remove(wire, file_id)
+
+    async def _ask_for_secret(self, now: datetime) -> None:
+        """While Replicate cannot be asked, its news is believed by the secret that it told last: for an hour."""
+        outlasts = bool(self._fetched) and now - self._fetched[0][0] < SECRET_OUTLASTS
+        if outlasts and self._secret_failed_at and now - self._secret_failed_at < SECRET_PAUSE:
+            return
+        try:
+            await self._fetch_secret(now)
+        except ProviderDown:
+            self._secret_failed_at = now
+            if not outlasts:
+                raise
 
     async def _fetch_secret(self, now: datetime) -> None:
         """The secret before it stays good for as long as a webhook that was signed with it may be on its way."""

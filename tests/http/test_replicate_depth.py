@@ -234,6 +234,16 @@ def test_a_rotated_secret_is_asked_for_once_and_old_news_is_still_heard(vendor, 
     assert len(vendor.asked) == 2, "forged news made us ask the vendor"
 
 
+def test_news_without_a_signature_is_refused_before_the_vendor_is_asked_for_its_secret(vendor, tmp_path):
+    world = World(tmp_path / "t.db")
+    world._deadly = (world.table, trainer(vendor), world.objects, world.hub)
+    old = {"webhook-id": "m", "webhook-timestamp": "1", "webhook-signature": "v1,AAAA"}
+    for headers in ({}, {"webhook-id": "m"}, old):
+        with pytest.raises(BadSignature):
+            world.process().hear_webhook("replicate", headers, b"{}")
+    assert vendor.asked == []
+
+
 # -- the breaker and the health page
 
 

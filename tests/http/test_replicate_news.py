@@ -257,6 +257,24 @@ def test_the_signing_secret_is_asked_for_once_in_five_minutes(vendor):
     assert run(one.webhook_secrets()) == ["whsec_two", "whsec_one"], "news signed before the change is on its way"
 
 
+def test_while_the_vendor_cannot_be_asked_its_news_is_believed_by_the_secret_it_told_last(vendor):
+    now = [NOW]
+    told = Answer(body={"key": "whsec_one"})
+    vendor.answers["GET /v1/webhooks/default/secret"] = told
+    one = ReplicateTrainer(TOKEN, vendor.url, timeout_seconds=1.2, clock=lambda: now[0])
+    run(one.webhook_secrets())
+    vendor.answers["GET /v1/webhooks/default/secret"] = Answer(503, {})
+    now[0] += timedelta(minutes=6)
+    assert run(one.webhook_secrets()) == ["whsec_one"]
+    so_far = len(vendor.asked)
+    assert run(one.webhook_secrets()) == ["whsec_one"] and len(vendor.asked) == so_far, "each webhook would wait for it"
+    now[0] += timedelta(hours=1)
+    with pytest.raises(ProviderDown):
+        run(one.webhook_secrets())
+    vendor.answers["GET /v1/webhooks/default/secret"] = Answer(body={"key": "whsec_two"})
+    assert run(one.webhook_secrets()) == ["whsec_two"]
+
+
 def test_configured_signing_secrets_are_not_asked_for(vendor):
     assert run(trainer(vendor, signing_secrets=["whsec_a", "", "whsec_b"]).webhook_secrets()) == [
         "whsec_a",

@@ -12,6 +12,7 @@ from chalicelib.actions.follow import Follow
 from chalicelib.domain.jobs import Job, Phase
 from chalicelib.domain.redaction import REDACTED, redact
 from chalicelib.domain.runs import CloudJobInfo, CloudJobStatus
+from chalicelib.domain.trainer_reports import read_report
 from chalicelib.stores.follow import FollowTable
 from local.sqlite_table import SqliteTable
 
@@ -102,3 +103,16 @@ def test_a_key_that_never_ends_does_not_hide_the_log_for_ever(follow: Follow) ->
     follow.hear(JOB, _news(begun + ("y" * 99 + "\n") * 700))
     follow.hear(JOB, _news(begun + ("y" * 99 + "\n") * 700 + "after\n"))
     assert follow.log(JOB, 0).text == f"before\n{REDACTED}after\n"
+
+
+@pytest.mark.parametrize("before", ["", "x" * 70 + " "])
+@pytest.mark.parametrize("secret", [SECRET, "a-key-of-this-job-alone"])
+def test_what_a_trainer_says_is_cleaned_whole_before_it_is_cut(tmp_path: Path, before: str, secret: str) -> None:
+    table = FollowTable(SqliteTable(tmp_path / "t.db", lambda: int(NOW.timestamp())))
+    follow = Follow(table, [SECRET], lambda _: ["a-key-of-this-job-alone"])
+    report = read_report({"type": "training.status", "title": f"{before}{secret}", "progress": {"current": 1}})
+    assert report
+    follow.tell(JOB, report)
+    progress = follow.progress(JOB)
+    assert progress and progress.last_line and len(progress.last_line) <= 80
+    assert secret[:5] not in progress.last_line

@@ -48,6 +48,20 @@ def test_runs_of_strangers_on_the_same_account_are_left_alone(world: World, key:
     assert not run.is_over
 
 
+def test_a_stranger_whose_run_was_imported_keeps_the_others_under_the_same_key(world: World) -> None:
+    first = stranger(world, "models")
+    assert len(world.process().sync(LOCAL).imported) == 1
+    second = stranger(world, "models")
+    assert (world.process().orphans().stopped, second.is_over, first.is_over) == (0, False, False)
+    assert len(world.process().sync(LOCAL).imported) == 1, "another run of theirs is another job"
+    world.vendor.moods.forgets = True
+    world.clock.forward(minutes=5)
+    world.process().sweep()
+    world.vendor.moods.forgets = False
+    world.process().orphans()
+    assert not (first.is_over or second.is_over), "that a run was lost from sight does not make it ours"
+
+
 def test_a_second_run_beside_the_jobs_own_is_stopped_and_written_down(world: World) -> None:
     second = stranger(world, world.job().launch_key)
     assert world.process().orphans().stopped == 1

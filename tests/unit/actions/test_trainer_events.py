@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ class SilentVendor:
     def __init__(self, vendor: PretendVendor) -> None:
         self._vendor = vendor
         self.events_url: str | None = None
+        self.on_start: Callable[[], object] = lambda: None
 
     def __dir__(self) -> list[str]:
         known = {*super().__dir__(), *dir(self._vendor)}
@@ -43,7 +45,9 @@ class SilentVendor:
 
     async def run_job(self, order: Any) -> Any:
         self.events_url = order.events_url
-        return await self._vendor.run_job(order)
+        started = await self._vendor.run_job(order)
+        self.on_start()
+        return started
 
 
 class Stage:
@@ -149,6 +153,20 @@ def test_at_a_provider_that_tells_itself_an_event_is_a_hint_only(tmp_path: Path)
     loud.world.vendor.go_on()
     loud.tell(ABORT, own)
     assert loud.job.phase == "running"
+
+
+@pytest.mark.parametrize("event", [STEP, DONE, ABORT, FAILED])
+def test_an_event_that_overtakes_the_answer_to_the_launch_never_costs_the_run_its_life(
+    stage: Stage, event: dict[str, Any]
+) -> None:
+    heard: list[Any] = []
+    stage.vendor.on_start = lambda: heard.append(stage.tell(event))
+    second, _ = stage.services.submit(Submission(config=CONFIG, dataloader=HUB), LOCAL)
+    stage.first = second
+    run = stage.world.vendor.runs[-1]
+    assert [one.status for one in heard] == ["ignored"]
+    assert (stage.job.run_id, stage.job.phase, run.is_over) == (run.id, "starting", False)
+    assert stage.tell(STEP).changed and stage.job.phase == "running"
 
 
 def at_step(step: int, total: int = 20, loss: Any = 0.5) -> dict[str, Any]:
