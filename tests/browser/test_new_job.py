@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.stage import Stage
 from tests.browser.test_accessibility import violations
@@ -44,3 +44,23 @@ def test_a_job_is_estimated_on_every_machine_then_started_once(fresh: Stage, pag
     page.get_by_text("What was asked for").click()
     page.get_by_role("link", name="Change it and run again").click()
     expect(page.get_by_label("Config (config.json)")).to_have_value(json.dumps(CONFIG, indent=2))
+
+
+def test_an_order_whose_answer_was_lost_is_the_same_job_after_a_reload(fresh: Stage, page: Page) -> None:
+    page.goto(f"{fresh.address}#/new")
+    page.get_by_label("Config (config.json)").fill(json.dumps(CONFIG))
+    page.get_by_label("Datasets (multidatabackend.json)").fill(json.dumps(HUB))
+
+    def lose(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    page.route("**/api/cloud/jobs?provider=*", lose)
+    page.get_by_role("button", name="Start the job").click()
+    expect(page.get_by_role("alert").last).not_to_be_empty()
+    page.unroute("**/api/cloud/jobs?provider=*")
+    page.reload()
+    expect(page.get_by_text("The last order was sent and not answered")).to_be_visible()
+    page.get_by_role("button", name="Start the job").click()
+    page.wait_for_url("**/#/jobs/j-*")
+    assert len(fresh.world.get("/api/cloud/jobs")["jobs"]) == 1

@@ -116,8 +116,8 @@ export function createApi(options: ApiOptions = {}) {
       ask<JobConfig>("GET", `${at(id)}/config${comparedWith ? `?${new URLSearchParams({ with: comparedWith })}` : ""}`),
     receipt: (id: string) => ask<Receipt>("GET", `${at(id)}/receipt`),
     /** The same key with the same order gives the same job. */
-    submit: (order: Record<string, unknown>, key: string) =>
-      ask<{ job: Job }>("POST", "/jobs", { ...order, idempotency_key: key }),
+    submit: (order: object, key: string, provider: string) =>
+      ask<{ job: Job }>("POST", `/jobs?${new URLSearchParams({ provider })}`, { ...order, idempotency_key: key }),
     costEstimate: (config: Record<string, unknown>, dataloader: Record<string, unknown>[]) =>
       ask<CostEstimate>("POST", "/cost-estimate", { config, dataloader_config: dataloader }),
     cancel: (id: string) => ask<CancelAnswer>("POST", `${at(id)}/cancel`, {}),

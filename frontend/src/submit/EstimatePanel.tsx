@@ -12,11 +12,16 @@ import { bar } from "./order";
 /** How long the reader has to pause before the server is asked. */
 const PAUSE_MS = 500;
 
+export interface Machine {
+  id: string;
+  provider: string;
+}
+
 interface Props {
   config: Record<string, unknown> | null;
   dataloader: Record<string, unknown>[];
-  chosen: string | null;
-  onChoose: (hardware: string) => void;
+  chosen: Machine | null;
+  onChoose: (machine: Machine) => void;
 }
 
 /** What the job would cost on each machine, drawn as ranges, and the choice of one of them. */
@@ -49,7 +54,7 @@ export function EstimatePanel({ config, dataloader, chosen, onChoose }: Props) {
 
   const offers = (found.value?.offers ?? []).filter((offer) => offer.configured);
   const most = Math.max(0, ...offers.map((offer) => offer.estimate?.high_micros ?? 0));
-  const shown = offers.find((offer) => offer.id === chosen)?.estimate ?? null;
+  const shown = offers.find((offer) => isChosen(offer, chosen))?.estimate ?? null;
   return (
     <fieldset class="estimate">
       <legend>{t("new.machine")}</legend>
@@ -64,9 +69,9 @@ export function EstimatePanel({ config, dataloader, chosen, onChoose }: Props) {
               <input
                 type="radio"
                 name={name}
-                value={offer.id}
-                checked={offer.id === chosen}
-                onChange={() => onChoose(offer.id)}
+                value={`${offer.provider}/${offer.id}`}
+                checked={isChosen(offer, chosen)}
+                onChange={() => onChoose({ id: offer.id, provider: offer.provider })}
               />
               <span class="offer-name">
                 {offer.name}
@@ -90,6 +95,10 @@ export function EstimatePanel({ config, dataloader, chosen, onChoose }: Props) {
       )}
     </fieldset>
   );
+}
+
+function isChosen(offer: PricedOffer, chosen: Machine | null): boolean {
+  return chosen !== null && offer.id === chosen.id && offer.provider === chosen.provider;
 }
 
 function Range({ offer, most }: { offer: PricedOffer; most: number }) {

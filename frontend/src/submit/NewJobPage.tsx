@@ -7,18 +7,30 @@ import { go, jobLink } from "../router";
 import { CopyButton } from "../ui/CopyButton";
 import { useHeading } from "../ui/heading";
 import { explain } from "../ui/Trouble";
-import { EstimatePanel } from "./EstimatePanel";
+import { EstimatePanel, type Machine } from "./EstimatePanel";
 import { dollars, localDatasets, parseConfig, parseDataloader, type Parsed } from "./order";
-import { keyFor, forgetKey } from "./once";
+import { forgetKey, keyFor, unanswered } from "./once";
 
 const EXAMPLE = "stcloud submit config.json --data FOLDER --follow";
+
+/** The body of a submit, and where it goes. */
+interface Order {
+  provider: string;
+  config: Record<string, unknown>;
+  dataloader_config?: Record<string, unknown>[];
+  lycoris_config?: Record<string, unknown> | null;
+  hardware_profile?: string;
+  tracker_run_name?: string;
+  max_cost_usd?: number;
+}
 
 /** A job whose data the trainer reads by itself. What lies on this computer is packed and sent by the command line. */
 export function NewJobPage({ from }: { from: string | null }) {
   const heading = useHeading();
   const config = useSignal("");
   const dataloader = useSignal("");
-  const hardware = useSignal<string | null>(null);
+  const lycoris = useSignal<Record<string, unknown> | null>(null);
+  const machine = useSignal<Machine | null>(null);
   const name = useSignal("");
   const ceiling = useSignal("");
   const trouble = useSignal("");
@@ -28,17 +40,29 @@ export function NewJobPage({ from }: { from: string | null }) {
     document.title = `${t("new.title")} · SimpleTuner Cloud`;
   });
   useEffect(() => {
+    const begin = (order: Pick<Order, "config" | "dataloader_config" | "lycoris_config">) => {
+      config.value = JSON.stringify(order.config, null, 2);
+      dataloader.value = order.dataloader_config?.length ? JSON.stringify(order.dataloader_config, null, 2) : "";
+      lycoris.value = order.lycoris_config ?? null;
+    };
+    // Sent once more as it was it is the same job, whether or not the first time came through.
+    const open = unanswered() as Order | null;
+    if (open) {
+      begin(open);
+      name.value = open.tracker_run_name ?? "";
+      ceiling.value = open.max_cost_usd === undefined ? "" : String(open.max_cost_usd);
+      machine.value = open.hardware_profile ? { id: open.hardware_profile, provider: open.provider } : null;
+      trouble.value = t("new.unanswered");
+      return;
+    }
     if (from === null) return;
     api.jobConfig(from, null).then(
-      (kept) => {
-        config.value = JSON.stringify(kept.config, null, 2);
-        dataloader.value = kept.dataloader_config.length > 0 ? JSON.stringify(kept.dataloader_config, null, 2) : "";
-      },
+      begin,
       (error: unknown) => {
         if (error instanceof ApiError) trouble.value = explain(error);
       },
     );
-  }, [from, config, dataloader, trouble]);
+  }, [from, config, dataloader, lycoris, machine, name, ceiling, trouble]);
 
   const options = parseConfig(config.value);
   const datasets = parseDataloader(dataloader.value);
@@ -49,22 +73,25 @@ export function NewJobPage({ from }: { from: string | null }) {
     if (sending.value) return;
     trouble.value = problem(options, datasets, local, most);
     if (trouble.value !== "" || !("value" in options) || !("value" in datasets)) return;
-    const order = {
+    const order: Order = {
+      provider: machine.value?.provider ?? "replicate",
       config: options.value,
       ...(datasets.value.length > 0 ? { dataloader_config: datasets.value } : {}),
-      ...(hardware.value ? { hardware_profile: hardware.value } : {}),
+      ...(lycoris.value ? { lycoris_config: lycoris.value } : {}),
+      ...(machine.value ? { hardware_profile: machine.value.id } : {}),
       ...(name.value.trim() ? { tracker_run_name: name.value.trim() } : {}),
       ...(most ? { max_cost_usd: most } : {}),
     };
     sending.value = true;
     try {
-      const { job } = await api.submit(order, keyFor(order));
+      const { provider, ...body } = order;
+      const { job } = await api.submit(body, keyFor(order), provider);
       forgetKey();
       go(jobLink(job.job_id));
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       // What was refused is another order once it is mended; what was not answered is the same one.
-      if (error.status >= 400 && error.status < 500) forgetKey();
+      if (error.status >= 400 && error.status < 500 && error.status !== 409) forgetKey();
       trouble.value = explain(error);
     } finally {
       sending.value = false;
@@ -93,6 +120,7 @@ export function NewJobPage({ from }: { from: string | null }) {
             text={dataloader}
             wrong={told(datasets, dataloader.value)}
           />
+          {lycoris.value && <p class="note">{t("new.lycoris")}</p>}
           <div class="new-local">
             <p class="note">{local.length > 0 ? t("new.local_named", { names: local.join(", ") }) : t("new.local")}</p>
             <code>{EXAMPLE}</code> <CopyButton text={EXAMPLE} label={t("config.copy_again")} bare />
@@ -102,8 +130,8 @@ export function NewJobPage({ from }: { from: string | null }) {
           <EstimatePanel
             config={"value" in options ? options.value : null}
             dataloader={"value" in datasets ? datasets.value : []}
-            chosen={hardware.value}
-            onChoose={(one) => (hardware.value = one)}
+            chosen={machine.value}
+            onChoose={(one) => (machine.value = one)}
           />
           <div class="new-more">
             <label>

@@ -15,6 +15,12 @@ export function keyFor(order: unknown): string {
   return key;
 }
 
+/** The order that was sent and not answered, for whoever comes back to the page; null when there is none. */
+export function unanswered(): Record<string, unknown> | null {
+  const kept = read();
+  return kept ? (JSON.parse(kept.order) as Record<string, unknown>) : null;
+}
+
 export function forgetKey(): void {
   sessionStorage.removeItem(PLACE);
 }
