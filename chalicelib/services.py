@@ -267,7 +267,7 @@ def assemble(
     consents, receipts = ConsentTable(table), ReceiptTable(table)
     manifests, removal = Manifests(uploads, objects, consents, clock), Removal(jobs, objects, receipts, clock)
     arrive = Arrive(objects, buckets, vault, hub, clock)
-    hosting = Hosting(trainers, objects, removal)
+    hosting = Hosting(trainers, objects, removal, clock)
     finish = Finish(jobs, uploads, objects, keys, removal, keep_jobs, clock, arrive, hosting)
     hand_over = HandOver(uploads, objects, links, clock)
     bills = Bills(jobs, uploads, FollowTable(table), trainers, PaceTable(table))

@@ -8,28 +8,34 @@ A file is found by the job's launch key, so a process that died after it was sen
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from chalicelib.actions.removal import Removal
 from chalicelib.actions.wait import wait_for
 from chalicelib.domain.errors import BadInput, NotFound, ProviderDown
 from chalicelib.domain.jobs import Job
-from chalicelib.domain.ports import HostsFiles, Objects, Trainer, Trainers
+from chalicelib.domain.ports import Clock, HostedFile, HostsFiles, Objects, Trainer, Trainers
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.uploads import Upload
 
 DATASETS = "datasets"
 
+LEAST_LEFT = timedelta(minutes=30)
+"""A run may wait that long for its machine before it fetches the archive: one that is gone sooner is sent anew."""
+
 
 class Hosting:
-    def __init__(self, trainers: Trainers, objects: Objects, removal: Removal) -> None:
+    def __init__(self, trainers: Trainers, objects: Objects, removal: Removal, clock: Clock) -> None:
         self._trainers = trainers
         self._objects = objects
         self._removal = removal
+        self._clock = clock
 
     def address(self, job: Job, upload: Upload) -> str:
         """Where the vendor finds the archive at itself. May take as long as sending it."""
         host = self._host(job)
         for there in wait_for(host.hosted(job.launch_key)):
-            if there.size == upload.archive_bytes:
+            if there.size == upload.archive_bytes and self._lasts(there):
                 return there.url
             wait_for(host.unhost(there.id))
         stored = self._objects.head(DATASETS, upload.key)
@@ -50,6 +56,9 @@ class Hosting:
         if found and wait_for(host.hosted(job.launch_key)):
             raise ProviderDown(f"{job.provider} still lists the data after it was deleted; trying again.")
         return self._removal.end_elsewhere(upload, job.provider, receipt)
+
+    def _lasts(self, file: HostedFile) -> bool:
+        return file.expires_at is None or file.expires_at - self._clock() >= LEAST_LEFT
 
     def _host(self, job: Job) -> HostsFiles:
         host: Trainer = self._trainers.get(job.provider)

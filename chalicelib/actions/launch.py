@@ -37,7 +37,7 @@ from chalicelib.domain.errors import (
 from chalicelib.domain.gating import needs_token
 from chalicelib.domain.jobs import Job, Phase, Reason
 from chalicelib.domain.outbox import GIVE_UP_AFTER, WATCH_FOR, Intent
-from chalicelib.domain.ports import Clock, DeliveryKeys, Jobs, LendsDatasets, Order, Outbox, Trainers, Uploads
+from chalicelib.domain.ports import Clock, DeliveryKeys, Jobs, LendsDatasets, Order, Outbox, Stale, Trainers, Uploads
 from chalicelib.domain.runs import CloudJobInfo, LaunchOrder
 from chalicelib.domain.sightings import Change, ending, has_ended
 from chalicelib.domain.uploads import Upload
@@ -158,7 +158,11 @@ class Launch:
         except CloudError as error:
             self._not_started(job, intent, error)
             return
-        doubted = self._outbox.doubt(intent, self._clock())
+        try:
+            doubted = self._outbox.doubt(intent, self._clock())
+        except Stale:
+            self._withdraw(job)
+            raise
         try:
             info = wait_for(trainer.run_job(order))
         except (ProviderDown, BadCredentials, ProviderRefused, BadInput) as error:
@@ -170,6 +174,12 @@ class Launch:
                 self._outbox.postpone(doubted, self._clock() + LAST_LOOK, "looking once more for a second run")
             else:
                 self._outbox.forget(doubted)
+
+    def _withdraw(self, job: Job) -> None:
+        """Sending an archive may outlive the claim: whoever took over may have ended the job, and deleted its data at
+        the vendor before what was being sent had arrived."""
+        if job.delivery == Mode.HOSTED and self._jobs.get(job.tenant, job.id).is_terminal:
+            self._hosting.remove(job, self._uploads.get(job.tenant, str(job.upload_id)))
 
     def _order(self, job: Job) -> LaunchOrder:
         order = self._jobs.order(job)

@@ -672,11 +672,12 @@ class Paces(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HostedFile:
-    """A file at a vendor's own hosting. ``url`` is for its own machines."""
+    """A file at a vendor's own hosting. ``url`` is for its own machines. After ``expires_at`` it is gone by itself."""
 
     id: str
     size: int
     url: str = field(repr=False)
+    expires_at: datetime | None = None
 
 
 @runtime_checkable

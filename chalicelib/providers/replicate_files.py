@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from chalicelib.domain.errors import ProviderDown, ProviderRefused
+from chalicelib.domain.errors import ProviderDown, ProviderRefused, UploadNotReady
 from chalicelib.domain.ports import HostedFile
+from chalicelib.providers.replicate_run import expires_at
 
 if TYPE_CHECKING:
     from chalicelib.providers.replicate_wire import Wire
@@ -73,7 +74,7 @@ def _file(answer: object) -> HostedFile | None:
     url = urls.get("get") if isinstance(urls, dict) else None
     if not (isinstance(file_id, str) and file_id and isinstance(size, int) and isinstance(url, str)):
         return None
-    return HostedFile(file_id, size, url)
+    return HostedFile(file_id, size, url, expires_at(answer))
 
 
 class _Body(io.RawIOBase):
@@ -107,6 +108,8 @@ class _Body(io.RawIOBase):
         while not self._rest:
             chunk = next(self._chunks, None)
             if chunk is None:
+                if self._at < self._size:
+                    raise UploadNotReady(f"The store gave {self._at} bytes of a dataset that has {self._size}.")
                 return b""
             self._rest = chunk
         size = len(self._rest) if size < 0 else size

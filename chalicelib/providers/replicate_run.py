@@ -91,6 +91,10 @@ def created_at(body: Mapping[str, Any]) -> datetime | None:
     return _moment(body.get("created_at"))
 
 
+def expires_at(file: Mapping[str, Any]) -> datetime | None:
+    return _moment(file.get("expires_at"))
+
+
 def _bill(
     body: Mapping[str, Any],
     word: str,

@@ -77,6 +77,8 @@ class Moods:
     delivers_to_hub: bool = True
     on_ask: Callable[[], None] | None = field(default=None, repr=False)
     on_accept: Callable[[Run], None] | None = field(default=None, repr=False)
+    while_sent: Callable[[], None] | None = field(default=None, repr=False)
+    """Happens once, while an archive is on its way to the vendor."""
 
 
 class PretendVendor:
@@ -96,6 +98,7 @@ class PretendVendor:
         self.moods = Moods()
         self.runs: list[Run] = []
         self.files: dict[str, tuple[str, bytes]] = {}
+        self.expiries: dict[str, datetime] = {}
         self.hosted_limit = 1000
 
     def offers(self) -> list[Offer]:
@@ -161,17 +164,24 @@ class PretendVendor:
         self._answer()
         content = b"".join(chunks())
         assert len(content) == size
+        happens, self.moods.while_sent = self.moods.while_sent, None
+        if happens:
+            happens()
         file_id = f"f-{next(self._numbers)}"
         self.files[file_id] = (launch_key, content)
-        return HostedFile(file_id, size, f"hosted:{file_id}")
+        self.expiries[file_id] = self._clock() + timedelta(hours=1)
+        return self._hosted(file_id)
 
     async def hosted(self, launch_key: str) -> list[HostedFile]:
         self._answer()
-        return [HostedFile(i, len(c), f"hosted:{i}") for i, (key, c) in self.files.items() if key == launch_key]
+        return [self._hosted(file_id) for file_id, (key, _) in self.files.items() if key == launch_key]
 
     async def unhost(self, file_id: str) -> None:
         self._answer()
         self.files.pop(file_id, None)
+
+    def _hosted(self, file_id: str) -> HostedFile:
+        return HostedFile(file_id, len(self.files[file_id][1]), f"hosted:{file_id}", self.expiries[file_id])
 
     async def get_job_logs(self, job_id: str) -> str:
         return self.seen(self._known(job_id)).logs or ""
