@@ -28,11 +28,11 @@ def test_a_job_is_estimated_on_every_machine_then_started_once(fresh: Stage, pag
     expect(page.get_by_text("This is not valid JSON")).to_be_visible()
     page.get_by_label("config.json", exact=True).fill(json.dumps(CONFIG))
     page.get_by_text("Dataloader and LyCORIS").click()
-    page.get_by_label("Dataloader (multi").fill(json.dumps([{"id": "mine", "type": "local"}]))
+    page.get_by_role("textbox", name="Dataloader (multi").fill(json.dumps([{"id": "mine", "type": "local"}]))
     expect(page.get_by_label("Choose the folder of “mine”")).to_be_visible()
     page.get_by_role("button", name="Review and send").click()
     expect(page.get_by_role("alert").filter(has_text="Choose the folder")).to_be_visible()
-    page.get_by_label("Dataloader (multi").fill(json.dumps(HUB))
+    page.get_by_role("textbox", name="Dataloader (multi").fill(json.dumps(HUB))
     machine = page.get_by_role("radio", name="NVIDIA H100 (80 GB)", exact=False).first
     expect(page.locator(".offer-range").first).to_be_visible()
     machine.check()

@@ -85,7 +85,7 @@ def test_a_folder_is_agreed_to_sent_and_trained_with(page: Page, fresh: Stage, d
     page.wait_for_url("**/#/jobs/j-*")
     job_id = page.url.rpartition("/")[2]
     assert [one["job_id"] for one in fresh.world.get("/api/cloud/jobs")["jobs"]] == [job_id]
-    job = fresh.world.until(job_id, "completed")
+    job = fresh.world.until(job_id, "running", "completed")
     assert job["config_name"] == "from the browser"
     receipt = fresh.world.get(f"/api/cloud/jobs/{job_id}/data-receipt")
     assert receipt["manifest"]["root"] == wanted.root and receipt["manifest"]["verified"]
