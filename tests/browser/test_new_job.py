@@ -33,6 +33,7 @@ def test_a_job_is_estimated_on_every_machine_then_started_once(fresh: Stage, pag
     page.get_by_role("button", name="Review and send").click()
     expect(page.get_by_role("alert").filter(has_text="Choose the folder")).to_be_visible()
     page.get_by_role("textbox", name="Dataloader (multi").fill(json.dumps(HUB))
+    expect(page.get_by_role("radio", name="NVIDIA L40S (48 GB)", exact=False).first).to_be_checked()
     machine = page.get_by_role("radio", name="NVIDIA H100 (80 GB)", exact=False).first
     expect(page.locator(".offer-range").first).to_be_visible()
     machine.check()

@@ -135,6 +135,15 @@ export function createApi(options: ApiOptions = {}) {
     setLimit: (scope: string, limit: { limit_usd: number; period: Period; action: LimitAction }) =>
       ask<{ limit: Limit }>("PUT", `/cost-limits/${encodeURIComponent(scope)}`, limit),
     clearLimit: (scope: string) => ask<{ success: boolean }>("DELETE", `/cost-limits/${encodeURIComponent(scope)}`),
+    /** The machine that a job without a wish gets, as `provider/machine`. */
+    usualMachine: async () => {
+      const found = await ask<{ hardware: (HardwareOption & { provider: string })[]; default_hardware: string }>(
+        "GET",
+        "/hardware-options",
+      );
+      const usual = found.hardware.find((one) => one.id === found.default_hardware);
+      return usual ? `${usual.provider}/${usual.id}` : "";
+    },
     hardware: async () => (await ask<{ hardware: HardwareOption[] }>("GET", "/hardware-options")).hardware,
     consent: async () => (await ask<{ consent: Consent }>("GET", "/data-consent/setting")).consent,
     setConsent: async (consent: Consent) =>

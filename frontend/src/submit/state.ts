@@ -54,6 +54,7 @@ export async function arrive(from: string | null): Promise<void> {
   needsKey.value = false;
   try {
     consent.value = await api.consent();
+    if (!machineId.value) machineId.value = await api.usualMachine();
     if (from !== null && stage.value === "editing") await beginWith(from);
   } catch (error) {
     refuse(error);
