@@ -105,10 +105,15 @@ def upload(
             cloud.abort_upload(session["upload_id"])
         raise
     except (ApiError, UploadGone) as failure:
-        shared = isinstance(failure, UploadGone) or failure.code == "upload_not_ready"
-        if not (shared and _completed_elsewhere(cloud, session["upload_id"])):
+        if not (isinstance(failure, UploadGone) or failure.code in ("upload_not_ready", "not_found")):
             raise
-        return Uploaded(session["upload_id"], 0, session["part_count"])
+        if _completed_elsewhere(cloud, session["upload_id"]):
+            return Uploaded(session["upload_id"], 0, session["part_count"])
+        if isinstance(failure, ApiError) and failure.code == "upload_not_ready":
+            raise
+        raise UploadGone(
+            f"Another command has used the upload up ({failure}). Run the same command again."
+        ) from failure
     return Uploaded(session["upload_id"], len(missing), len(arrived), sent_bytes, copied_bytes)
 
 
@@ -129,8 +134,13 @@ def _copied(cloud: CloudClient, session: UploadSession) -> int:
 def _completed_elsewhere(cloud: CloudClient, upload_id: str) -> bool:
     """Whether another process that sends the same data has completed the upload, or does so in the next seconds."""
     deadline = time.monotonic() + _PATIENCE
-    while (state := cloud.upload(upload_id)["state"]) == "open" and time.monotonic() < deadline:
-        time.sleep(0.5)
+    try:
+        while (state := cloud.upload(upload_id)["state"]) == "open" and time.monotonic() < deadline:
+            time.sleep(0.5)
+    except ApiError as refusal:
+        if refusal.status != 404:
+            raise
+        return False  # its job is over already, and its data gone
     return state in ("complete", "used")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from chalicelib.domain.archives import Archive
 from chalicelib.domain.datasets import Manifest
 from client.api import CloudClient
-from client.errors import ApiError, ClientError, TransferFailed
+from client.errors import ApiError, ClientError, TransferFailed, UploadGone
 from client.screen import Screen
 from client.sending import send
 from client.shapes import Submitted
@@ -107,6 +107,8 @@ class Placing:
         try:
             with screen.bar("uploading", archive.size) as advance:
                 sent = send(self.cloud, self.packed.manifest, consented=self.packed.agreed, on_sent=advance)
+        except UploadGone as gone:
+            raise _Taken from gone
         except KeyboardInterrupt:
             screen.note("\nStopped. What has arrived is kept for a day: run the same command again to send the rest.")
             raise

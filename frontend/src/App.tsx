@@ -8,7 +8,7 @@ import { ProvidersPage } from "./providers/ProvidersPage";
 import { jobsLink, place } from "./router";
 import { SettingsPopover } from "./settings/SettingsPopover";
 import { SpendingPage } from "./spending/SpendingPage";
-import { NewJobPage } from "./submit/NewJobPage";
+import { SubmitPage } from "./submit/SubmitPage";
 import { Announcer } from "./ui/announcer";
 import { focusHeading } from "./ui/heading";
 import { MainNav } from "./ui/MainNav";
@@ -50,7 +50,7 @@ function Page() {
   const here = place.value;
   if (here.page === "jobs") return <JobsPage key="jobs" status={here.status} offset={here.offset} />;
   if (here.page === "job") return <JobPage key={here.id} id={here.id} />;
-  if (here.page === "new") return <NewJobPage key={here.from ?? ""} from={here.from} />;
+  if (here.page === "new") return <SubmitPage key={here.from ?? ""} from={here.from} />;
   if (here.page === "spending") return <SpendingPage />;
   if (here.page === "providers") return <ProvidersPage />;
   if (here.page === "destinations") return <DestinationsPage />;

@@ -9,6 +9,7 @@ import type {
   CancelAnswer,
   Consent,
   CostEstimate,
+  CostQuestion,
   DataReceipt,
   Destinations,
   HardwareOption,
@@ -25,13 +26,17 @@ import type {
   Provider,
   Spending,
   NewDestination,
+  NewJob,
   Receipt,
   Status,
   Validated,
   TestedDestination,
 } from "./types";
+import { uploadProtocol } from "../upload/protocol";
 
 const TIMEOUT_MS = 20_000;
+/** A submit launches the run, and a completion joins thousands of parts. */
+const LONG_TIMEOUT_MS = 90_000;
 
 export class ApiError extends Error {
   constructor(
@@ -72,11 +77,11 @@ export type Api = ReturnType<typeof createApi>;
 export function createApi(options: ApiOptions = {}) {
   const send = options.fetch ?? ((...request: Parameters<typeof fetch>) => fetch(...request));
 
-  async function ask<T>(method: string, path: string, body?: unknown): Promise<T> {
+  async function ask<T>(method: string, path: string, body?: unknown, patience = TIMEOUT_MS): Promise<T> {
     const headers: Record<string, string> = { Accept: "application/json" };
     const key = options.key?.();
     if (key) headers["X-API-Key"] = key;
-    const request: RequestInit = { method, headers, signal: AbortSignal.timeout(TIMEOUT_MS), cache: "no-store" };
+    const request: RequestInit = { method, headers, signal: AbortSignal.timeout(patience), cache: "no-store" };
     if (body !== undefined) {
       headers["Content-Type"] = "application/json";
       request.body = JSON.stringify(body);
@@ -115,11 +120,11 @@ export function createApi(options: ApiOptions = {}) {
     jobConfig: (id: string, comparedWith: string | null) =>
       ask<JobConfig>("GET", `${at(id)}/config${comparedWith ? `?${new URLSearchParams({ with: comparedWith })}` : ""}`),
     receipt: (id: string) => ask<Receipt>("GET", `${at(id)}/receipt`),
-    /** The same key with the same order gives the same job. */
-    submit: (order: object, key: string, provider: string) =>
-      ask<{ job: Job }>("POST", `/jobs?${new URLSearchParams({ provider })}`, { ...order, idempotency_key: key }),
-    costEstimate: (config: Record<string, unknown>, dataloader: Record<string, unknown>[]) =>
-      ask<CostEstimate>("POST", "/cost-estimate", { config, dataloader_config: dataloader }),
+    /** The same key with the same body is the same job. */
+    submit: async (provider: string, order: NewJob) =>
+      (await ask<{ job: Job }>("POST", `/jobs?${new URLSearchParams({ provider })}`, order, LONG_TIMEOUT_MS)).job,
+    costEstimate: (order: CostQuestion) => ask<CostEstimate>("POST", "/cost-estimate", order),
+    uploads: uploadProtocol((method, path, body) => ask(method, path, body, LONG_TIMEOUT_MS)),
     cancel: (id: string) => ask<CancelAnswer>("POST", `${at(id)}/cancel`, {}),
     remove: (id: string) => ask<{ success: boolean }>("DELETE", at(id)),
     spending: (days: number) => ask<Spending>("GET", `/metrics?days=${days}`),
@@ -130,6 +135,15 @@ export function createApi(options: ApiOptions = {}) {
     setLimit: (scope: string, limit: { limit_usd: number; period: Period; action: LimitAction }) =>
       ask<{ limit: Limit }>("PUT", `/cost-limits/${encodeURIComponent(scope)}`, limit),
     clearLimit: (scope: string) => ask<{ success: boolean }>("DELETE", `/cost-limits/${encodeURIComponent(scope)}`),
+    /** The machine that a job without a wish gets, as `provider/machine`. */
+    usualMachine: async () => {
+      const found = await ask<{ hardware: (HardwareOption & { provider: string })[]; default_hardware: string }>(
+        "GET",
+        "/hardware-options",
+      );
+      const usual = found.hardware.find((one) => one.id === found.default_hardware);
+      return usual ? `${usual.provider}/${usual.id}` : "";
+    },
     hardware: async () => (await ask<{ hardware: HardwareOption[] }>("GET", "/hardware-options")).hardware,
     consent: async () => (await ask<{ consent: Consent }>("GET", "/data-consent/setting")).consent,
     setConsent: async (consent: Consent) =>

@@ -354,3 +354,23 @@ export interface CostEstimate {
   message: string | null;
   offers: PricedOffer[];
 }
+
+export interface CostQuestion {
+  config: Record<string, unknown>;
+  dataloader_config: Record<string, unknown>[];
+  image_count?: number;
+  file_count?: number;
+  total_bytes?: number;
+}
+
+/** The body of `POST /api/cloud/jobs`, as this tab sends it. */
+export interface NewJob {
+  config: Record<string, unknown>;
+  idempotency_key: string;
+  config_name?: string;
+  hardware_profile?: string;
+  max_cost_usd?: number;
+  dataloader_config?: Record<string, unknown>[];
+  lycoris_config?: Record<string, unknown>;
+  upload_id?: string;
+}

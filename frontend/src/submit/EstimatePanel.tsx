@@ -2,40 +2,41 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useId } from "preact/hooks";
 import { api } from "../api/api";
 import { ApiError } from "../api/client";
-import type { CostEstimate, PricedOffer } from "../api/types";
+import type { CostEstimate, CostQuestion, PricedOffer } from "../api/types";
 import { money, moneyRange } from "../format/money";
 import { duration } from "../format/time";
 import { locale, t } from "../i18n/i18n";
 import { explain } from "../ui/Trouble";
-import { bar } from "./order";
+import { bar } from "./amounts";
 
 /** How long the reader has to pause before the server is asked. */
 const PAUSE_MS = 500;
 
-export interface Machine {
-  id: string;
-  provider: string;
-}
-
 interface Props {
   config: Record<string, unknown> | null;
   dataloader: Record<string, unknown>[];
-  chosen: Machine | null;
-  onChoose: (machine: Machine) => void;
+  /** What was counted in the folders that were picked; null until they have been read. */
+  data: { images: number; files: number; bytes: number } | null;
+  /** `provider/machine`; empty for the server's own choice. */
+  chosen: string;
+  onChoose: (machine: string) => void;
 }
 
 /** What the job would cost on each machine, drawn as ranges, and the choice of one of them. */
-export function EstimatePanel({ config, dataloader, chosen, onChoose }: Props) {
+export function EstimatePanel({ config, dataloader, data, chosen, onChoose }: Props) {
   const found = useSignal<CostEstimate | null>(null);
   const trouble = useSignal("");
   const name = useId();
-  const asked = JSON.stringify([config ?? {}, dataloader]);
+  const asked = JSON.stringify({
+    config: config ?? {},
+    dataloader_config: dataloader,
+    ...(data && { image_count: data.images, file_count: data.files, total_bytes: data.bytes }),
+  } satisfies CostQuestion);
 
   useEffect(() => {
     let current = true;
     const timer = window.setTimeout(() => {
-      const [wanted, datasets] = JSON.parse(asked) as [Record<string, unknown>, Record<string, unknown>[]];
-      api.costEstimate(wanted, datasets).then(
+      api.costEstimate(JSON.parse(asked) as CostQuestion).then(
         (answer) => {
           if (!current) return;
           found.value = answer;
@@ -54,7 +55,7 @@ export function EstimatePanel({ config, dataloader, chosen, onChoose }: Props) {
 
   const offers = (found.value?.offers ?? []).filter((offer) => offer.configured);
   const most = Math.max(0, ...offers.map((offer) => offer.estimate?.high_micros ?? 0));
-  const shown = offers.find((offer) => isChosen(offer, chosen))?.estimate ?? null;
+  const shown = offers.find((offer) => machineOf(offer) === chosen)?.estimate ?? null;
   return (
     <fieldset class="estimate">
       <legend>{t("new.machine")}</legend>
@@ -69,9 +70,9 @@ export function EstimatePanel({ config, dataloader, chosen, onChoose }: Props) {
               <input
                 type="radio"
                 name={name}
-                value={`${offer.provider}/${offer.id}`}
-                checked={isChosen(offer, chosen)}
-                onChange={() => onChoose({ id: offer.id, provider: offer.provider })}
+                value={machineOf(offer)}
+                checked={machineOf(offer) === chosen}
+                onChange={() => onChoose(machineOf(offer))}
               />
               <span class="offer-name">
                 {offer.name}
@@ -97,8 +98,8 @@ export function EstimatePanel({ config, dataloader, chosen, onChoose }: Props) {
   );
 }
 
-function isChosen(offer: PricedOffer, chosen: Machine | null): boolean {
-  return chosen !== null && offer.id === chosen.id && offer.provider === chosen.provider;
+function machineOf(offer: PricedOffer): string {
+  return `${offer.provider}/${offer.id}`;
 }
 
 function Range({ offer, most }: { offer: PricedOffer; most: number }) {

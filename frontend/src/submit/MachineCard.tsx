@@ -1,0 +1,50 @@
+import { t } from "../i18n/i18n";
+import { isImage } from "../upload/kinds";
+import { dollars } from "./amounts";
+import { type Options, readDataloader, readObject, Unusable } from "./documents";
+import { ceiling, configText, dataloaderText, machineId } from "./draft";
+import { EstimatePanel } from "./EstimatePanel";
+import { manifest } from "./state";
+
+export function MachineCard() {
+  const found = manifest.value;
+  return (
+    <section class="card" aria-label={t("submit.machine")}>
+      <EstimatePanel
+        config={readObject(configText.value)}
+        dataloader={readable(dataloaderText.value)}
+        data={
+          found && {
+            images: found.entries.filter(({ path }) => isImage(path)).length,
+            files: found.entries.length,
+            bytes: found.totalBytes,
+          }
+        }
+        chosen={machineId.value}
+        onChoose={(machine) => (machineId.value = machine)}
+      />
+      <div class="new-more">
+        <label>
+          <span>{t("submit.ceiling")}</span>
+          <input
+            type="text"
+            inputMode="decimal"
+            autocomplete="off"
+            value={ceiling}
+            aria-invalid={ceiling.value.trim() !== "" && dollars(ceiling.value) === null}
+            onInput={(event) => (ceiling.value = event.currentTarget.value)}
+          />
+        </label>
+      </div>
+    </section>
+  );
+}
+
+function readable(text: string): Options[] {
+  try {
+    return readDataloader(text) ?? [];
+  } catch (error) {
+    if (!(error instanceof Unusable)) throw error;
+    return [];
+  }
+}

@@ -1,0 +1,44 @@
+/** What was typed, kept until the tab closes so that a reload loses none of it. */
+import { effect, type Signal, signal } from "@preact/signals";
+
+const START = {
+  model_type: "lora",
+  model_family: "flux",
+  model_flavour: "dev",
+  pretrained_model_name_or_path: "black-forest-labs/FLUX.1-dev",
+  max_train_steps: 1000,
+  train_batch_size: 1,
+  resolution: 1024,
+  learning_rate: 0.0001,
+  lora_rank: 16,
+};
+
+export const configText = drafted("config", JSON.stringify(START, null, 2));
+export const dataloaderText = drafted("dataloader", "");
+export const lycorisText = drafted("lycoris", "");
+export const jobName = drafted("name", "");
+/** The most that it may cost, in dollars as they were typed; empty for no ceiling. */
+export const ceiling = drafted("ceiling", "");
+/** `provider/machine`; empty until somebody chooses. */
+export const machineId = drafted("machine", "");
+/** The folders of a transfer that had begun, for after a reload; empty when none had. */
+export const begunWith = drafted("begun", "");
+
+function drafted(name: string, fallback: string): Signal<string> {
+  const place = `stcloud.draft.${name}`;
+  const value = signal(fallback);
+  try {
+    value.value = sessionStorage.getItem(place) ?? fallback;
+  } catch {
+    // Storage is blocked: the draft lives until the page is left.
+  }
+  effect(() => {
+    const text = value.value;
+    try {
+      sessionStorage.setItem(place, text);
+    } catch {
+      // As above.
+    }
+  });
+  return value;
+}

@@ -1,0 +1,229 @@
+/**
+ * A job on its way out. It lives beside the page, so a look at another page stops nothing.
+ *
+ *   editing ─start─▶ (asking) ─▶ sending ⇄ paused ─▶ ordering ─▶ the job's page
+ */
+import { computed, signal } from "@preact/signals";
+import { api } from "../api/api";
+import { ApiError } from "../api/client";
+import type { Consent } from "../api/types";
+import { t } from "../i18n/i18n";
+import { go, jobLink } from "../router";
+import { announce } from "../ui/announcer";
+import { Archive } from "../upload/archive";
+import type { Manifest } from "../upload/manifest";
+import type { PickedFolder } from "../upload/picking";
+import { type Reading, scan } from "../upload/scanning";
+import { isAbort, send } from "../upload/sending";
+import { dollars } from "./amounts";
+import { packing, slotsOf } from "./datasets";
+import { readConfig, readDataloader, readLycoris, Unusable } from "./documents";
+import { begunWith, ceiling, configText, dataloaderText, jobName, lycorisText, machineId } from "./draft";
+import { forgetOrder, keepOrder, newKey, type Order, recallOrder } from "./unanswered";
+import { measure, resetMeasure } from "./measure";
+import { told, unusable } from "./refusals";
+
+export type Stage = "editing" | "asking" | "sending" | "paused" | "ordering";
+
+export const stage = signal<Stage>("editing");
+export const refused = signal("");
+export const needsKey = signal(false);
+export const consent = signal<Consent | null>(null);
+export const picked = signal<Partial<Record<string, PickedFolder>>>({});
+export const reading = signal<Reading | null>(null);
+export const manifest = signal<Manifest | null>(null);
+export const dataTrouble = signal("");
+
+export const slots = computed(() => {
+  try {
+    return slotsOf(readDataloader(dataloaderText.value));
+  } catch (error) {
+    if (!(error instanceof Unusable)) throw error;
+    return [];
+  }
+});
+const USUAL_PROVIDER = "replicate";
+
+let readingStop = new AbortController();
+let sendingStop = new AbortController();
+let archive: Archive | null = null;
+let consented = false;
+
+/** When the page opens: what data may do, whether an order was left unanswered, and the config of a job to begin with. */
+export async function arrive(from: string | null): Promise<void> {
+  needsKey.value = false;
+  try {
+    consent.value = await api.consent();
+    if (!machineId.value) machineId.value = await api.usualMachine();
+    if (from !== null && stage.value === "editing") await beginWith(from);
+  } catch (error) {
+    refuse(error);
+    return;
+  }
+  if (stage.value === "editing" && recallOrder()) await order();
+}
+
+async function beginWith(jobId: string): Promise<void> {
+  const kept = await api.jobConfig(jobId, null);
+  const written = (document: object | null) => (document ? JSON.stringify(document, null, 2) : "");
+  configText.value = written(kept.config);
+  dataloaderText.value = kept.dataloader_config.length > 0 ? written(kept.dataloader_config) : "";
+  lycorisText.value = written(kept.lycoris_config);
+}
+
+export async function pick(slot: string, folder: PickedFolder): Promise<void> {
+  picked.value = { ...picked.value, [slot]: folder };
+  await read();
+}
+
+/** Reads all folders once they are there; a folder that is picked meanwhile begins anew. */
+export async function read(): Promise<void> {
+  readingStop.abort();
+  readingStop = new AbortController();
+  const stop = readingStop.signal;
+  manifest.value = null;
+  reading.value = null;
+  dataTrouble.value = "";
+  if (slots.value.length === 0 || slots.value.some(({ key }) => !picked.value[key])) return;
+  try {
+    const { sources } = packing(readDataloader(dataloaderText.value), picked.value);
+    const found = await scan(sources, (so_far) => (reading.value = so_far), stop);
+    if (stop.aborted) return;
+    manifest.value = found;
+    announce(t("submit.read_done"));
+  } catch (error) {
+    if (stop.aborted || isAbort(error)) return;
+    dataTrouble.value = told(error);
+  }
+}
+
+/** Everything that can be refused is refused before the first byte of data leaves. */
+export async function start(): Promise<void> {
+  if (stage.value !== "editing") return;
+  refused.value = unusable();
+  if (refused.value) return;
+  if (slots.value.length === 0) return order();
+  const found = manifest.value;
+  if (!found) {
+    refused.value = t(reading.value && !dataTrouble.value ? "submit.still_reading" : "submit.no_data");
+    return;
+  }
+  try {
+    consent.value = await api.consent();
+    if (consent.value === "deny") {
+      refused.value = t("submit.denied");
+      return;
+    }
+    archive = new Archive(found);
+    const agreed = (await api.uploads.earlier(found.root, found.datasets.map(({ id }) => id))).agreed_at !== null;
+    if (consent.value === "ask" && !agreed) {
+      stage.value = "asking";
+      return;
+    }
+  } catch (error) {
+    refuse(error);
+    return;
+  }
+  await transfer(false);
+}
+
+export function decline(): void {
+  if (stage.value === "asking") stage.value = "editing";
+}
+
+export async function agree(): Promise<void> {
+  await transfer(true);
+}
+
+export function pause(): void {
+  if (stage.value !== "sending") return;
+  stage.value = "paused";
+  sendingStop.abort();
+}
+
+export async function resume(): Promise<void> {
+  if (stage.value === "paused") await transfer(consented);
+}
+
+/** What has arrived stays for a day: the same data goes on from there. */
+export function stopSending(): void {
+  sendingStop.abort();
+  stage.value = "editing";
+  begunWith.value = "";
+}
+
+async function transfer(withConsent: boolean): Promise<void> {
+  const packed = archive;
+  if (!packed) return;
+  consented = withConsent;
+  stage.value = "sending";
+  refused.value = "";
+  begunWith.value = Object.values(picked.value)
+    .map((folder) => folder?.name ?? "")
+    .join(", ");
+  resetMeasure(packed.size);
+  sendingStop = new AbortController();
+  const stop = sendingStop.signal;
+  try {
+    const uploadId = await send(api.uploads, packed, withConsent, measure, stop);
+    if (stop.aborted) return;
+    await order(uploadId);
+  } catch (error) {
+    if (stop.aborted) return;
+    stage.value = "editing";
+    refuse(error);
+  }
+}
+
+/** Without arguments it says an unanswered order once more, or orders a job that needs no data of this machine. */
+async function order(uploadId?: string): Promise<void> {
+  const kept = recallOrder();
+  const unanswered = uploadId === undefined ? kept : null;
+  const next = unanswered ?? newOrder(uploadId);
+  stage.value = "ordering";
+  keepOrder(next);
+  try {
+    const job = await api.submit(next.provider, next.job);
+    forgetOrder();
+    begunWith.value = "";
+    picked.value = {};
+    manifest.value = null;
+    reading.value = null;
+    archive = null;
+    announce(t("submit.done"));
+    go(jobLink(job.job_id));
+  } catch (error) {
+    // Below 500 the server has said no, and there is no job; else it may have one, and the key finds it.
+    if (error instanceof ApiError && error.status >= 400 && error.status < 500) forgetOrder();
+    refuse(error);
+  } finally {
+    stage.value = "editing";
+  }
+}
+
+function newOrder(uploadId: string | undefined): Order {
+  const { dataloader } = packing(readDataloader(dataloaderText.value), picked.value);
+  const lycoris = readLycoris(lycorisText.value);
+  const [provider = USUAL_PROVIDER, hardware] = machineId.value ? machineId.value.split("/") : [];
+  const name = jobName.value.trim() || manifest.value?.datasets[0]?.id;
+  const most = dollars(ceiling.value);
+  return {
+    provider,
+    at: Date.now(),
+    job: {
+      config: readConfig(configText.value),
+      idempotency_key: newKey(),
+      ...(name && { config_name: name }),
+      ...(hardware && { hardware_profile: hardware }),
+      ...(most !== null && { max_cost_usd: most }),
+      ...(dataloader && { dataloader_config: dataloader }),
+      ...(lycoris && { lycoris_config: lycoris }),
+      ...(uploadId !== undefined && { upload_id: uploadId }),
+    },
+  };
+}
+
+function refuse(error: unknown): void {
+  if (error instanceof ApiError && error.needsKey) needsKey.value = true;
+  else refused.value = told(error);
+}

@@ -1,0 +1,63 @@
+/** What a browser makes of a folder is what the command line makes of it: root, names, what stays, every byte. */
+import { createHash } from "node:crypto";
+import { expect, test } from "vitest";
+import vectors from "../../../tests/vectors/manifests.json";
+import { Archive } from "./archive";
+import { type Entry, manifestOf, summary } from "./manifest";
+import { archiveNames } from "./naming";
+import { printable } from "./order";
+import { hash } from "./reading";
+import { type HeldBack, sift } from "./sifting";
+
+type Content = { then: string; repeat?: string; times?: number };
+
+function contentOf({ then, repeat = "", times = 0 }: Content): File {
+  return new File([repeat.repeat(times), Uint8Array.from(Buffer.from(then, "base64"))], "");
+}
+
+async function made(files: Record<string, Content>) {
+  const picked = Object.entries(files).map(([path, content]) => ({ path, file: contentOf(content) }));
+  const { candidates, heldBack } = sift({ id: "set", files: picked });
+  const entries: Entry[] = [];
+  const stays: HeldBack[] = [...heldBack];
+  for (const { dataset, path, file } of candidates) {
+    const hashes = await hash(file, path);
+    if (hashes) entries.push({ dataset, path, file, size: file.size, ...hashes });
+    else stays.push({ path: printable(path), reason: "secret_inside" });
+  }
+  return manifestOf(["set"], entries, stays);
+}
+
+for (const [name, wanted] of Object.entries(vectors.cases)) {
+  test(`${name}: the same root, the same that stays, the same archive`, async () => {
+    const manifest = await made(wanted.files);
+    expect(manifest.heldBack.map(({ path, reason }) => [path, reason])).toEqual(wanted.held_back);
+    expect(manifest.entries.map((one) => [one.path, one.size, one.sha256, one.crc32])).toEqual(wanted.entries);
+    expect(summary(manifest)).toEqual(wanted.summary);
+    const archive = new Archive(manifest);
+    expect(archive.size).toBe(wanted.archive_bytes);
+    const lines = [...archive.lines()].map((one) => JSON.parse(one) as { offset?: number });
+    expect(lines.flatMap(({ offset }) => offset ?? [])).toEqual(wanted.archive_offsets);
+
+    const whole = new Uint8Array(await archive.slice(0, archive.size).arrayBuffer());
+    expect(createHash("sha256").update(whole).digest("hex")).toBe(wanted.archive_sha256);
+    const step = Math.max(97, Math.ceil(archive.size / 50));
+    for (let at = 0; at < archive.size; at += step) {
+      const length = Math.min(step, archive.size - at);
+      const part = Buffer.from(await archive.slice(at, length).arrayBuffer());
+      expect(part.equals(whole.subarray(at, at + length)), `from ${at}`).toBe(true);
+    }
+  });
+}
+
+test("folders are called in the archive what the command line calls them", () => {
+  expect(archiveNames(vectors.ids)).toEqual(vectors.archive_names);
+});
+
+test("archives beyond 4 GiB have wide records in their places", () => {
+  const file = { size: 2 ** 32 + 7 } as Blob;
+  const one = { dataset: "set", file, size: file.size, sha256: "0".repeat(64), crc32: 1 };
+  const manifest = manifestOf("set".split(" "), [{ ...one, path: "set/a.zip" }, { ...one, path: "set/b.zip" }], []);
+  // Headers of 30 + 9 + 20, records of 46 + 9 + 20 and, behind 4 GiB, 28; then 56 + 20 + 22 at the end.
+  expect(new Archive(manifest).size).toBe(2 * (59 + file.size) + 75 + 83 + 98);
+});
