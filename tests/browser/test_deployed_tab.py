@@ -92,7 +92,8 @@ def test_a_visitor_of_the_site_follows_a_job_to_its_model(
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
     page.set_viewport_size({"width": 390, "height": 844})
-    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    # Waits, because charts follow the new width only with the next frame.
+    expect(page.locator("html")).to_have_js_property("scrollWidth", 390)
 
 
 def security(answer: Response) -> dict[str, str]:

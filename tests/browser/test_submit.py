@@ -155,16 +155,15 @@ def test_what_cannot_be_is_refused_before_anything_leaves(page: Page, fresh: Sta
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is missing: npm ci in frontend/")
 @pytest.mark.parametrize("visitor", [VISITORS[0], VISITORS[3]], ids=str)
 def test_each_state_of_a_new_job_is_accessible_and_fits(
-    chromium: Browser, cloud: Stage, data: Path, visitor: object
+    chromium: Browser, fresh: Stage, data: Path, visitor: object
 ) -> None:
     context = visitor.arrive(chromium)  # type: ignore[attr-defined]
     page = context.new_page()
     found: dict[str, list[str]] = {}
-    page.goto(f"{cloud.address}#/new")
+    page.goto(f"{fresh.address}#/new")
     expect(page.locator(".offer").first).to_be_visible()
     page.get_by_text("Dataloader and LyCORIS").click()
     found["empty"] = violations(page) + overflow(page)
-    (data / f"of {visitor}.txt".replace(" ", "-")[:40]).write_text("so that nobody has agreed to this yet")
     page.get_by_label("Choose a folder").set_input_files(str(data))
     expect(page.get_by_test_id("read")).to_be_visible()
     page.get_by_role("button", name="Review and send").click()
