@@ -27,7 +27,7 @@ from pathlib import Path
 
 import uvicorn
 
-from chalicelib.domain.ports import StorageKey
+from chalicelib.domain.ports.storage import StorageKey
 from local.s3 import StorageEndpoint
 
 KEY = StorageKey("CLIENTKEY", "client-secret-0123456789")

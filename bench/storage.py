@@ -26,7 +26,7 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.config import Config
 
-from chalicelib.domain.ports import StorageKey
+from chalicelib.domain.ports.storage import StorageKey
 
 KEY = StorageKey("BENCHKEY", "bench-secret")
 MIB = 1024 * 1024

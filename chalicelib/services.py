@@ -60,23 +60,11 @@ from chalicelib.domain.errors import BadCredentials, InvalidConfig, Unauthentica
 from chalicelib.domain.guarding import Rules
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.links import LinkMaker
-from chalicelib.domain.ports import (
-    Breaker,
-    Buckets,
-    Clock,
-    Configs,
-    DeliveryKeys,
-    Hub,
-    Jobs,
-    LendsDatasets,
-    Objects,
-    Receipts,
-    Repository,
-    Telemetry,
-    Trainers,
-    Uploads,
-    Vault,
-)
+from chalicelib.domain.ports.around import Breaker, Clock, Repository, Telemetry
+from chalicelib.domain.ports.jobs import Configs, Jobs, Receipts, Uploads
+from chalicelib.domain.ports.outside import Buckets, Hub, Vault
+from chalicelib.domain.ports.storage import DeliveryKeys, LendsDatasets, Objects
+from chalicelib.domain.ports.trainers import Trainers
 from chalicelib.domain.repositories import NoRepository
 from chalicelib.domain.senders import Senders, senders
 from chalicelib.domain.watching import StallCode

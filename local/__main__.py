@@ -12,7 +12,7 @@ from collections.abc import Callable
 import uvicorn
 
 from chalicelib import settings as settings_module
-from chalicelib.domain.ports import StorageKey
+from chalicelib.domain.ports.storage import StorageKey
 from chalicelib.services import utc_now
 from chalicelib.settings import BadSetting, Settings
 from chalicelib.stores.access import StorageKeyTable

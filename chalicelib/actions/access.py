@@ -11,7 +11,8 @@ from datetime import timedelta
 from chalicelib.domain.api_keys import ID_LENGTH, MOST_DAYS, PREFIX, SECRET_LENGTH, ApiKey, digest_of, id_of
 from chalicelib.domain.callers import USUAL, Caller, Scope
 from chalicelib.domain.errors import BadInput, Conflict, Forbidden, NotFound, Unauthenticated
-from chalicelib.domain.ports import ApiKeys, Clock
+from chalicelib.domain.ports.around import Clock
+from chalicelib.domain.ports.tenants import ApiKeys
 
 _LETTERS = string.ascii_letters + string.digits
 _TRIES = 5

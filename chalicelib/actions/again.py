@@ -10,7 +10,7 @@ from chalicelib.actions.submit import Submission
 from chalicelib.domain.callers import Caller
 from chalicelib.domain.errors import NotFound, UploadNotReady
 from chalicelib.domain.jobs import Job
-from chalicelib.domain.ports import Jobs, Uploads
+from chalicelib.domain.ports.jobs import Jobs, Uploads
 from chalicelib.domain.snapshots import Difference, Snapshot, differences
 from chalicelib.domain.uploads import UploadState
 

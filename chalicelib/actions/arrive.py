@@ -16,7 +16,9 @@ from chalicelib.domain.artifacts import checkpoint_step, is_weights, last_weight
 from chalicelib.domain.destinations import IS_THERE, WEIGHTS, Arrival, BucketKeys, Kind, State
 from chalicelib.domain.errors import CloudError, DestinationRefused
 from chalicelib.domain.jobs import Job
-from chalicelib.domain.ports import Buckets, Clock, Hub, Objects, StoredObject, Vault
+from chalicelib.domain.ports.around import Clock
+from chalicelib.domain.ports.outside import Buckets, Hub, Vault
+from chalicelib.domain.ports.storage import Objects, StoredObject
 
 MANIFEST = "checkpoint_manifest.json"
 HASH_BYTES = 256 * 1024 * 1024

@@ -10,7 +10,9 @@ from datetime import timedelta
 from chalicelib.domain.callers import Caller
 from chalicelib.domain.copies import Range
 from chalicelib.domain.errors import NotFound, UploadNotReady, no_such_upload
-from chalicelib.domain.ports import Clock, Objects, Uploads
+from chalicelib.domain.ports.around import Clock
+from chalicelib.domain.ports.jobs import Uploads
+from chalicelib.domain.ports.storage import Objects
 from chalicelib.domain.uploads import Upload, UploadState
 
 AT_ONCE = 8

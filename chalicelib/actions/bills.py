@@ -13,7 +13,8 @@ from chalicelib.domain.jobs import Job, Phase
 from chalicelib.domain.money import micros_for
 from chalicelib.domain.outbox import Intent
 from chalicelib.domain.pace import Observation, Pace, fold
-from chalicelib.domain.ports import Follows, Jobs, Paces, Trainers, Uploads
+from chalicelib.domain.ports.jobs import Follows, Jobs, Paces, Uploads
+from chalicelib.domain.ports.trainers import Trainers
 from chalicelib.domain.runs import Offer
 from chalicelib.domain.workloads import Facts, Workload, read
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from chalicelib.domain.callers import Caller
 from chalicelib.domain.errors import BadInput, Forbidden, NotFound, TooLarge
 from chalicelib.domain.jobs import Job
-from chalicelib.domain.ports import Objects, StoredObject
+from chalicelib.domain.ports.storage import Objects, StoredObject
 
 OUTPUTS = "outputs"
 LINK_SECONDS = 3600

@@ -16,7 +16,9 @@ from chalicelib.domain.errors import Conflict
 from chalicelib.domain.jobs import Job, Reason
 from chalicelib.domain.measures import Metric
 from chalicelib.domain.money import display
-from chalicelib.domain.ports import Clock, Jobs, Ledger, Limitations, LimitReached, Stale, Telemetry
+from chalicelib.domain.ports.around import Clock, Telemetry
+from chalicelib.domain.ports.jobs import Jobs, LimitReached, Stale
+from chalicelib.domain.ports.money import Ledger, Limitations
 from chalicelib.domain.projection import accrued
 from chalicelib.domain.runs import CloudJobStatus
 

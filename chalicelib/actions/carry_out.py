@@ -23,7 +23,10 @@ from chalicelib.domain.ceilings import can_save_first
 from chalicelib.domain.errors import CloudError, JobNotFound, OutcomeUnknown, ProviderRefused
 from chalicelib.domain.jobs import Job, Phase, Reason
 from chalicelib.domain.outbox import Intent, IntentKind, backoff
-from chalicelib.domain.ports import Clock, DeliveryKeys, Jobs, Outbox, Saves, Stale, Trainers, Uploads
+from chalicelib.domain.ports.around import Clock
+from chalicelib.domain.ports.jobs import Jobs, Outbox, Stale, Uploads
+from chalicelib.domain.ports.storage import DeliveryKeys
+from chalicelib.domain.ports.trainers import Saves, Trainers
 from chalicelib.domain.projection import accrued
 from chalicelib.domain.runs import CloudJobInfo
 from chalicelib.domain.sightings import Change

@@ -8,7 +8,7 @@ from datetime import datetime
 from chalicelib.domain.artifacts import last_weights
 from chalicelib.domain.destinations import Kind
 from chalicelib.domain.jobs import Job
-from chalicelib.domain.ports import Objects
+from chalicelib.domain.ports.storage import Objects
 
 LINK_SECONDS = 3600
 

@@ -19,7 +19,9 @@ from chalicelib.domain.destinations import (
     place_of,
 )
 from chalicelib.domain.errors import BadInput, Conflict, NotFound
-from chalicelib.domain.ports import Buckets, Clock, Destinations, NewId, Stale, Vault
+from chalicelib.domain.ports.around import Clock, NewId
+from chalicelib.domain.ports.jobs import Stale
+from chalicelib.domain.ports.outside import Buckets, Destinations, Vault
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from typing import Any
 from chalicelib.domain.estimates import Estimate, estimate, missing, vram_gigabytes
 from chalicelib.domain.last_step import publishing_last_weights
 from chalicelib.domain.pace import FIGURES, Learnt, Pace
-from chalicelib.domain.ports import Paces, Trainers
+from chalicelib.domain.ports.jobs import Paces
+from chalicelib.domain.ports.trainers import Trainers
 from chalicelib.domain.runs import Offer
 from chalicelib.domain.workloads import Facts, Workload, read
 

@@ -15,7 +15,9 @@ from chalicelib.domain.errors import NotFound
 from chalicelib.domain.jobs import Event, EventKind, Job, Phase, Reason
 from chalicelib.domain.moments import to_text
 from chalicelib.domain.outbox import GIVE_UP_AFTER, Intent, IntentKind
-from chalicelib.domain.ports import Clock, DeliveryKeys, Jobs, Objects, StoredObject, Uploads
+from chalicelib.domain.ports.around import Clock
+from chalicelib.domain.ports.jobs import Jobs, Uploads
+from chalicelib.domain.ports.storage import DeliveryKeys, Objects, StoredObject
 from chalicelib.domain.sightings import ending
 from chalicelib.domain.uploads import LONGEST_LIFE, Upload, UploadState
 

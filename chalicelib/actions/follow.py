@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from chalicelib.domain.jobs import Job, Phase
-from chalicelib.domain.ports import Following, Follows, Stale
+from chalicelib.domain.ports.jobs import Following, Follows, Stale
 from chalicelib.domain.progress import Point, Progress, downsample, in_short, read
 from chalicelib.domain.redaction import redact
 from chalicelib.domain.runs import CloudJobInfo, CloudJobStatus

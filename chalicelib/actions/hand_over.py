@@ -6,7 +6,9 @@ from datetime import timedelta
 
 from chalicelib.domain.errors import BadLink, NotFound
 from chalicelib.domain.links import DataLink, LinkMaker, read_link
-from chalicelib.domain.ports import Clock, Objects, Uploads
+from chalicelib.domain.ports.around import Clock
+from chalicelib.domain.ports.jobs import Uploads
+from chalicelib.domain.ports.storage import Objects
 from chalicelib.domain.uploads import Upload, UploadState
 
 LASTS = timedelta(days=30)

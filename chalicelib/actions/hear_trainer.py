@@ -18,7 +18,9 @@ from chalicelib.actions.reconcile import Reconcile
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.links import LinkMaker
 from chalicelib.domain.money import micros_for
-from chalicelib.domain.ports import Clock, Jobs, Listens, Trainers
+from chalicelib.domain.ports.around import Clock
+from chalicelib.domain.ports.jobs import Jobs
+from chalicelib.domain.ports.trainers import Listens, Trainers
 from chalicelib.domain.runs import CloudJobInfo, CloudJobStatus
 from chalicelib.domain.sightings import is_over
 from chalicelib.domain.signatures import BadSignature

@@ -14,7 +14,9 @@ from chalicelib.domain.correlation import about
 from chalicelib.domain.errors import BadInput, CloudError, ProviderStatusUnknown
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.measures import Metric
-from chalicelib.domain.ports import Clock, Jobs, Journal, Listens, Rotates, Telemetry, Trainers
+from chalicelib.domain.ports.around import Clock, Telemetry
+from chalicelib.domain.ports.jobs import Jobs, Journal
+from chalicelib.domain.ports.trainers import Listens, Rotates, Trainers
 from chalicelib.domain.runs import CloudJobInfo
 from chalicelib.domain.signatures import UnknownSigner, verify
 

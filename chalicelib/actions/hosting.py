@@ -14,7 +14,9 @@ from chalicelib.actions.removal import Removal
 from chalicelib.actions.wait import wait_for
 from chalicelib.domain.errors import BadInput, NotFound, ProviderDown
 from chalicelib.domain.jobs import Job
-from chalicelib.domain.ports import Clock, HostedFile, HostsFiles, Objects, Trainer, Trainers
+from chalicelib.domain.ports.around import Clock
+from chalicelib.domain.ports.storage import Objects
+from chalicelib.domain.ports.trainers import HostedFile, HostsFiles, Trainer, Trainers
 from chalicelib.domain.receipts import Receipt
 from chalicelib.domain.uploads import Upload
 

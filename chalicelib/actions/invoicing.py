@@ -8,7 +8,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from chalicelib.domain.errors import BadInput
 from chalicelib.domain.invoices import Invoice
 from chalicelib.domain.measures import Metric
-from chalicelib.domain.ports import Clock, Invoices, Ledger, Telemetry, Trainers
+from chalicelib.domain.ports.around import Clock, Telemetry
+from chalicelib.domain.ports.money import Invoices, Ledger
+from chalicelib.domain.ports.trainers import Trainers
 
 log = logging.getLogger(__name__)
 

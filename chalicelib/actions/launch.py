@@ -37,7 +37,10 @@ from chalicelib.domain.errors import (
 from chalicelib.domain.gating import needs_token
 from chalicelib.domain.jobs import Job, Phase, Reason
 from chalicelib.domain.outbox import GIVE_UP_AFTER, WATCH_FOR, Intent
-from chalicelib.domain.ports import Clock, DeliveryKeys, Jobs, LendsDatasets, Order, Outbox, Stale, Trainers, Uploads
+from chalicelib.domain.ports.around import Clock
+from chalicelib.domain.ports.jobs import Jobs, Order, Outbox, Stale, Uploads
+from chalicelib.domain.ports.storage import DeliveryKeys, LendsDatasets
+from chalicelib.domain.ports.trainers import Trainers
 from chalicelib.domain.runs import CloudJobInfo, LaunchOrder
 from chalicelib.domain.sightings import Change, ending, has_ended
 from chalicelib.domain.uploads import Upload

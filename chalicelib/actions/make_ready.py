@@ -11,7 +11,7 @@ from chalicelib.actions.promise import STORED_BUCKET
 from chalicelib.domain.destinations import Arrival, BucketKeys, Kind
 from chalicelib.domain.errors import DestinationRefused
 from chalicelib.domain.jobs import Job
-from chalicelib.domain.ports import Hub, Vault
+from chalicelib.domain.ports.outside import Hub, Vault
 from chalicelib.domain.runs import Delivery
 
 

@@ -19,7 +19,9 @@ from chalicelib.domain.manifests import (
     files_of,
     unzipped,
 )
-from chalicelib.domain.ports import Clock, Consents, Objects, Uploads
+from chalicelib.domain.ports.around import Clock
+from chalicelib.domain.ports.jobs import Consents, Uploads
+from chalicelib.domain.ports.storage import Objects
 from chalicelib.domain.uploads import Upload, UploadState
 
 DATASETS = "datasets"

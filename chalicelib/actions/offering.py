@@ -7,7 +7,7 @@ from typing import Any
 
 from chalicelib.actions.wait import wait_for
 from chalicelib.domain.errors import BadCredentials, NotFound
-from chalicelib.domain.ports import Listens, Trainer, Trainers
+from chalicelib.domain.ports.trainers import Listens, Trainer, Trainers
 from chalicelib.domain.powers import Announced, Power
 from chalicelib.domain.runs import Offer
 

@@ -17,7 +17,9 @@ from chalicelib.actions.wait import wait_for
 from chalicelib.domain.errors import CloudError, JobNotFound, ProviderError
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.measures import Metric
-from chalicelib.domain.ports import Clock, Jobs, Surveys, Telemetry, Trainer, Trainers, Turns
+from chalicelib.domain.ports.around import Clock, Telemetry, Turns
+from chalicelib.domain.ports.jobs import Jobs
+from chalicelib.domain.ports.trainers import Surveys, Trainer, Trainers
 from chalicelib.domain.runs import CloudJobInfo
 from chalicelib.domain.sightings import has_ended, is_over
 

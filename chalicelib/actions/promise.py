@@ -12,7 +12,8 @@ from typing import Any
 from chalicelib.domain.configs import hub_target
 from chalicelib.domain.destinations import HUB, MOST, STORE, Arrival, Kind
 from chalicelib.domain.errors import BadInput, DestinationRefused, InvalidConfig
-from chalicelib.domain.ports import Destinations, Hub, Objects, Vault
+from chalicelib.domain.ports.outside import Destinations, Hub, Vault
+from chalicelib.domain.ports.storage import Objects
 
 _YES = ("true", "1", "yes")
 STORED_BUCKET = "stored_bucket"

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from chalicelib.domain.destinations import Destination
 from chalicelib.domain.errors import BadInput, CloudError
-from chalicelib.domain.ports import Destinations, Hub, Objects
+from chalicelib.domain.ports.outside import Destinations, Hub
+from chalicelib.domain.ports.storage import Objects
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,9 @@ from chalicelib.domain.jobs import Event, EventKind, Job, Phase, Reason
 from chalicelib.domain.ledger import outgrown
 from chalicelib.domain.moments import to_text
 from chalicelib.domain.money import display
-from chalicelib.domain.ports import Clock, Following, Jobs, Stale, Trainers
+from chalicelib.domain.ports.around import Clock
+from chalicelib.domain.ports.jobs import Following, Jobs, Stale
+from chalicelib.domain.ports.trainers import Trainers
 from chalicelib.domain.projection import accrued
 from chalicelib.domain.runs import CloudJobInfo
 from chalicelib.domain.sightings import Change, ending, hear, is_over

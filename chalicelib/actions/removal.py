@@ -6,7 +6,9 @@ from dataclasses import replace
 
 from chalicelib.domain.errors import JobNotFound, ProviderDown
 from chalicelib.domain.jobs import Event, EventKind, Job
-from chalicelib.domain.ports import Clock, Jobs, Objects, Receipts
+from chalicelib.domain.ports.around import Clock
+from chalicelib.domain.ports.jobs import Jobs, Receipts
+from chalicelib.domain.ports.storage import Objects
 from chalicelib.domain.receipts import Receipt, Removed
 from chalicelib.domain.uploads import Upload
 

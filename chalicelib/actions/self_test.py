@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from chalicelib.domain.errors import CloudError, NotFound
-from chalicelib.domain.ports import Clock, Fetch, Fetched, Objects, Probes
+from chalicelib.domain.ports.around import Clock, Fetch, Fetched, Probes
+from chalicelib.domain.ports.storage import Objects
 
 PROBE = "/api/cloud/publishing/probe"
 _FOLDER = "self-test"

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from chalicelib.domain.ledger import NOTHING, Entry, Standing
-from chalicelib.domain.ports import Clock, Ledger
+from chalicelib.domain.ports.around import Clock
+from chalicelib.domain.ports.money import Ledger
 
 LONGEST = 365
 

@@ -9,7 +9,8 @@ from chalicelib.domain.callers import Caller
 from chalicelib.domain.errors import Forbidden, InvalidJobState, no_such_job
 from chalicelib.domain.jobs import Event, EventKind, Job, Phase, Reason
 from chalicelib.domain.outbox import Intent, IntentKind
-from chalicelib.domain.ports import Clock, Jobs, Outbox, Stale
+from chalicelib.domain.ports.around import Clock
+from chalicelib.domain.ports.jobs import Jobs, Outbox, Stale
 from chalicelib.domain.sightings import Change, ending, is_over
 
 _TRIES = 10

@@ -22,22 +22,10 @@ from chalicelib.domain.last_step import publishing_last_weights
 from chalicelib.domain.ledger import hold
 from chalicelib.domain.limits import may_run_out
 from chalicelib.domain.outbox import Intent, IntentKind
-from chalicelib.domain.ports import (
-    Clock,
-    Configs,
-    HostsFiles,
-    Jobs,
-    Limits,
-    NewId,
-    Objects,
-    OnceKey,
-    Order,
-    Pins,
-    Repository,
-    Trainer,
-    Trainers,
-    Uploads,
-)
+from chalicelib.domain.ports.around import Clock, NewId, Repository
+from chalicelib.domain.ports.jobs import Configs, Jobs, OnceKey, Order, Uploads
+from chalicelib.domain.ports.storage import Objects
+from chalicelib.domain.ports.trainers import HostsFiles, Limits, Pins, Trainer, Trainers
 from chalicelib.domain.redaction import strip_secrets
 from chalicelib.domain.repositories import Recorded
 from chalicelib.domain.runs import Offer

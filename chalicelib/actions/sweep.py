@@ -13,7 +13,8 @@ from chalicelib.actions.upload import Uploading
 from chalicelib.domain.correlation import about
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.measures import Metric
-from chalicelib.domain.ports import Clock, DueWork, Jobs, Outbox, Telemetry
+from chalicelib.domain.ports.around import Clock, Telemetry
+from chalicelib.domain.ports.jobs import DueWork, Jobs, Outbox
 
 log = logging.getLogger(__name__)
 

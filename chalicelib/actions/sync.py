@@ -19,7 +19,9 @@ from chalicelib.actions.wait import wait_for
 from chalicelib.domain.callers import Caller, Scope
 from chalicelib.domain.errors import CloudError, InvalidConfig
 from chalicelib.domain.jobs import Event, EventKind, Job, Phase
-from chalicelib.domain.ports import Clock, Jobs, NewId, Trainer, Trainers
+from chalicelib.domain.ports.around import Clock, NewId
+from chalicelib.domain.ports.jobs import Jobs
+from chalicelib.domain.ports.trainers import Trainer, Trainers
 from chalicelib.domain.runs import CloudJobInfo
 from chalicelib.domain.sightings import is_over
 

@@ -20,7 +20,9 @@ from chalicelib.domain.errors import (
     UploadNotReady,
     no_such_upload,
 )
-from chalicelib.domain.ports import Clock, Consents, NewId, Objects, Settings, Stale, UploadedPart, Uploads
+from chalicelib.domain.ports.around import Clock, NewId, Settings
+from chalicelib.domain.ports.jobs import Consents, Stale, Uploads
+from chalicelib.domain.ports.storage import Objects, UploadedPart
 from chalicelib.domain.uploads import LIFETIME, Consent, Upload, UploadState, part_bytes_for
 
 PART_LINK_SECONDS = 3600

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from chalicelib.actions.wait import wait_for
 from chalicelib.domain.errors import CloudError
-from chalicelib.domain.ports import Trainers
+from chalicelib.domain.ports.trainers import Trainers
 
 GOOD_FOR_SECONDS = 300.0
 BAD_FOR_SECONDS = 30.0

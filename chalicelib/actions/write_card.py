@@ -13,7 +13,10 @@ from chalicelib.domain.errors import CloudError, DestinationDown, DestinationRef
 from chalicelib.domain.jobs import Event, EventKind, Job
 from chalicelib.domain.model_card import CardFacts, written
 from chalicelib.domain.outbox import Intent
-from chalicelib.domain.ports import Clock, Follows, Hub, Jobs, Objects, Uploads
+from chalicelib.domain.ports.around import Clock
+from chalicelib.domain.ports.jobs import Follows, Jobs, Uploads
+from chalicelib.domain.ports.outside import Hub
+from chalicelib.domain.ports.storage import Objects
 
 log = logging.getLogger(__name__)
 

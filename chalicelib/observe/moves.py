@@ -6,7 +6,7 @@ import logging
 
 from chalicelib.domain.jobs import Event, EventKind, Job
 from chalicelib.domain.measures import Metric
-from chalicelib.domain.ports import Telemetry
+from chalicelib.domain.ports.around import Telemetry
 
 log = logging.getLogger(__name__)
 

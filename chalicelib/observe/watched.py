@@ -10,7 +10,8 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from chalicelib.domain.measures import Metric
-from chalicelib.domain.ports import Telemetry, Trainer, Trainers
+from chalicelib.domain.ports.around import Telemetry
+from chalicelib.domain.ports.trainers import Trainer, Trainers
 from chalicelib.domain.powers import Announced
 
 UNWATCHED = {"webhook_secrets"}

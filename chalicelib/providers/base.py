@@ -20,7 +20,7 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib.domain.errors import InvalidConfig, ProviderError, ProviderStatusUnknown
-from chalicelib.domain.ports import Listens
+from chalicelib.domain.ports.trainers import Listens
 from chalicelib.domain.runs import CloudJobInfo, CloudJobStatus, LaunchOrder, Offer
 
 __all__ = [

@@ -7,7 +7,7 @@ import ssl
 from urllib.parse import urlsplit
 
 from chalicelib.domain.errors import DestinationDown
-from chalicelib.domain.ports import Fetched
+from chalicelib.domain.ports.around import Fetched
 
 _SECONDS = 8.0
 _MOST = 256 * 1024

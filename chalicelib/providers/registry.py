@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from chalicelib.domain.errors import BadInput, ComingSoon
-from chalicelib.domain.ports import Trainer
+from chalicelib.domain.ports.trainers import Trainer
 from chalicelib.domain.powers import Announced, Power
 
 ANNOUNCED = (

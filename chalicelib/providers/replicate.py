@@ -22,7 +22,8 @@ from chalicelib.domain.errors import (
     ProviderDown,
     ProviderRefused,
 )
-from chalicelib.domain.ports import Breaker, Clock, HostedFile, Survey
+from chalicelib.domain.ports.around import Breaker, Clock
+from chalicelib.domain.ports.trainers import HostedFile, Survey
 from chalicelib.domain.runs import CloudJobInfo, LaunchOrder, Offer
 from chalicelib.providers import replicate_files
 from chalicelib.providers import replicate_prices as prices_data

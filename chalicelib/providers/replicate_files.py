@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from chalicelib.domain.errors import ProviderDown, ProviderRefused, UploadNotReady
-from chalicelib.domain.ports import HostedFile
+from chalicelib.domain.ports.trainers import HostedFile
 from chalicelib.providers.replicate_run import expires_at
 
 if TYPE_CHECKING:

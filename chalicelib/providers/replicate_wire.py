@@ -29,7 +29,7 @@ from replicate.client import Client
 
 from chalicelib.domain import correlation
 from chalicelib.domain.errors import BadCredentials, OutcomeUnknown, ProviderDown, ProviderError, ProviderRefused
-from chalicelib.domain.ports import Breaker
+from chalicelib.domain.ports.around import Breaker
 from chalicelib.domain.redaction import redact
 from chalicelib.providers.road import Road
 

@@ -29,7 +29,7 @@ from botocore.exceptions import (
 
 from chalicelib.domain.destinations import BucketKeys, BucketPlace, Step
 from chalicelib.domain.errors import CloudError, DestinationDown, DestinationRefused
-from chalicelib.domain.ports import StoredObject
+from chalicelib.domain.ports.storage import StoredObject
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -25,7 +25,7 @@ from botocore.exceptions import (
 )
 
 from chalicelib.domain.errors import BadInput, CloudError, NotFound, TooLarge, UploadNotReady
-from chalicelib.domain.ports import StoredObject, UploadedPart
+from chalicelib.domain.ports.storage import StoredObject, UploadedPart
 from chalicelib.storage.errors import StorageDown, StorageRefused
 
 if TYPE_CHECKING:

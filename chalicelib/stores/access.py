@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib.domain.moments import from_text, to_text
-from chalicelib.domain.ports import StorageKey
+from chalicelib.domain.ports.storage import StorageKey
 from chalicelib.domain.runs import Delivery
 from chalicelib.stores import keys
 from chalicelib.stores.table import ConditionFailed, Exists, Table

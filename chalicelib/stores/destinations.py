@@ -6,7 +6,7 @@ from typing import Any
 
 from chalicelib.domain.destinations import BucketPlace, Destination
 from chalicelib.domain.moments import from_text, maybe_from_text, maybe_to_text, to_text
-from chalicelib.domain.ports import Stale
+from chalicelib.domain.ports.jobs import Stale
 from chalicelib.stores import keys
 from chalicelib.stores.table import Absent, ConditionFailed, Equals, Item, Table
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, replace
 
 from chalicelib.domain.jobs import Job
-from chalicelib.domain.ports import Following, Stale
+from chalicelib.domain.ports.jobs import Following, Stale
 from chalicelib.domain.progress import Point, Progress
 from chalicelib.stores import keys
 from chalicelib.stores.table import Absent, Equals, Item, Key, Put, Table, TransactionRefused, Write

@@ -14,7 +14,7 @@ from chalicelib.domain.errors import JobNotFound, KeyReused, NotFound, UploadNot
 from chalicelib.domain.jobs import TERMINAL, Event, EventKind, Job, Phase, Reason
 from chalicelib.domain.moments import from_text, maybe_from_text, maybe_to_text, to_text
 from chalicelib.domain.outbox import Intent
-from chalicelib.domain.ports import LimitReached, Listing, OnceKey, Order, Stale
+from chalicelib.domain.ports.jobs import LimitReached, Listing, OnceKey, Order, Stale
 from chalicelib.domain.snapshots import Snapshot
 from chalicelib.domain.uploads import Upload, UploadState
 from chalicelib.stores import keys

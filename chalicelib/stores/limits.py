@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from chalicelib.domain.budgets import EVERYWHERE, Action, Limit, Period
-from chalicelib.domain.ports import Stale
+from chalicelib.domain.ports.jobs import Stale
 from chalicelib.stores import keys
 from chalicelib.stores.table import Absent, All, ConditionFailed, Equals, Exists, Item, Table
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from chalicelib.domain.moments import from_text, to_text
 from chalicelib.domain.outbox import LEASE, Intent, IntentKind
-from chalicelib.domain.ports import DueWork, Stale
+from chalicelib.domain.ports.jobs import DueWork, Stale
 from chalicelib.stores import keys
 from chalicelib.stores.table import (
     All,

@@ -8,7 +8,7 @@ from typing import Any, cast
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.outbox import Intent
 from chalicelib.domain.pace import Pace, Sums
-from chalicelib.domain.ports import Stale
+from chalicelib.domain.ports.jobs import Stale
 from chalicelib.stores import keys
 from chalicelib.stores.outbox import as_it_was
 from chalicelib.stores.table import Absent, Delete, Equals, Item, Put, Table, TransactionRefused, Write

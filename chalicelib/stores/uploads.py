@@ -7,7 +7,7 @@ from typing import Any
 from chalicelib.domain import copies
 from chalicelib.domain.errors import no_such_upload
 from chalicelib.domain.moments import from_text, to_text
-from chalicelib.domain.ports import Stale
+from chalicelib.domain.ports.jobs import Stale
 from chalicelib.domain.uploads import Upload, UploadState
 from chalicelib.stores import keys
 from chalicelib.stores.table import (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chalicelib.domain.ports import StorageKey
+from chalicelib.domain.ports.storage import StorageKey
 from local.s3.errors import S3Error
 
 

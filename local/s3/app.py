@@ -20,7 +20,7 @@ from uuid import uuid4
 
 from starlette.types import Receive, Scope, Send
 
-from chalicelib.domain.ports import StorageKey
+from chalicelib.domain.ports.storage import StorageKey
 from local.s3 import sigv4
 from local.s3.answer import Answer, refusal, send_answer
 from local.s3.body import Inbound

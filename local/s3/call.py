@@ -8,7 +8,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from chalicelib.domain.ports import StorageKey
+from chalicelib.domain.ports.storage import StorageKey
 from local.s3 import access, names
 from local.s3.body import Inbound, Payload, collect, payload_of, pour
 from local.s3.checksums import Bytes, Digests, stated

@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from chalicelib.domain.dataset_delivery import FILES, bucket_of
-from chalicelib.domain.ports import StorageKey
+from chalicelib.domain.ports.storage import StorageKey
 from local.s3.checksums import Checksum
 from local.s3.disk import Bucket, Condition, Disk
 from local.s3.draft import Draft

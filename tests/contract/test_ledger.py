@@ -15,7 +15,7 @@ from chalicelib.domain.budgets import EVERYWHERE, Action, Limit, Period
 from chalicelib.domain.errors import CostLimitExceeded
 from chalicelib.domain.jobs import Job, Phase
 from chalicelib.domain.ledger import NOTHING, standing
-from chalicelib.domain.ports import LimitReached, Order, Stale
+from chalicelib.domain.ports.jobs import LimitReached, Order, Stale
 from chalicelib.stores.jobs import JobTable
 from chalicelib.stores.ledger import LedgerTable
 from chalicelib.stores.limits import LimitTable

@@ -27,7 +27,7 @@ from chalicelib.domain.errors import (
     ProviderDown,
     ProviderRefused,
 )
-from chalicelib.domain.ports import Limits, Saves
+from chalicelib.domain.ports.trainers import Limits, Saves
 from chalicelib.providers.base import (
     CloudJobInfo,
     CloudJobStatus,

@@ -10,7 +10,7 @@ import pytest
 
 from chalicelib.domain.errors import BadInput, Conflict, NotFound
 from chalicelib.domain.named_configs import ANY, NamedConfig, checked_name
-from chalicelib.domain.ports import Configs
+from chalicelib.domain.ports.jobs import Configs
 from chalicelib.domain.snapshots import Snapshot
 from chalicelib.stores.configs import ConfigTable
 from local.config_folder import ConfigFolder

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.actions.follow import Follow
-from chalicelib.domain.ports import Following, Stale
+from chalicelib.domain.ports.jobs import Following, Stale
 from chalicelib.domain.progress import Point, Progress
 from chalicelib.domain.runs import CloudJobInfo, CloudJobStatus
 from chalicelib.stores.follow import FollowTable

@@ -14,7 +14,7 @@ import pytest
 from chalicelib.domain.errors import JobNotFound, KeyReused, UploadNotReady
 from chalicelib.domain.jobs import Event, EventKind, Job, Phase, Reason
 from chalicelib.domain.outbox import Intent, IntentKind
-from chalicelib.domain.ports import Listing, OnceKey, Order, Stale
+from chalicelib.domain.ports.jobs import Listing, OnceKey, Order, Stale
 from chalicelib.domain.uploads import Upload, UploadState
 from chalicelib.stores.jobs import JobTable
 from chalicelib.stores.outbox import OutboxTable

@@ -11,7 +11,7 @@ import pytest
 
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.outbox import LEASE, Intent, IntentKind
-from chalicelib.domain.ports import DueWork, Stale
+from chalicelib.domain.ports.jobs import DueWork, Stale
 from chalicelib.domain.uploads import UploadState
 from chalicelib.stores import keys
 from chalicelib.stores.outbox import OutboxTable, intent_item

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from chalicelib.domain.errors import BadInput, NotFound, UploadNotReady
-from chalicelib.domain.ports import Objects, UploadedPart
+from chalicelib.domain.ports.storage import Objects, UploadedPart
 from chalicelib.storage.objects import S3Objects, StorageDown, StorageRefused, make_client
 from tests.http.s3_world import JOB, ROOT, serve
 

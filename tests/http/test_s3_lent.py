@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from chalicelib.domain.ports import StorageKey
+from chalicelib.domain.ports.storage import StorageKey
 from tests.http.s3_world import JOB, ROOT, World, code_of, serve
 
 ARCHIVE = "default/u-1/dataset.zip"

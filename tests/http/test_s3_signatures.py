@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from chalicelib.domain.ports import StorageKey
+from chalicelib.domain.ports.storage import StorageKey
 from local.s3.errors import S3Error
 from local.s3.request import Request
 from local.s3.sigv4 import claim, verify

@@ -13,7 +13,8 @@ import pytest
 from chalicelib.domain.correlation import about
 from chalicelib.domain.errors import ProviderDown
 from chalicelib.domain.measures import Measured, Metric
-from chalicelib.domain.ports import Listens, Telemetry
+from chalicelib.domain.ports.around import Telemetry
+from chalicelib.domain.ports.trainers import Listens
 from chalicelib.observe.metrics import EmbeddedMetrics
 from chalicelib.observe.recorder import Recorder
 from chalicelib.observe.watched import WatchedTrainers

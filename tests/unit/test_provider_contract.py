@@ -11,7 +11,7 @@ import pytest
 
 from chalicelib.actions.offering import Offering
 from chalicelib.domain.errors import BadInput, ComingSoon, InvalidConfig
-from chalicelib.domain.ports import Listens
+from chalicelib.domain.ports.trainers import Listens
 from chalicelib.domain.runs import LaunchOrder
 from chalicelib.providers.base import CloudTrainerService, OnlyLooks
 from chalicelib.providers.registry import Registry

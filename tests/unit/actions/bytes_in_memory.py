@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
 from chalicelib.domain.errors import NotFound, UploadNotReady
-from chalicelib.domain.ports import StoredObject, UploadedPart
+from chalicelib.domain.ports.storage import StoredObject, UploadedPart
 
 
 class BytesInMemory:

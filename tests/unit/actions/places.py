@@ -9,7 +9,7 @@ from datetime import datetime
 from chalicelib.domain.destinations import BucketKeys, BucketPlace, Step
 from chalicelib.domain.errors import DestinationDown, DestinationRefused
 from chalicelib.domain.hub import HubFile, HubIdentity
-from chalicelib.domain.ports import StoredObject
+from chalicelib.domain.ports.storage import StoredObject
 from tests.unit.actions.bytes_in_memory import BytesInMemory
 
 HUB = ("create", "commit", "may_write", "identity")

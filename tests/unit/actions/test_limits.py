@@ -9,7 +9,7 @@ import pytest
 from chalicelib.domain.budgets import EVERYWHERE, Action, Period
 from chalicelib.domain.jobs import Phase, Reason
 from chalicelib.domain.measures import Metric
-from chalicelib.domain.ports import Order
+from chalicelib.domain.ports.jobs import Order
 from tests.unit.actions.conftest import NewWorld
 from tests.unit.actions.vendor import PRICE
 from tests.unit.actions.world import World, send_data, submit

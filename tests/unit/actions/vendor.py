@@ -14,7 +14,7 @@ from standardwebhooks import Webhook
 from chalicelib.domain.errors import BadCredentials, OutcomeUnknown, ProviderDown, ProviderRefused
 from chalicelib.domain.moments import from_text, maybe_from_text, maybe_to_text, to_text
 from chalicelib.domain.money import as_decimal, micros_for
-from chalicelib.domain.ports import HostedFile, Survey
+from chalicelib.domain.ports.trainers import HostedFile, Survey
 from chalicelib.domain.runs import CloudJobInfo, CloudJobStatus, LaunchOrder, Offer
 from tests.unit.actions.bytes_in_memory import BytesInMemory
 from tests.unit.actions.places import PretendBuckets, PretendHub
