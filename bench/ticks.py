@@ -15,7 +15,8 @@ from chalicelib.domain.jobs import Job, Phase
 from chalicelib.stores.dynamodb import DynamoTable
 from chalicelib.stores.dynamodb_schema import create_table
 from chalicelib.stores.dynamodb_wire import item_to_wire
-from chalicelib.stores.jobs import JobTable, job_item
+from chalicelib.stores.job_items import job_item
+from chalicelib.stores.jobs import JobTable
 from chalicelib.stores.outbox import OutboxTable
 from tests.engines import client, start
 

@@ -6,18 +6,18 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any, cast
+from typing import Any
 
-from chalicelib.domain import destinations
 from chalicelib.domain.budgets import Limit
 from chalicelib.domain.errors import JobNotFound, KeyReused, NotFound, UploadNotReady, no_such_job
-from chalicelib.domain.jobs import TERMINAL, Event, EventKind, Job, Phase, Reason
-from chalicelib.domain.moments import from_text, maybe_from_text, maybe_to_text, to_text
+from chalicelib.domain.jobs import Event, Job
+from chalicelib.domain.moments import to_text
 from chalicelib.domain.outbox import Intent
 from chalicelib.domain.ports.jobs import LimitReached, Listing, OnceKey, Order, Stale
 from chalicelib.domain.snapshots import Snapshot
 from chalicelib.domain.uploads import Upload, UploadState
 from chalicelib.stores import keys
+from chalicelib.stores.job_items import asked_item, event_item, event_of, job_item, job_of, order_item, pointer_item
 from chalicelib.stores.ledger import Bookings
 from chalicelib.stores.outbox import as_it_was, intent_item
 from chalicelib.stores.table import (
@@ -35,7 +35,6 @@ from chalicelib.stores.table import (
     Update,
     Write,
 )
-from chalicelib.stores.watches import watch_of, watch_text
 
 ONCE_SECONDS = 24 * 3600
 REMEMBER_DELETED_SECONDS = 366 * 24 * 3600
@@ -72,14 +71,14 @@ class JobTable:
     ) -> tuple[Job, bool]:
         writes: list[Write] = [
             Put(job_item(job), Absent()),
-            Put(_order_item(job, order), Absent()),
-            Put(_pointer(job, keys.launch_row(job.launch_key)), Absent()),
-            *(Put(_event_item(job, event, place)) for place, event in enumerate(events)),
+            Put(order_item(job, order), Absent()),
+            Put(pointer_item(job, keys.launch_row(job.launch_key)), Absent()),
+            *(Put(event_item(job, event, place)) for place, event in enumerate(events)),
             *(Put(intent_item(intent), Absent()) for intent in intents),
             _counted(job, 1),
         ]
         if order.asked:
-            writes.append(Put(_asked_item(job, order.asked), Absent()))
+            writes.append(Put(asked_item(job, order.asked), Absent()))
         if once:
             once_at = len(writes)
             writes.append(Put(self._once_item(job, once), Absent()))
@@ -132,7 +131,7 @@ class JobTable:
         item = self._table.get(keys.job_row(tenant, job_id))
         if item is None:
             raise no_such_job(job_id)
-        return _job(item)
+        return job_of(item)
 
     def by_run(self, provider: str, run_id: str) -> Job | None:
         return self._at(keys.run_row(provider, run_id))
@@ -145,7 +144,7 @@ class JobTable:
         if item is None:
             return None
         row = self._table.get(keys.job_row(str(item["tenant"]), str(item["job_id"])))
-        return _job(row) if row else None
+        return job_of(row) if row else None
 
     def order(self, job: Job) -> Order:
         item = self._table.get(keys.order_row(job.tenant, job.id))
@@ -170,7 +169,7 @@ class JobTable:
             items += page.items
             cursor = page.cursor
             if cursor is None:
-                return [_event(item) for item in items]
+                return [event_of(item) for item in items]
 
     def newest(
         self, tenant: str, owner: str | None, status: str | None, provider: str | None, limit: int, offset: int
@@ -200,13 +199,13 @@ class JobTable:
     ) -> None:
         writes: list[Write] = [
             Put(job_item(after), All(Exists(), Equals("version", before.version))),
-            *(Put(_event_item(after, event, place)) for place, event in enumerate(events)),
+            *(Put(event_item(after, event, place)) for place, event in enumerate(events)),
             *(Put(intent_item(intent)) for intent in promise),
             *(Delete(keys.intent_row(after.tenant, after.id, intent.kind), as_it_was(intent)) for intent in forget),
             *self._bookings.writes(before, after),
         ]
         if after.run_id and not before.run_id:
-            writes.append(Put(_pointer(after, keys.run_row(after.provider, after.run_id))))
+            writes.append(Put(pointer_item(after, keys.run_row(after.provider, after.run_id))))
         try:
             self._table.transact(writes)
         except TransactionRefused:
@@ -216,9 +215,9 @@ class JobTable:
     def adopt(self, job: Job, events: list[Event]) -> bool:
         writes: list[Write] = [
             Put(job_item(job), Absent()),
-            Put(_pointer(job, keys.launch_row(job.launch_key)), Absent()),
-            Put(_pointer(job, keys.run_row(job.provider, str(job.run_id))), Absent()),
-            *(Put(_event_item(job, event, place)) for place, event in enumerate(events)),
+            Put(pointer_item(job, keys.launch_row(job.launch_key)), Absent()),
+            Put(pointer_item(job, keys.run_row(job.provider, str(job.run_id))), Absent()),
+            *(Put(event_item(job, event, place)) for place, event in enumerate(events)),
             _counted(job, 1),
             *self._bookings.writes(None, job),
         ]
@@ -247,7 +246,7 @@ class JobTable:
         if job.run_id:
             # The run's own row stays a while: the vendor still lists the run, and ``adopt`` must not bring it back.
             ends = int(self._now().timestamp()) + REMEMBER_DELETED_SECONDS
-            writes.append(Put({**_pointer(job, keys.run_row(job.provider, job.run_id)), "ttl": ends}))
+            writes.append(Put({**pointer_item(job, keys.run_row(job.provider, job.run_id)), "ttl": ends}))
         try:
             self._table.transact(writes)
         except TransactionRefused:
@@ -274,7 +273,7 @@ class JobTable:
         while True:
             page = self._table.query(partition, index="by_tenant", descending=True, limit=page_size, cursor=cursor)
             for item in page.items:
-                yield _job(item)
+                yield job_of(item)
             cursor = page.cursor
             if cursor is None:
                 return
@@ -318,156 +317,3 @@ def _take_upload(job: Job, upload: Upload, now: datetime) -> Write:
 
 def _counted(job: Job, more: int) -> Write:
     return Update(keys.job_count_row(job.tenant, job.owner, job.id), add={"n": more})
-
-
-def job_item(job: Job) -> Item:
-    row = keys.job_row(job.tenant, job.id)
-    created = to_text(job.created_at)
-    item: dict[str, Any] = {
-        "pk": row.pk,
-        "sk": row.sk,
-        "what": "job",
-        "gsi1pk": keys.tenant_jobs(job.tenant),
-        "gsi1sk": f"{created}#{job.id}",
-        "id": job.id,
-        "tenant": job.tenant,
-        "owner": job.owner,
-        "provider": job.provider,
-        "hardware": job.hardware,
-        "price": job.price_micros_per_second,
-        "launch_key": job.launch_key,
-        "created_at": created,
-        "updated_at": to_text(job.updated_at),
-        "phase": job.phase.value,
-        "version": job.version,
-        "config_name": job.config_name,
-        "run_name": job.run_name,
-        "upload_id": job.upload_id,
-        "hub_model_id": job.hub_model_id,
-        "delivery": job.delivery,
-        "delivery_why": job.delivery_why,
-        "run_id": job.run_id,
-        "links": cast("dict[str, Any]", job.links or {}),
-        "warnings": list(job.warnings),
-        "started_at": maybe_to_text(job.started_at),
-        "completed_at": maybe_to_text(job.completed_at),
-        "cancel_requested_at": maybe_to_text(job.cancel_requested_at),
-        "next_look_at": maybe_to_text(job.next_look_at),
-        "reason": job.reason and job.reason.value,
-        "error": job.error,
-        "output_url": job.output_url,
-        "adopted": job.adopted,
-        "cost": job.cost_micros,
-        "cost_is_final": job.cost_is_final,
-        "model_version": job.model_version,
-        "max_run_minutes": job.max_run_minutes,
-        "ceiling": job.ceiling_micros,
-        "estimate_low": job.estimate_low_micros,
-        "estimate_high": job.estimate_high_micros,
-        "held": job.held_micros,
-        "config_hash": job.config_hash,
-        "snapshot": job.snapshot or {},
-        "deadline": job.deadline_seconds,
-        "stop_reason": job.stop_reason and job.stop_reason.value,
-        "stop_on_stall": None if job.stop_on_stall is None else list(job.stop_on_stall),
-        "watch": watch_text(job.watch),
-        "keep_data_days": job.keep_data_days,
-        "destinations": [destinations.stored(one) for one in job.destinations],
-        "vault_names": list(job.vault_names),
-    }
-    if job.next_look_at and job.phase not in TERMINAL:
-        item |= keys.due(job.id, job.next_look_at)
-    return item
-
-
-def _job(item: Item) -> Job:
-    read: dict[str, Any] = dict(item)
-    return Job(
-        id=read["id"],
-        tenant=read["tenant"],
-        owner=read["owner"],
-        provider=read["provider"],
-        hardware=read["hardware"],
-        price_micros_per_second=read["price"],
-        launch_key=read["launch_key"],
-        created_at=from_text(read["created_at"]),
-        updated_at=from_text(read["updated_at"]),
-        phase=Phase(read["phase"]),
-        version=read["version"],
-        config_name=read["config_name"],
-        run_name=read["run_name"],
-        upload_id=read["upload_id"],
-        hub_model_id=read["hub_model_id"],
-        delivery=read.get("delivery"),
-        delivery_why=read.get("delivery_why"),
-        run_id=read["run_id"],
-        links=read["links"] or None,
-        warnings=tuple(read["warnings"]),
-        started_at=maybe_from_text(read["started_at"]),
-        completed_at=maybe_from_text(read["completed_at"]),
-        cancel_requested_at=maybe_from_text(read["cancel_requested_at"]),
-        next_look_at=maybe_from_text(read["next_look_at"]),
-        reason=Reason(read["reason"]) if read["reason"] else None,
-        error=read["error"],
-        output_url=read["output_url"],
-        adopted=read.get("adopted", False),
-        cost_micros=read["cost"],
-        cost_is_final=read["cost_is_final"],
-        model_version=read.get("model_version"),
-        max_run_minutes=read.get("max_run_minutes"),
-        ceiling_micros=read.get("ceiling"),
-        estimate_low_micros=read.get("estimate_low"),
-        estimate_high_micros=read.get("estimate_high"),
-        held_micros=read.get("held", 0),
-        config_hash=read.get("config_hash"),
-        snapshot=read.get("snapshot") or None,
-        deadline_seconds=read.get("deadline"),
-        stop_reason=Reason(read["stop_reason"]) if read.get("stop_reason") else None,
-        stop_on_stall=None if read.get("stop_on_stall") is None else tuple(read["stop_on_stall"]),
-        watch=watch_of(read.get("watch")),
-        keep_data_days=read.get("keep_data_days"),
-        destinations=tuple(destinations.read(one) for one in read.get("destinations") or ()),
-        vault_names=tuple(read.get("vault_names") or ()),
-    )
-
-
-def _pointer(job: Job, row: Key) -> Item:
-    return {"pk": row.pk, "sk": row.sk, "tenant": job.tenant, "job_id": job.id}
-
-
-def _order_item(job: Job, order: Order) -> Item:
-    row = keys.order_row(job.tenant, job.id)
-    # As text: a config holds fractions such as a learning rate, which the table refuses as numbers.
-    told = {"config": order.config, "dataloader": order.dataloader, "lycoris": order.lycoris, "folders": order.folders}
-    text = json.dumps(told)
-    return {"pk": row.pk, "sk": row.sk, "order": text}
-
-
-def _asked_item(job: Job, asked: Snapshot) -> Item:
-    row = keys.asked_row(job.tenant, job.id)
-    return {"pk": row.pk, "sk": row.sk, "documents": json.dumps(asked.documents(), ensure_ascii=False)}
-
-
-def _event_item(job: Job, event: Event, place: int) -> Item:
-    return {
-        "pk": keys.job(job.tenant, job.id),
-        "sk": f"EVENT#{job.version:08d}#{place:02d}",
-        "at": to_text(event.at),
-        "kind": event.kind.value,
-        "phase": event.phase.value,
-        "message": event.message,
-        "by": event.by,
-        "reason": event.reason and event.reason.value,
-    }
-
-
-def _event(item: Item) -> Event:
-    read: dict[str, Any] = dict(item)
-    return Event(
-        at=from_text(read["at"]),
-        kind=EventKind(read["kind"]),
-        phase=Phase(read["phase"]),
-        message=read["message"],
-        by=read["by"],
-        reason=Reason(read["reason"]) if read["reason"] else None,
-    )

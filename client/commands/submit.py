@@ -145,7 +145,7 @@ def _pack(
     price = display(hardware["micros_per_second"] * 3600)
     screen.note(f"{hardware['name']} at {hardware['provider']}: {price} per hour (price of {hardware['as_of']}).")
     show_expected(cloud, screen, asked(submission, manifest, given.provider, hardware["id"]), hardware["id"])
-    if manifest is None or archive is None:
+    if manifest is None or archive is None or known is None:
         return None
     return Packed(manifest, archive, agreed(cloud, screen, consent, manifest, given.yes, known))
 

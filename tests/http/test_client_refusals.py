@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from client.arguments import parser
 from tests.http.command_line import FAILED, OK, UNREACHABLE, USAGE, answer, process, stcloud
 from tests.http.fake_cloud import FakeCloud
 
@@ -135,3 +136,33 @@ def test_a_mistyped_id_is_answered_with_the_one_that_was_meant(cloud: FakeCloud)
     assert done.returncode == USAGE and "Did you mean j-8cb2d3920d7dd421?" in done.stderr
     assert stcloud(cloud, "show", "8cb2").returncode == OK
     assert stcloud(cloud, "show", "nothing-like-it").returncode == FAILED
+
+
+@pytest.mark.parametrize(
+    ("words", "bounds"),
+    [
+        (["list", "--limit", "501"], "from 1 to 500"),
+        (["spend", "--days", "366"], "from 1 to 365"),
+        (["keys", "make", "ci", "--days", "0"], "from 1 to 365"),
+        (["submit", "config.json", "--keep-data", "15"], "days from 1 to 14"),
+        (["submit", "config.json", "--max-run-minutes", "ten"], "minutes from 1 to 10080"),
+    ],
+)
+def test_a_number_out_of_its_own_bounds_is_refused_with_them(cloud: FakeCloud, words: list[str], bounds: str) -> None:
+    done = stcloud(cloud, *words)
+    assert done.returncode == USAGE and bounds in done.stderr
+    assert cloud.journal == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["list", "--limit", "500"],
+        ["spend", "--days", "365"],
+        ["keys", "make", "ci", "--days", "365"],
+        ["submit", "config.json", "--keep-data", "14"],
+        ["submit", "config.json", "--max-run-minutes", "10080"],
+    ],
+)
+def test_a_number_at_its_own_bounds_is_taken(words: list[str]) -> None:
+    parser().parse_args(words)
