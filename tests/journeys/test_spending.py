@@ -91,13 +91,20 @@ def test_a_limit_that_stops_ends_what_runs_and_says_why(world: World, images: Pa
     assert world.run("limits", "clear").returncode == 0
 
 
-def test_metrics_ledger_prometheus_and_the_command_line_tell_the_same_sums(world: World) -> None:
+def test_metrics_ledger_prometheus_and_the_command_line_tell_the_same_sums(world: World, images: Path) -> None:
+    # Jobs of its own: run alone, or by another worker than the rest of this file, it finds the server empty.
+    assert world.run("limits", "clear").returncode == 0
+    world.until(place(world, images, steps=10)["job_id"], "completed")
+    given_up = place(world, images)["job_id"]
+    assert ask(world, "POST", f"/api/cloud/jobs/{given_up}/cancel").status_code < 300
+    world.until(given_up, "cancelled")
     jobs = world.get("/api/cloud/jobs?limit=500")["jobs"]
     spent = sum(job["cost_micros"] for job in jobs)
     found = world.get("/api/metrics?days=7")
     assert (found["job_count"], found["total_cost_micros"], found["held_micros"]) == (len(jobs), spent, 0)
     assert len(found["cost_by_day"]) == 7 and found["cost_by_day"][-1]["spent_micros"] == spent
-    assert found["jobs_by_status"]["cancelled"] == 1 and found["by_hardware"]["l40s"]["jobs"] == len(jobs)
+    assert found["jobs_by_status"]["cancelled"] == sum(job["status"] == "cancelled" for job in jobs) > 0
+    assert found["by_hardware"]["l40s"]["jobs"] == len(jobs)
     entries = list(csv.DictReader(io.StringIO(ask(world, "GET", "/api/cloud/spend?format=csv").text)))
     assert sum(int(entry["spent_micros"]) for entry in entries) == spent
     assert sum(int(entry["held_micros"]) for entry in entries) == 0
