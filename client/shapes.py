@@ -137,14 +137,6 @@ class KnownBefore(TypedDict):
     latest: Latest | None
 
 
-class RemovedObject(TypedDict):
-    bucket: str
-    key: str
-    size: int
-    deleted_at: str | None
-    absent_at: str | None
-
-
 class DataReceipt(TypedDict):
     job_id: str
     upload_id: str | None

@@ -11,13 +11,14 @@ from chalicelib.actions.removal import Removal
 from chalicelib.domain.artifacts import is_weights
 from chalicelib.domain.dataset_delivery import Mode
 from chalicelib.domain.destinations import IS_THERE, Arrival, Kind, State, sentence, why_not
-from chalicelib.domain.errors import NotFound
+from chalicelib.domain.errors import CloudError, NotFound
 from chalicelib.domain.jobs import Event, EventKind, Job, Phase, Reason
 from chalicelib.domain.moments import to_text
 from chalicelib.domain.outbox import GIVE_UP_AFTER, Intent, IntentKind
 from chalicelib.domain.ports.around import Clock
 from chalicelib.domain.ports.jobs import Jobs, Uploads
 from chalicelib.domain.ports.storage import DeliveryKeys, Objects, StoredObject
+from chalicelib.domain.ports.trainers import HOSTED_FOR
 from chalicelib.domain.sightings import ending
 from chalicelib.domain.uploads import LONGEST_LIFE, Upload, UploadState
 
@@ -104,7 +105,7 @@ class Finish:
         the job was told to leave for another run stays until its time is over; the trainer's caches go now."""
         self._keys.retire(job.tenant, job.id)
         now = self._clock()
-        events = [*self._end_of_hosting(job, now), *self._end_of_data(job, now)] if job.upload_id else []
+        events = [*self._end_of_data(job, now), *self._end_of_hosting(job, intent, now)] if job.upload_id else []
         touched = replace(job, version=job.version + 1, updated_at=now)
         if job.phase is Phase.CANCELLED and job.started_at and not job.adopted:
             arrived = self._objects.list("outputs", f"{job.id}/")
@@ -114,15 +115,21 @@ class Finish:
             later.append(Intent(job.tenant, job.id, IntentKind.FORGET, now, now + self._keep_jobs))
         self._jobs.save(job, touched, events, later, [intent])
 
-    def _end_of_hosting(self, job: Job, now: datetime) -> list[Event]:
-        """What the vendor itself was given goes first, and always: it was for this run alone."""
+    def _end_of_hosting(self, job: Job, intent: Intent, now: datetime) -> list[Event]:
+        """What the vendor itself was given goes always: it was for this run alone. It goes after what is ours, which
+        does not wait for a vendor that is down or no longer takes our key."""
         if job.delivery != Mode.HOSTED:
             return []
         try:
             upload = self._uploads.get(job.tenant, str(job.upload_id))
         except NotFound:
             return []
-        receipt = self._hosting.remove(job, upload)
+        try:
+            receipt = self._hosting.remove(job, upload)
+        except CloudError as error:
+            if now - intent.created_at < HOSTED_FOR:
+                raise
+            return [Event(now, EventKind.NOTE, job.phase, _not_seen_gone(job, error))]
         there = [one for one in receipt.objects if one.bucket == job.provider]
         if not there:
             return []
@@ -152,6 +159,15 @@ class Finish:
         if upload.state is not UploadState.DELETED:
             self._uploads.save(upload, replace(upload, state=UploadState.DELETED, version=upload.version + 1))
         return [self._removal.event(job, upload, receipt)]
+
+
+def _not_seen_gone(job: Job, error: CloudError) -> str:
+    hours = HOSTED_FOR // timedelta(hours=1)
+    return (
+        f"For {hours} hours the copy of the data at {job.provider} could not be seen gone, and nobody tries any more. "
+        f"{job.provider} drops such files by itself after that time: make sure in its own list of files. "
+        f"It said: {error.detail}"
+    )
 
 
 def _until(job: Job, upload: Upload, now: datetime) -> datetime | None:

@@ -147,10 +147,6 @@ class Difference:
     removed: Tally = field(default_factory=Tally)
     unchanged: Tally = field(default_factory=Tally)
 
-    @property
-    def is_empty(self) -> bool:
-        return not (self.added.count or self.changed.count or self.removed.count)
-
 
 def paired(before: Iterator[Listed], after: Iterator[Listed]) -> Iterator[tuple[Listed | None, Listed | None]]:
     """Both lists side by side, in the order of their paths; None where one has no such file."""

@@ -28,9 +28,6 @@ MAX_ARCHIVE = 5 * 1024 * GIB
 
 LIFETIME = timedelta(hours=24)
 
-MOST_DAYS_KEPT = 14
-"""How long data can be kept for another run after a job has ended."""
-
 LONGEST_LIFE = timedelta(days=20)
 """From when an archive was begun. Shorter than the bucket's own rule (infra/template.yaml), which is the last line."""
 

@@ -111,6 +111,10 @@ class Saves(Protocol):
         ...
 
 
+HOSTED_FOR = timedelta(days=1)
+"""A vendor that hosts files drops them by itself after this time at the latest."""
+
+
 @dataclass(frozen=True, slots=True)
 class HostedFile:
     """A file at a vendor's own hosting. ``url`` is for its own machines. After ``expires_at`` it is gone by itself."""

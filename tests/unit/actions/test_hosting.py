@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from chalicelib.domain.dataset_delivery import Mode
-from chalicelib.domain.jobs import Phase
+from chalicelib.domain.jobs import EventKind, Phase
 from tests.unit.actions import truths
 from tests.unit.actions.conftest import NewWorld
 from tests.unit.actions.world import World, cancel, send_data, submit, sweep
@@ -67,3 +67,29 @@ def test_an_archive_that_soon_expires_is_sent_anew(new_world: NewWorld) -> None:
     world.settle()
     assert world.job().phase is Phase.COMPLETED and world.vendor.files == {}
     truths.check(world)
+
+
+def test_a_vendor_that_never_lets_its_copy_be_deleted_holds_nothing_else_up(new_world: NewWorld) -> None:
+    world = begun(new_world)
+    world.attempt(sweep)
+    assert world.vendor.files
+    world.vendor.moods.keeps_files = True
+    for _ in range(10):
+        world.clock.forward(seconds=90)
+        world.vendor.go_on()
+        world.attempt(sweep)
+    assert world.job().phase is Phase.COMPLETED and world.vendor.files
+    assert not world.objects.list("datasets", ""), "what is ours does not wait for the vendor"
+    assert not told(world, EventKind.NOTE)
+
+    world.clock.forward(hours=24)
+    for _ in range(2):
+        world.attempt(sweep)
+        (note,) = told(world, EventKind.NOTE)
+        assert "could not be seen gone" in note and "still lists the data" in note
+        assert len(told(world, EventKind.DATA_DELETED)) == 1
+        world.clock.forward(hours=24)
+
+
+def told(world: World, kind: EventKind) -> list[str]:
+    return [event.message for event in world.process().jobs.events(world.job()) if event.kind is kind]

@@ -74,6 +74,8 @@ class Moods:
     stops_late: bool = False
     deaf_to_stops: bool = False
     forgets: bool = False
+    keeps_files: bool = False
+    """Takes a deletion and deletes nothing."""
     delivers_to_hub: bool = True
     on_ask: Callable[[], None] | None = field(default=None, repr=False)
     on_accept: Callable[[Run], None] | None = field(default=None, repr=False)
@@ -178,7 +180,8 @@ class PretendVendor:
 
     async def unhost(self, file_id: str) -> None:
         self._answer()
-        self.files.pop(file_id, None)
+        if not self.moods.keeps_files:
+            self.files.pop(file_id, None)
 
     def _hosted(self, file_id: str) -> HostedFile:
         return HostedFile(file_id, len(self.files[file_id][1]), f"hosted:{file_id}", self.expiries[file_id])
