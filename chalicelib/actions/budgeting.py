@@ -17,7 +17,7 @@ from chalicelib.domain.jobs import Job, Reason
 from chalicelib.domain.measures import Metric
 from chalicelib.domain.money import display
 from chalicelib.domain.ports.around import Clock, Telemetry
-from chalicelib.domain.ports.jobs import Jobs, LimitReached, Stale
+from chalicelib.domain.ports.jobs import Jobs, LimitReached, LimitsChanged, Stale
 from chalicelib.domain.ports.money import Ledger, Limitations
 from chalicelib.domain.projection import accrued
 from chalicelib.domain.runs import CloudJobStatus
@@ -29,7 +29,7 @@ MOST_STOPPED = 500
 _TRIES = 8
 
 Making = Callable[[list[Limit]], tuple[Job, bool]]
-"""Makes a job that is held to the limits; raises ``LimitReached``."""
+"""Makes a job that is held to the limits; raises ``LimitReached`` or ``LimitsChanged``."""
 
 
 class Budgeting:
@@ -67,9 +67,9 @@ class Budgeting:
             try:
                 return make(limits)
             except LimitReached as reached:
-                if not reached.changed:
-                    raise exceeded(self.usage(reached.limit), held_micros) from None
-            self._pause(random.random() * 0.02 * 2**attempt)  # noqa: S311 - spreads load
+                raise exceeded(self.usage(reached.limit), held_micros) from None
+            except LimitsChanged:
+                self._pause(random.random() * 0.02 * 2**attempt)  # noqa: S311 - spreads load
         raise Conflict("The limits on spending kept changing while the job was submitted. Try again.")
 
     def warnings(self, job: Job) -> list[str]:

@@ -13,7 +13,7 @@ from chalicelib.domain.errors import JobNotFound, KeyReused, NotFound, UploadNot
 from chalicelib.domain.jobs import Event, Job
 from chalicelib.domain.moments import to_text
 from chalicelib.domain.outbox import Intent
-from chalicelib.domain.ports.jobs import LimitReached, Listing, OnceKey, Order, Stale
+from chalicelib.domain.ports.jobs import LimitReached, LimitsChanged, Listing, OnceKey, Order, Stale
 from chalicelib.domain.snapshots import Snapshot
 from chalicelib.domain.uploads import Upload, UploadState
 from chalicelib.stores import keys
@@ -67,7 +67,7 @@ class JobTable:
         intents: list[Intent],
         once: OnceKey | None,
         upload: Upload | None,
-        limits: Sequence[Limit] = (),
+        limits: Sequence[Limit] | None = None,
     ) -> tuple[Job, bool]:
         writes: list[Write] = [
             Put(job_item(job), Absent()),
@@ -85,10 +85,10 @@ class JobTable:
         if upload:
             upload_at = len(writes)
             writes.append(_take_upload(job, upload, self._now()))
-        booked, spoken = self._bookings.holding(job, limits)
+        hold = self._bookings.holding(job, limits)
         booked_at = len(writes)
         try:
-            self._table.transact([*writes, *booked])
+            self._table.transact([*writes, *hold.writes])
         except TransactionRefused as refused:
             if once and once_at in refused.failures:
                 earlier = self.once(job.tenant, once)
@@ -100,12 +100,12 @@ class JobTable:
                     "Upload the data again for this job.",
                     upload_id=upload.id,
                 ) from None
-            full = [spoken[place - booked_at] for place in refused.failures if place - booked_at in spoken]
-            if full:
-                # The limit's own row, when it has changed since it was read, comes last and says so.
-                raise LimitReached(
-                    full[-1], changed=max(refused.failures) >= booked_at + len(booked) - len(limits)
-                ) from None
+            of_hold = [place - booked_at for place in refused.failures if place >= booked_at]
+            if any(place >= hold.guards_at for place in of_hold):
+                raise LimitsChanged from None
+            for place in of_hold:
+                if place in hold.counters:
+                    raise LimitReached(hold.counters[place]) from None
             raise
         self._written(None, job, events)
         return job, True

@@ -8,6 +8,7 @@ that is set later finds what was spent before.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
 from chalicelib.domain.budgets import EVERYWHERE, Action, Limit, Period, Usage, day_of, window
@@ -32,6 +33,16 @@ from chalicelib.stores.table import (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """The writes of a new job. ``counters``: which of them are refused when which limit has no room. Those from
+    ``guards_at`` on are refused when the limits are not what they were when they were read."""
+
+    writes: list[Write]
+    counters: dict[int, Limit]
+    guards_at: int
+
+
 class Bookings:
     """The writes that a change of a job brings. ``zone`` is the time zone of days, weeks and months."""
 
@@ -50,28 +61,24 @@ class Bookings:
             found += [self._window_write(after, scope, period, delta, None) for scope, period in _windows(after)]
         return found
 
-    def holding(self, job: Job, limits: Sequence[Limit]) -> tuple[list[Write], dict[int, Limit]]:
-        """The writes of a new job, refused by the table when a limit has no room for what is held. The second value
-        tells which of the writes speak for which limit: its counter, and the limit as it was read."""
-        strict = {(limit.scope, limit.period): limit for limit in limits if limit.action is not Action.WARN}
+    def holding(self, job: Job, limits: Sequence[Limit] | None) -> Hold:
+        strict = {(limit.scope, limit.period): limit for limit in limits or () if limit.action is not Action.WARN}
         delta = standing(job)
         found: list[Write] = [
             Update(keys.rollup_row(job.tenant, self._day(job), job.provider, job.hardware), add=delta.counts())
         ]
         if delta.held:
             found.append(Put(_entry_item(self._entry(job, delta)), Absent()))
-        spoken: dict[int, Limit] = {}
+        counters: dict[int, Limit] = {}
         for scope, period in _windows(job):
             limit = strict.get((scope, period))
             if limit:
-                spoken[len(found)] = limit
+                counters[len(found)] = limit
             elif not delta.held:
                 continue
             found.append(self._window_write(job, scope, period, delta, limit))
-        for limit in limits:
-            spoken[len(found)] = limit
-            found.append(Check(keys.limit_row(limit.tenant, limit.scope), Equals("version", limit.version)))
-        return found, spoken
+        guards = [] if limits is None else _guards(job, limits)
+        return Hold([*found, *guards], counters, len(found))
 
     def _window_write(self, job: Job, scope: str, period: Period, delta: Standing, limit: Limit | None) -> Write:
         place = window(period, job.created_at, self._zone).name
@@ -98,6 +105,16 @@ class Bookings:
 
     def _day(self, job: Job) -> str:
         return day_of(job.created_at, self._zone)
+
+
+def _guards(job: Job, limits: Sequence[Limit]) -> list[Check]:
+    """One for each place where a limit could be: it is the one that was read, or there is still none."""
+    read = {limit.scope: limit for limit in limits}
+    none: Condition = AnyOf(Missing("enabled"), Equals("enabled", False))
+    return [
+        Check(keys.limit_row(job.tenant, scope), Equals("version", read[scope].version) if scope in read else none)
+        for scope in (job.provider, EVERYWHERE)
+    ]
 
 
 class LedgerTable:

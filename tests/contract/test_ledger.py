@@ -12,10 +12,10 @@ import pytest
 
 from chalicelib.actions.budgeting import Budgeting
 from chalicelib.domain.budgets import EVERYWHERE, Action, Limit, Period
-from chalicelib.domain.errors import CostLimitExceeded
+from chalicelib.domain.errors import CostLimitExceeded, JobNotFound
 from chalicelib.domain.jobs import Job, Phase
 from chalicelib.domain.ledger import NOTHING, standing
-from chalicelib.domain.ports.jobs import LimitReached, Order, Stale
+from chalicelib.domain.ports.jobs import LimitsChanged, Order, Stale
 from chalicelib.stores.jobs import JobTable
 from chalicelib.stores.ledger import LedgerTable
 from chalicelib.stores.limits import LimitTable
@@ -101,8 +101,31 @@ def test_a_limit_that_changes_between_look_and_submit_is_looked_at_again(bench: 
     with pytest.raises(CostLimitExceeded):
         budget.admit("t", "replicate", DOLLAR, make)
     assert seen == [100 * DOLLAR]
-    with pytest.raises(LimitReached):
+    with pytest.raises(LimitsChanged):
         jobs.create(job(2), Order({}), [], [], None, None, [Limit("t", "replicate", DOLLAR, Period.DAILY, Action.WARN)])
+
+
+@pytest.mark.parametrize("scope", ["replicate", EVERYWHERE])
+@pytest.mark.parametrize("known", [False, True])
+def test_a_limit_that_is_switched_on_between_look_and_submit_holds(bench: Bench, scope: str, known: bool) -> None:
+    budget, jobs = budgeting(bench), JobTable(bench.table, lambda: NOW)
+    if known:
+        budget.change("t", scope, amount_micros=DOLLAR, enabled=True)
+        budget.change("t", scope, enabled=False)
+    seen: list[int] = []
+
+    def make(limits: list[Limit]) -> tuple[Job, bool]:
+        seen.append(len(limits))
+        if len(seen) == 1:
+            budget.change("t", scope, amount_micros=DOLLAR // 2, enabled=True)
+        return jobs.create(job(1), Order({}), [], [], None, None, limits)
+
+    with pytest.raises(CostLimitExceeded):
+        budget.admit("t", "replicate", DOLLAR, make)
+    assert seen == [0]
+    with pytest.raises(JobNotFound):
+        jobs.get("t", job(1).id)
+    jobs.create(job(2), Order({}), [], [], None, None)
 
 
 def test_sums_of_entries_windows_and_days_are_what_the_jobs_stand_for(bench: Bench) -> None:

@@ -43,12 +43,15 @@ class Order:
 
 
 class LimitReached(Exception):
-    """``limit`` has no room for the job. ``changed``: a limit is not what it was when it was read."""
+    """``limit`` has no room for the job."""
 
-    def __init__(self, limit: Limit, changed: bool) -> None:
+    def __init__(self, limit: Limit) -> None:
         super().__init__(limit.scope)
         self.limit = limit
-        self.changed = changed
+
+
+class LimitsChanged(Exception):
+    """The limits are not those that were read. Read them again, decide again."""
 
 
 class Stale(Exception):
@@ -72,13 +75,14 @@ class Jobs(Protocol):
         intents: list[Intent],
         once: OnceKey | None,
         upload: Upload | None,
-        limits: Sequence[Limit] = (),
+        limits: Sequence[Limit] | None = None,
     ) -> tuple[Job, bool]:
         """The job, and whether this call made it. With a key that was used before: the job that it made then.
 
-        ``limits`` are those that it is held to: its hold and their sums change together or not at all. Raises
-        ``LimitReached``, and ``KeyReused`` when the key belongs to another request, ``UploadNotReady`` when another job
-        took the upload. Nothing is written in any of these cases.
+        ``limits`` are all that apply to it, None for a job that is held to none whatever is set: its hold and their
+        sums change together or not at all. Raises ``LimitReached`` or ``LimitsChanged``, ``KeyReused`` when the key
+        belongs to another request, and ``UploadNotReady`` when another job took the upload. Nothing is written in any
+        of these cases.
         """
         ...
 
