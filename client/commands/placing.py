@@ -117,7 +117,10 @@ class Placing:
             there = counted(sent.resumed_parts, "part was", "parts were")
             now = counted(sent.sent_parts, "was", "were")
             screen.note(f"Resumed: {there} there already, {now} sent now.")
-        screen.note(f"Sent {size(sent.sent_bytes)} of {size(archive.size)} in {took(transfer.seconds)}{_spared(sent)}.")
+        much, whole = size(sent.sent_bytes), size(archive.size)
+        screen.note(
+            f"Sent {much}, manifest included, in {took(transfer.seconds)} for an archive of {whole}{_spared(sent)}."
+        )
         return transfer
 
 
