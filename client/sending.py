@@ -6,13 +6,19 @@ from chalicelib.domain.archives import Archive
 from chalicelib.domain.datasets import Manifest
 from client import earlier
 from client.api import CloudClient
-from client.uploading import CopyFrom, OnSent, SourceGone, Uploaded, upload
+from client.uploading import CopyFrom, KeptTaken, OnSent, SourceGone, Uploaded, upload
 
 
 def send(cloud: CloudClient, manifest: Manifest, *, consented: bool, on_sent: OnSent | None = None) -> Uploaded:
     """Raises what ``upload`` raises. An archive that cannot be copied from any more costs time, never the upload."""
+    whole = Archive(manifest)
     known = earlier.ask(cloud, manifest)
-    if known.latest and not known.kept:
+    if known.kept:
+        try:
+            return upload(cloud, manifest, whole, consented=consented, on_sent=on_sent, kept=True)
+        except KeptTaken:
+            known = earlier.ask(cloud, manifest)
+    if known.latest:
         plan = earlier.layout(cloud, known.latest, manifest)
         if plan is not None:
             copy = CopyFrom(known.latest["upload_id"], plan.ranges)
@@ -22,4 +28,4 @@ def send(cloud: CloudClient, manifest: Manifest, *, consented: bool, on_sent: On
                 )
             except SourceGone:
                 pass
-    return upload(cloud, manifest, Archive(manifest), consented=consented, on_sent=on_sent)
+    return upload(cloud, manifest, whole, consented=consented, on_sent=on_sent)

@@ -68,6 +68,10 @@ class SourceGone(Exception):
     """The upload to copy from was deleted meanwhile; nothing of it is needed, only more has to be sent."""
 
 
+class KeptTaken(Exception):
+    """The upload that had it all was taken by another job meanwhile. It can be copied from."""
+
+
 def upload(
     cloud: CloudClient,
     manifest: Manifest,
@@ -77,19 +81,23 @@ def upload(
     on_sent: OnSent | None = None,
     threads: int = THREADS,
     copy: CopyFrom | None = None,
+    kept: bool = False,
 ) -> Uploaded:
-    """Sends what is missing of ``archive`` and completes the upload.
+    """Sends what is missing of ``archive`` and completes the upload. ``kept``: the store is said to have it all.
 
-    Raises ``SourceGone`` when the upload to ``copy`` from was deleted, and ``FileChanged`` when a file is not what the
-    manifest says; the session is discarded then, because what it holds can no longer be completed. Interrupted or
-    failed in any other way, the session stays and can be resumed. Two that send the same data share one session; the
-    slower one finds it complete and is done.
+    Raises ``KeptTaken`` when that is no longer so, before anything is sent, ``SourceGone`` when the upload to ``copy``
+    from was deleted, and ``FileChanged`` when a file is not what the manifest says; the session is discarded then,
+    because what it holds can no longer be completed. Interrupted or failed in any other way, the session stays and can
+    be resumed. Two that send the same data share one session; the slower one finds it complete and is done.
     """
     report = on_sent or (lambda _: None)
     session = _session(cloud, manifest, archive, consented, copy)
     if session["state"] in ("complete", "used"):
         report(archive.size)
         return Uploaded(session["upload_id"], 0, session["part_count"])
+    if kept and not session["parts"]:
+        cloud.abort_upload(session["upload_id"])
+        raise KeptTaken
     copied_bytes = _copied(cloud, session)
     arrived = _arrived(session, archive)
     report(copied_bytes + sum(_span(archive, session, number)[1] for number in arrived))

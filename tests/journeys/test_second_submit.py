@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,11 @@ import httpx
 import pytest
 from PIL import Image
 
+from chalicelib.domain.datasets import Source, with_archive_names
+from chalicelib.domain.scanning import scan
+from client.api import CloudClient
+from client.sending import send
+from client.shapes import KnownBefore
 from tests.journeys.conftest import REPO, World
 
 pytestmark = pytest.mark.journey
@@ -118,3 +124,26 @@ def test_ten_changes_cost_ten_files_and_the_proof_of_deletion_names_every_object
     assert again["transfer"]["sent_bytes"] > 16_000_000 and again["transfer"]["copied_bytes"] == 0
     bad = httpx.get(f"{world.address}/api/cloud/data-consent/earlier", params={"root": "x"})
     assert (bad.status_code, bad.json()["error"]) == (400, "bad_input")
+
+
+class Overtaken(CloudClient):
+    """Another command's job takes the upload that is kept, right after this client was told of it."""
+
+    upload_id: str | None = None
+
+    def earlier(self, root: str, datasets: Sequence[str]) -> KnownBefore:
+        answer = super().earlier(root, datasets)
+        if answer["kept"] and not self.upload_id:
+            self.upload_id = answer["kept"]["upload_id"]
+            self.submit({"config": {"--max_train_steps": 400}, "upload_id": self.upload_id}, "overtakes")
+        return answer
+
+
+def test_what_another_job_has_just_taken_is_copied_and_not_sent(world: World, photos: Path) -> None:
+    manifest = scan(with_archive_names([Source("data", photos)]), lambda files, count: None)
+    with Overtaken(world.address) as cloud:
+        first = send(cloud, manifest, consented=True)
+        second = send(cloud, manifest, consented=True)
+    assert (first.upload_id, first.copied_bytes) == (cloud.upload_id, 0) and first.sent_bytes > 17_000_000
+    assert second.upload_id != first.upload_id
+    assert second.copied_bytes > 17_000_000 and second.sent_bytes < 100_000
