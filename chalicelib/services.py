@@ -1,7 +1,8 @@
 """The composition: the only place in ``chalicelib`` that names concrete classes and hands adapters to actions.
 
 ``assemble`` is the same for every home. What differs is which adapters are handed in: ``build`` below for the cloud,
-``local/composition.py`` for local mode.
+``local/composition.py`` for local mode. It is long because what depends on what is best read in one place, from top to
+bottom.
 """
 
 from __future__ import annotations
