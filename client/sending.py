@@ -23,9 +23,7 @@ def send(cloud: CloudClient, manifest: Manifest, *, consented: bool, on_sent: On
         if plan is not None:
             copy = CopyFrom(known.latest["upload_id"], plan.ranges)
             try:
-                return upload(
-                    cloud, manifest, Archive(manifest, plan.order), consented=consented, on_sent=on_sent, copy=copy
-                )
+                return upload(cloud, manifest, Archive(manifest, plan), consented=consented, on_sent=on_sent, copy=copy)
             except SourceGone:
                 pass
     return upload(cloud, manifest, whole, consented=consented, on_sent=on_sent)

@@ -15,8 +15,10 @@ import struct
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import overload
 
+from chalicelib.domain.copies import Layout
 from chalicelib.domain.datasets import Entry, FileChanged, Manifest
 from chalicelib.domain.kinds import DEFLATE_LIMIT, deflated
 from chalicelib.domain.manifests import Listed
@@ -37,13 +39,13 @@ _END = struct.Struct("<4s4H2LH")
 class Archive:
     """The zip of a manifest. Safe to read from several threads at once.
 
-    ``order`` are the places of the manifest's entries, for an archive that begins with ranges of an earlier one.
+    With a ``layout`` it begins with ranges of an earlier one, which are never read here.
     """
 
-    def __init__(self, manifest: Manifest, order: Sequence[int] | None = None) -> None:
+    def __init__(self, manifest: Manifest, layout: Layout | None = None) -> None:
         self._manifest = manifest
-        self._order = order
-        self._entries: Sequence[Entry] = manifest.entries if order is None else _Ordered(manifest.entries, order)
+        self._layout = layout
+        self._entries: Sequence[Entry] = manifest.entries if layout is None else _Ordered(manifest.entries, layout)
         self._starts = array("Q")
         self._records = array("Q")
         at = 0
@@ -70,16 +72,18 @@ class Archive:
 
     def listed(self) -> Iterator[Listed]:
         """Every file with its place in this archive, in the order of the manifest."""
-        for entry, start in zip(self._manifest.entries, self._in_order(), strict=True):
-            yield Listed(entry.path, entry.size, entry.sha256.hex(), start, entry.packed_size)
+        for entry, place in zip(self._manifest.entries, self._places(), strict=True):
+            packed = self._entries[place].packed_size if self._layout else entry.packed_size
+            yield Listed(entry.path, entry.size, entry.sha256.hex(), self._starts[place], packed)
 
-    def _in_order(self) -> Sequence[int]:
-        if self._order is None:
-            return self._starts
-        starts = array("Q", bytes(8 * len(self._starts)))
-        for place, start in zip(self._order, self._starts, strict=True):
-            starts[place] = start
-        return starts
+    def _places(self) -> Sequence[int]:
+        """Of each of the manifest's entries in this archive."""
+        if self._layout is None:
+            return range(len(self._starts))
+        places = array("Q", bytes(8 * len(self._starts)))
+        for place, one in enumerate(self._layout.order):
+            places[one] = place
+        return places
 
     def has_deflated(self, offset: int, length: int) -> bool:
         """Whether the slice touches bytes that another version of zlib might have spelled differently."""
@@ -129,12 +133,12 @@ class Archive:
 
 
 class _Ordered(Sequence[Entry]):
-    def __init__(self, entries: Sequence[Entry], order: Sequence[int]) -> None:
+    def __init__(self, entries: Sequence[Entry], layout: Layout) -> None:
         self._entries = entries
-        self._order = order
+        self._layout = layout
 
     def __len__(self) -> int:
-        return len(self._order)
+        return len(self._layout.order)
 
     @overload
     def __getitem__(self, place: int) -> Entry: ...
@@ -142,8 +146,11 @@ class _Ordered(Sequence[Entry]):
     def __getitem__(self, place: slice) -> Sequence[Entry]: ...
     def __getitem__(self, place: int | slice) -> Entry | Sequence[Entry]:
         if isinstance(place, slice):
-            return [self._entries[one] for one in self._order[place]]
-        return self._entries[self._order[place]]
+            return [self[one] for one in range(*place.indices(len(self)))]
+        entry = self._entries[self._layout.order[place]]
+        if place >= self._layout.copied_files or entry.packed_size == self._layout.packed[place]:
+            return entry
+        return replace(entry, packed_size=self._layout.packed[place])
 
 
 def _is_large(entry: Entry) -> bool:

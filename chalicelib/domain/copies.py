@@ -5,7 +5,8 @@
 
 A zip's entries may stand in any order and do not depend on where they stand; only the directory does. So copied runs
 come first, each a part of its own (at least 5 MiB, as S3 wants), and all that is sent comes after them. A run never
-reaches over a file that was changed or removed: its bytes stay behind. Runs that are too short are sent.
+reaches over a file that was changed or removed: its bytes stay behind. Runs that are too short are sent. What is copied
+stays as it was packed then, deflated or not: the command line deflates text, a browser does not.
 """
 
 from __future__ import annotations
@@ -34,11 +35,16 @@ _LOCAL_HEADER, _WIDE = 30, 20
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """``order`` are the places of the manifest's files in the new archive; the first ``copied_files`` are copied."""
+    """``order`` are the places of the manifest's files in the new archive; the first are copied, and ``packed`` is how
+    many bytes each of those takes there."""
 
     ranges: tuple[Range, ...]
     order: Sequence[int]
-    copied_files: int
+    packed: Sequence[int]
+
+    @property
+    def copied_files(self) -> int:
+        return len(self.packed)
 
     @property
     def copied_bytes(self) -> int:
@@ -55,13 +61,14 @@ def lay_out(before: Iterable[Listed], after: Iterable[Listed]) -> Layout | None:
 
     Both are in the order of their paths. ``after`` needs no offsets.
     """
-    offsets, lengths, places = array("Q"), array("Q"), array("Q")
+    offsets, lengths, places, packed = array("Q"), array("Q"), array("Q"), array("Q")
     count = 0
     for old, new in paired(iter(before), iter(after)):
         if new is None:
             continue
-        if old and (old.size, old.sha256, old.packed) == (new.size, new.sha256, new.packed):
+        if old and (old.size, old.sha256) == (new.size, new.sha256):
             offsets.append(old.offset)
+            packed.append(old.packed)
             lengths.append(extent(old.path, old.size, old.packed))
             places.append(count)
         count += 1
@@ -77,11 +84,11 @@ def lay_out(before: Iterable[Listed], after: Iterable[Listed]) -> Layout | None:
     if len(pieces) > MOST:
         return None
     order = array("Q", (places[index] for run in chosen for index in run.members))
-    copied_files, copied = len(order), bytearray(count)
+    copied = bytearray(count)
     for place in order:
         copied[place] = 1
     order.extend(place for place in range(count) if not copied[place])
-    return Layout(tuple(pieces), order, copied_files)
+    return Layout(tuple(pieces), order, array("Q", (packed[index] for run in chosen for index in run.members)))
 
 
 def check_ranges(ranges: Sequence[Range], source_bytes: int) -> None:
