@@ -25,6 +25,7 @@ from chalicelib.actions.arrive import Arrive
 from chalicelib.actions.bills import Bills
 from chalicelib.actions.browse import Browse
 from chalicelib.actions.budgeting import Budgeting
+from chalicelib.actions.bundling import Bundling
 from chalicelib.actions.carry_out import CarryOut
 from chalicelib.actions.deliver import Deliver
 from chalicelib.actions.destinations import NameDestinations
@@ -85,6 +86,7 @@ from chalicelib.storage.buckets import UserBuckets
 from chalicelib.storage.vault import SecretsManagerVault
 from chalicelib.stores.api_keys import ApiKeyTable
 from chalicelib.stores.breakers import BreakerTable
+from chalicelib.stores.bundles import BundleTable
 from chalicelib.stores.configs import ConfigTable
 from chalicelib.stores.consents import ConsentTable
 from chalicelib.stores.destinations import DestinationTable
@@ -158,6 +160,7 @@ class Services:
     steer: Steer
     follow: Follow
     deliver: Deliver
+    bundling: Bundling
     browse: Browse
     uploading: Uploading
     hand_over: HandOver
@@ -303,7 +306,7 @@ def assemble(
         estimating=estimating,
     )
     uploading = Uploading(uploads, objects, chosen, consents, manifests, removal, clock, new_id)
-    steer = Steer(jobs, outbox, carry_out, clock)
+    steer, deliver = Steer(jobs, outbox, carry_out, clock), Deliver(objects)
     return Services(
         clock=clock,
         started_at=clock(),
@@ -315,7 +318,8 @@ def assemble(
         submit=submit,
         steer=steer,
         follow=follow,
-        deliver=Deliver(objects),
+        deliver=deliver,
+        bundling=Bundling(deliver, objects, BundleTable(table, clock), clock, new_id),
         browse=Browse(objects, steer.get),
         uploading=uploading,
         hand_over=hand_over,

@@ -167,6 +167,17 @@ class S3Objects:
                 CopySourceRange=f"bytes={offset}-{offset + length - 1}",
             )
 
+    def send_part(self, bucket: str, key: str, upload_id: str, number: int, body: bytes) -> None:
+        with _named_errors(f"send a part of '{key}'"):
+            self._s3.upload_part(Bucket=self._name(bucket), Key=key, UploadId=upload_id, PartNumber=number, Body=body)
+
+    def read_range(self, bucket: str, key: str, etag: str, offset: int, length: int) -> bytes:
+        with _named_errors(f"read a range of '{key}'"):
+            found = self._s3.get_object(
+                Bucket=self._name(bucket), Key=key, IfMatch=f'"{etag}"', Range=f"bytes={offset}-{offset + length - 1}"
+            )
+            return found["Body"].read()
+
     def open(self, bucket: str, key: str, etag: str) -> Iterator[bytes]:
         with _named_errors(f"read '{key}'"):
             found = self._s3.get_object(Bucket=self._name(bucket), Key=key, IfMatch=f'"{etag}"')

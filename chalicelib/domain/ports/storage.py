@@ -55,6 +55,15 @@ class Objects(Protocol):
         that ETag, or when the upload is gone."""
         ...
 
+    def send_part(self, bucket: str, key: str, upload_id: str, number: int, body: bytes) -> None:
+        """Makes bytes that are in memory a part. Raises ``NotFound`` when the upload is gone."""
+        ...
+
+    def read_range(self, bucket: str, key: str, etag: str, offset: int, length: int) -> bytes:
+        """A range of an object, whole and in memory. Raises ``NotFound`` when the object is gone or not the one of that
+        ETag."""
+        ...
+
     def open(self, bucket: str, key: str, etag: str) -> Iterator[bytes]:
         """The object in chunks. Raises ``NotFound`` when it is gone or not the one of that ETag."""
         ...
