@@ -80,6 +80,29 @@ def test_an_object_is_made_of_ranges_of_another_and_of_what_was_sent(objects, ke
         objects.copy_part("datasets", key, upload_id, 1, source.key, source.etag, 0, 5 * MIB)
 
 
+def test_ranges_are_read_and_parts_sent_from_memory(objects, key):
+    content = hashlib.sha256(b"seed").digest() * (6 * MIB // 32)
+    uploaded(objects, f"{key}/source", content)
+    source = objects.head("datasets", f"{key}/source")
+    assert objects.read_range("datasets", source.key, source.etag, 5, 3) == content[5:8]
+    assert objects.read_range("datasets", source.key, source.etag, len(content) - 1, 1) == content[-1:]
+    with pytest.raises(NotFound):
+        objects.read_range("datasets", source.key, "0" * 32, 0, 1)
+    upload_id = objects.start_multipart("datasets", key, "application/x-tar")
+    objects.copy_part("datasets", key, upload_id, 2, source.key, source.etag, 0, 5 * MIB)
+    for _ in range(2):
+        objects.send_part("datasets", key, upload_id, 1, b"h" * (5 * MIB))
+    objects.send_part("datasets", key, upload_id, 3, b"end")
+    objects.complete_multipart("datasets", key, upload_id, objects.list_parts("datasets", key, upload_id))
+    made = objects.head("datasets", key)
+    assert b"".join(objects.open("datasets", key, made.etag)) == b"h" * (5 * MIB) + content[: 5 * MIB] + b"end"
+    with pytest.raises(NotFound):
+        objects.send_part("datasets", key, upload_id, 1, b"late")
+    objects.delete("datasets", source.key)
+    with pytest.raises(NotFound):
+        objects.read_range("datasets", source.key, source.etag, 0, 1)
+
+
 def test_what_was_put_by_an_address_is_read_only_as_long_as_it_is_that(objects, key):
     address = objects.presign_put("datasets", key, 60)
     assert httpx.put(address, content=b"first").status_code == 200
@@ -193,6 +216,8 @@ OPERATIONS = {
     "list_parts": lambda objects: objects.list_parts("datasets", "k", "u"),
     "complete_multipart": lambda objects: objects.complete_multipart("datasets", "k", "u", [UploadedPart(1, 1, "e")]),
     "abort_multipart": lambda objects: objects.abort_multipart("datasets", "k", "u"),
+    "send_part": lambda objects: objects.send_part("datasets", "k", "u", 1, b"x"),
+    "read_range": lambda objects: objects.read_range("datasets", "k", "e", 0, 1),
     "head": lambda objects: objects.head("datasets", "k"),
     "list": lambda objects: objects.list("datasets", ""),
     "delete": lambda objects: objects.delete("datasets", "k"),
