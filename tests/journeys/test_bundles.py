@@ -174,3 +174,13 @@ def test_a_key_in_either_header_survives_the_redirects(tmp_path: Path) -> None:
             assert read_by_python(to, job_id) == {"a.safetensors": bytes(6 << 20)}
     finally:
         world.stop()
+
+
+def test_the_command_line_fetches_and_checks_them(world: World, job_id: str, tmp_path: Path) -> None:
+    files = odd_files()
+    publish(storage(world), "outputs", job_id, files)
+    told = world.run("download", job_id, "--all", "--tar", str(tmp_path / "all.tar"), "--json")
+    assert told.returncode == 0, told.stderr
+    answer = json.loads(told.stdout)["tar"]
+    assert (answer["files"], answer["hashed"]) == (len(files), len(files))
+    assert read_by_python(tmp_path / "all.tar", job_id) == files
