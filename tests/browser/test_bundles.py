@@ -28,7 +28,7 @@ def test_all_files_are_downloaded_as_one_archive(page: Page, cloud: Stage, tmp_p
         found = {member.name: file.read() for member in tar if (file := tar.extractfile(member))}
     assert found == {f"{job_id}/{one['name']}": httpx.get(one["url"]).content for one in artifacts}
     files = page.get_by_role("region", name="Files")
-    expect(files).to_contain_text(f"{job_id}.tar is with your browser’s downloads.")
+    expect(files).to_contain_text(f"{job_id}.tar is on its way to your browser’s downloads.")
     expect(page.get_by_test_id("announcer")).to_contain_text(f"{job_id}.tar")
     expect(page.get_by_role("button", name="Download all")).to_be_enabled()
 
