@@ -40,16 +40,21 @@ def archive(call: Call) -> Any:
     bundle = call.services.bundling.go_on(job, only_model, LIVELY if as_json else PATIENT)
     if as_json:
         return {"job_id": job.id, **_described(bundle)}
+    return _to(next_address(job.id, bundle, only_model, tried))
+
+
+def next_address(job_id: str, bundle: Bundle, only_model: bool, tried: int) -> str:
+    """Where a client that follows redirects finds more. Raises ``BundleNotReady`` for one that has followed enough."""
     if bundle.url:
-        return _to(bundle.url)
+        return bundle.url
     if tried + 1 < MOST_TRIES:
         # Relative, because only the caller knows by which name and below which path it came.
         again = {"model": "true"} if only_model else {}
-        return _to(f"artifacts.tar?{urlencode(again | {'try': tried + 1})}")
+        return f"artifacts.tar?{urlencode(again | {'try': tried + 1})}"
     raise BundleNotReady(
         f"The archive is being put together: {bundle.done_bytes} of {bundle.total_bytes} bytes so far. Ask again, it "
         "goes on; with 'Accept: application/json' each answer tells how far it is.",
-        job_id=job.id,
+        job_id=job_id,
         done_bytes=bundle.done_bytes,
         total_bytes=bundle.total_bytes,
         retry_after=_RETRY_SECONDS,

@@ -157,7 +157,7 @@ def _open_uploads(world: World) -> list[str]:
     return [json.dumps(one["Key"]) for one in found]
 
 
-def test_a_key_in_either_header_survives_the_redirects(tmp_path: Path) -> None:
+def test_a_key_in_either_header_survives_the_redirects_and_another_owner_sees_no_job(tmp_path: Path) -> None:
     world = World(tmp_path, more={"STCLOUD_API_TOKEN": "st_right", "STCLOUD_API_KEY": "st_right"})
     try:
         world.start_vendor()
@@ -168,6 +168,11 @@ def test_a_key_in_either_header_survives_the_redirects(tmp_path: Path) -> None:
         publish(storage(world), "outputs", job_id, {"a.safetensors": bytes(6 << 20)})
         url = f"{world.address}/api/cloud/jobs/{job_id}/artifacts.tar"
         assert httpx.get(url, timeout=30).status_code == 401
+        other = {"name": "other", "owner": "somebody-else", "scoped_permissions": ["job.view.own"]}
+        keys = f"{world.address}/api/auth/api-keys"
+        key = httpx.post(keys, json=other, headers=headers, timeout=30).raise_for_status().json()["key"]
+        refused = httpx.get(url, headers={"X-API-Key": key}, timeout=30)
+        assert (refused.status_code, refused.json()["error"]) == (404, "job_not_found")
         for number, header in enumerate(("X-API-Key: st_right", "Authorization: Bearer st_right")):
             to = tmp_path / f"{number}.tar"
             assert curl(url, to, "-H", header).startswith("200"), to.read_bytes()[:400]
