@@ -9,10 +9,11 @@ different places and write the same parts. A link is given to what is whole only
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from chalicelib.actions.deliver import Artifact, Deliver
@@ -31,6 +32,8 @@ FOLDER = "bundles/"
 LINK_SECONDS = 3600
 _PARTS_AT_ONCE = 8
 _READS_AT_ONCE = 16
+_JOINS_AT_ONCE = 4
+_LEAST_JOIN_SECONDS = 3.0
 _MEMORY = 96 << 20
 _TRIES = 3
 
@@ -82,6 +85,9 @@ class Bundling:
         self._bundles = bundles
         self._clock = clock
         self._new_id = new_id
+        self._joins: dict[str, Future[None]] = {}
+        self._joiners = ThreadPoolExecutor(_JOINS_AT_ONCE, "join")
+        self._lock = threading.Lock()
 
     def go_on(self, job: Job, only_model: bool, within: timedelta) -> Bundle:
         """Works on the tar for about ``within``, at least a little; asked again, it goes on.
@@ -89,15 +95,15 @@ class Bundling:
         Raises ``NotFound`` when there is nothing to pack, ``TooLarge``, and ``Conflict`` when a file went away or was
         replaced under our hands: asked again, it packs what is there then.
         """
-        plan = self._plan(job, only_model)
+        plan, until = self._plan(job, only_model), self._clock() + within
         for _ in range(_TRIES):
             if self._is_there(plan):
                 return self._ready(plan)
             upload_id = self._upload(plan)
             try:
-                there = self._fill(plan, upload_id, within)
-                if len(there) == len(plan.parts):
-                    self._join(plan, upload_id, there)
+                there = self._fill(plan, upload_id, until)
+                left = (until - self._clock()).total_seconds()
+                if len(there) == len(plan.parts) and self._join(plan, upload_id, there, left):
                     return self._ready(plan)
             except NotFound:
                 # The upload was joined by another who asks, or was given up by the store.
@@ -143,9 +149,8 @@ class Bundling:
         self._objects.abort_multipart(OUTPUTS, plan.key, begun)
         return self._bundles.upload_of(plan.job, plan.digest) or begun
 
-    def _fill(self, plan: _Plan, upload_id: str, within: timedelta) -> list[UploadedPart]:
+    def _fill(self, plan: _Plan, upload_id: str, until: datetime) -> list[UploadedPart]:
         """The parts that are there at the end of our time. Raises ``NotFound`` when the upload is gone."""
-        until = self._clock() + within
         # Two who ask at once should not make the same parts first.
         start = int(self._new_id(), 16)
         there = self._parts_of(plan, upload_id)
@@ -164,7 +169,20 @@ class Bundling:
             if part.number <= len(plan.parts) and part.size == plan.parts[part.number - 1].size
         ]
 
-    def _join(self, plan: _Plan, upload_id: str, parts: list[UploadedPart]) -> None:
+    def _join(self, plan: _Plan, upload_id: str, parts: list[UploadedPart], seconds: float) -> bool:
+        """False when it takes longer. It goes on then, here or in the store, and who asks again waits for the same."""
+        with self._lock:
+            joining = self._joins.get(plan.key)
+            if joining is None:
+                joining = self._joiners.submit(self._complete, plan, upload_id, parts)
+                self._joins[plan.key] = joining
+                joining.add_done_callback(lambda _: self._joins.pop(plan.key, None))
+        if not wait([joining], max(seconds, _LEAST_JOIN_SECONDS)).done:
+            return False
+        joining.result()
+        return True
+
+    def _complete(self, plan: _Plan, upload_id: str, parts: list[UploadedPart]) -> None:
         try:
             self._objects.complete_multipart(OUTPUTS, plan.key, upload_id, parts)
         except UploadNotReady:

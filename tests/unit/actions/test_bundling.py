@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 import threading
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from random import Random
@@ -14,6 +15,7 @@ import pytest
 from chalicelib.actions.bundling import Bundle
 from chalicelib.domain.callers import LOCAL
 from chalicelib.domain.errors import Conflict, NotFound
+from chalicelib.domain.ports.storage import UploadedPart
 from chalicelib.services import Services
 from tests.unit.actions.conftest import NewWorld
 from tests.unit.actions.scenarios import SCENARIOS, play
@@ -124,6 +126,32 @@ def test_two_who_ask_at_once_get_the_same_tar_from_one_upload(new_world: NewWorl
     assert len(begun) == 2 and first.url == second.url
     assert unpacked(world) == FILES
     assert world.objects.open_uploads == {}
+
+
+def test_a_join_that_takes_long_is_waited_for_by_all_who_ask_and_made_once(new_world: NewWorld) -> None:
+    world = with_files(new_world())
+    may_end, joined = threading.Event(), []
+    complete = world.objects.complete_multipart
+
+    def slowly(bucket: str, key: str, upload_id: str, parts: Iterable[UploadedPart]) -> None:
+        joined.append(upload_id)
+        may_end.wait(60)
+        complete(bucket, key, upload_id, parts)
+
+    world.objects.complete_multipart = slowly  # type: ignore[method-assign]
+    services = world.process(careful=True)
+    told = [go_on(world, services) for _ in range(4)]
+    assert told[-1].url is None and told[-1].done_bytes == told[-1].total_bytes
+    may_end.set()
+    assert finish_joining(world, services).url
+    assert len(joined) == 1 and unpacked(world) == FILES
+
+
+def finish_joining(world: World, services: Services) -> Bundle:
+    for _ in range(100):
+        if (bundle := go_on(world, services)).url:
+            return bundle
+    raise AssertionError("never joined")
 
 
 def test_an_upload_that_the_store_gave_up_is_begun_anew(new_world: NewWorld) -> None:
