@@ -82,6 +82,7 @@ function sizes(done: number, total: number): string {
   return t("files.bundle.of", { done: size(done, locale.value), total: size(total, locale.value) });
 }
 
-function share(done: number, total: number): number {
-  return total > 0 ? (100 * done) / total : 100;
+/** Once all parts are there they are joined, and how far that is, nobody tells. */
+function share(done: number, total: number): number | null {
+  return done < total ? (100 * done) / total : null;
 }
