@@ -191,13 +191,15 @@ class S3Objects:
         except NotFound:
             return None
 
+    def known_sha256(self, bucket: str, key: str) -> str | None:
+        with _named_errors(f"ask for the hash of '{key}'"):
+            told = self._s3.head_object(Bucket=self._name(bucket), Key=key, ChecksumMode="ENABLED")
+        # That of a multipart object is a hash of hashes, and ends with the number of parts.
+        known = told.get("ChecksumSHA256", "")
+        return base64.b64decode(known).hex() if known and "-" not in known else None
+
     def sha256(self, bucket: str, key: str) -> str:
         with _named_errors(f"hash '{key}'"):
-            told = self._s3.head_object(Bucket=self._name(bucket), Key=key, ChecksumMode="ENABLED")
-            # That of a multipart object is a hash of hashes, and ends with the number of parts.
-            known = told.get("ChecksumSHA256", "")
-            if known and "-" not in known:
-                return base64.b64decode(known).hex()
             digest = hashlib.sha256()
             for chunk in self._s3.get_object(Bucket=self._name(bucket), Key=key)["Body"].iter_chunks(1 << 20):
                 digest.update(chunk)

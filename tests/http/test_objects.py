@@ -103,6 +103,22 @@ def test_ranges_are_read_and_parts_sent_from_memory(objects, key):
         objects.read_range("datasets", source.key, source.etag, 0, 1)
 
 
+def test_the_hash_that_came_with_an_object_is_known_unread(objects, world, key):
+    content, s3 = b"weights" * 1000, world.s3()
+    digest = hashlib.sha256(content).hexdigest()
+    s3.put_object(Bucket="datasets", Key=key, Body=content, ChecksumAlgorithm="SHA256")
+    assert objects.known_sha256("datasets", key) == objects.sha256("datasets", key) == digest
+    s3.put_object(Bucket="datasets", Key=key, Body=content, ChecksumAlgorithm="CRC32")
+    assert objects.known_sha256("datasets", key) is None
+    assert objects.sha256("datasets", key) == digest
+    begun = s3.create_multipart_upload(Bucket="datasets", Key=key, ChecksumAlgorithm="SHA256")["UploadId"]
+    sent = {"Bucket": "datasets", "Key": key, "UploadId": begun}
+    part = s3.upload_part(**sent, PartNumber=1, Body=content, ChecksumAlgorithm="SHA256")
+    made = {"PartNumber": 1, "ETag": part["ETag"], "ChecksumSHA256": part["ChecksumSHA256"]}
+    s3.complete_multipart_upload(**sent, MultipartUpload={"Parts": [made]})
+    assert objects.known_sha256("datasets", key) is None, "a hash of hashes is not that of the file"
+
+
 def test_what_was_put_by_an_address_is_read_only_as_long_as_it_is_that(objects, key):
     address = objects.presign_put("datasets", key, 60)
     assert httpx.put(address, content=b"first").status_code == 200

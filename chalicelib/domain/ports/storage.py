@@ -72,8 +72,12 @@ class Objects(Protocol):
         """A small object whole; None for one that is larger than ``limit`` or not there."""
         ...
 
+    def known_sha256(self, bucket: str, key: str) -> str | None:
+        """In hex, if the store checked the whole object against one when it arrived. Reads nothing."""
+        ...
+
     def sha256(self, bucket: str, key: str) -> str:
-        """In hex: as the store knows it, or else computed from the bytes as they stream by."""
+        """In hex, computed from the bytes as they stream by."""
         ...
 
 

@@ -16,6 +16,8 @@ class BytesInMemory:
         self._numbers = itertools.count(1)
         self._parts: dict[str, dict[int, bytes]] = {}
         self.buckets: dict[str, dict[str, bytes]] = {"datasets": {}, "outputs": {}}
+        self.hashes: dict[str, str] = {}
+        """Of objects that came with their SHA-256."""
         self.deletions: list[str] = []
         """Keys of objects that were there when somebody deleted them."""
 
@@ -77,6 +79,9 @@ class BytesInMemory:
     def read(self, bucket: str, key: str, limit: int) -> bytes | None:
         body = self.buckets[bucket].get(key)
         return body if body is not None and len(body) <= limit else None
+
+    def known_sha256(self, bucket: str, key: str) -> str | None:
+        return self.hashes.get(key)
 
     def sha256(self, bucket: str, key: str) -> str:
         return _etag(self.buckets[bucket][key])
