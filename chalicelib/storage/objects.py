@@ -303,6 +303,8 @@ def _named(failure: ClientError, doing: str) -> CloudError:
         )
     if code == "EntityTooLarge":
         return TooLarge(f"The object store cannot {doing}: it is larger than the store allows.")
+    if code == "InsufficientStorage":
+        return StorageDown(f"The object store has no room left to {doing}. Make room on its disk, then try again.")
     if code in _BUSY or status >= 500:
         return StorageDown(f"The object store was too busy to {doing} ({code or status}). Try again in a minute.")
     return StorageRefused(f"The object store refused to {doing} ({code or status}).", storage_code=code)

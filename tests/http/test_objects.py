@@ -257,6 +257,19 @@ def test_a_store_that_is_down_is_told_as_such(operation):
             OPERATIONS[operation](S3Objects(lambda: make_client(url, "us-east-1", "a", "b"), None, BUCKETS))
 
 
+def test_a_full_disk_is_told_with_the_way_out(tmp_path):
+    with serve(tmp_path) as world:
+        source = world.s3().put_object(Bucket="outputs", Key="source", Body=bytes(6 * MIB))["ETag"].strip('"')
+    with serve(tmp_path, reserve=1 << 60) as world:
+        client = make_client(world.url, "us-east-1", ROOT.access_key, ROOT.secret_key)
+        full = S3Objects(lambda: client, None, BUCKETS)
+        upload_id = full.start_multipart("outputs", "k", "application/x-tar")
+        with pytest.raises(StorageDown, match="Make room"):
+            full.send_part("outputs", "k", upload_id, 1, bytes(5 * MIB))
+        with pytest.raises(StorageDown, match="Make room"):
+            full.copy_part("outputs", "k", upload_id, 2, "source", source, 1, 5 * MIB)
+
+
 def test_a_bucket_that_is_not_configured_or_not_there_is_refused_by_name(objects, world):
     with pytest.raises(StorageRefused, match="datasets"):
         objects.list("elsewhere", "")
