@@ -12,6 +12,7 @@ from typing import Any
 from chalice import Rate
 
 from chalicelib.routes.bills import bills
+from chalicelib.routes.bundles import bundles
 from chalicelib.routes.configs import configs
 from chalicelib.routes.destinations import destinations
 from chalicelib.routes.estimates import estimates
@@ -48,6 +49,7 @@ app.register_blueprint(bills, url_prefix="/api/cloud")
 app.register_blueprint(health)
 app.register_blueprint(webhooks)
 app.register_blueprint(receipts, url_prefix="/api/cloud")
+app.register_blueprint(bundles, url_prefix="/api/cloud")
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))

@@ -22,10 +22,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from chalicelib import settings as settings_module
 from chalicelib.actions.access import Access
 from chalicelib.actions.again import Again
-from chalicelib.actions.arrive import Arrive
+from chalicelib.actions.arrive import HASH_BYTES, Arrive
 from chalicelib.actions.bills import Bills
 from chalicelib.actions.browse import Browse
 from chalicelib.actions.budgeting import Budgeting
+from chalicelib.actions.bundling import Bundling
 from chalicelib.actions.carry_out import CarryOut
 from chalicelib.actions.deliver import Deliver
 from chalicelib.actions.destinations import NameDestinations
@@ -86,6 +87,7 @@ from chalicelib.storage.buckets import UserBuckets
 from chalicelib.storage.vault import SecretsManagerVault
 from chalicelib.stores.api_keys import ApiKeyTable
 from chalicelib.stores.breakers import BreakerTable
+from chalicelib.stores.bundles import BundleTable
 from chalicelib.stores.configs import ConfigTable
 from chalicelib.stores.consents import ConsentTable
 from chalicelib.stores.destinations import DestinationTable
@@ -159,6 +161,7 @@ class Services:
     steer: Steer
     follow: Follow
     deliver: Deliver
+    bundling: Bundling
     browse: Browse
     uploading: Uploading
     hand_over: HandOver
@@ -222,11 +225,13 @@ def assemble(
     vault: Vault | None = None,
     hub: Hub | None = None,
     buckets: Buckets | None = None,
+    hash_bytes: int = HASH_BYTES,
 ) -> Services:
     """Without a ``door`` callers need an API key; without ``trainers`` there are all that we have; without ``links``
     vendors get presigned addresses; without ``telemetry`` measurements go to the log; without ``configs`` named
     configs are rows of the table, and without a ``repository`` they are in no git. ``checks`` are further parts for the
-    health page, beside those of every home. Raises ``BadSetting`` for prices of what is not on sale."""
+    health page, beside those of every home; ``hash_bytes`` is how much of a job's model is read to hash it. Raises
+    ``BadSetting`` for prices of what is not on sale."""
     try:
         replicate_prices.offers(settings.prices)
     except InvalidConfig as error:
@@ -255,7 +260,7 @@ def assemble(
     keep_jobs = timedelta(days=settings.keep_jobs_days) if settings.keep_jobs_days else None
     consents, receipts = ConsentTable(table), ReceiptTable(table)
     manifests, removal = Manifests(uploads, objects, consents, clock), Removal(jobs, objects, receipts, clock)
-    arrive = Arrive(objects, buckets, vault, hub, clock)
+    arrive = Arrive(objects, buckets, vault, hub, clock, hash_bytes)
     hosting = Hosting(trainers, objects, removal, clock)
     finish = Finish(jobs, uploads, objects, keys, removal, keep_jobs, clock, arrive, hosting)
     hand_over = HandOver(uploads, objects, links, clock)
@@ -304,7 +309,7 @@ def assemble(
         estimating=estimating,
     )
     uploading = Uploading(uploads, objects, chosen, consents, manifests, removal, clock, new_id)
-    steer = Steer(jobs, outbox, carry_out, clock)
+    steer, deliver = Steer(jobs, outbox, carry_out, clock), Deliver(objects)
     return Services(
         clock=clock,
         started_at=clock(),
@@ -316,7 +321,8 @@ def assemble(
         submit=submit,
         steer=steer,
         follow=follow,
-        deliver=Deliver(objects),
+        deliver=deliver,
+        bundling=Bundling(deliver, objects, BundleTable(table, clock), clock, new_id),
         browse=Browse(objects, steer.get),
         uploading=uploading,
         hand_over=hand_over,

@@ -12,6 +12,7 @@ from client.errors import ApiError, UsageError
 from client.settings import Connection
 from client.shapes import (
     ApiKey,
+    Archive,
     Artifacts,
     CostEstimate,
     DataReceipt,
@@ -118,6 +119,11 @@ class CloudClient:
 
     def artifacts(self, job_id: str) -> Artifacts:
         return cast(Artifacts, self._get(f"{_job(job_id)}/artifacts"))
+
+    def archive(self, job_id: str, only_model: bool = False) -> Archive:
+        """Has the server go on with the tar of the job's files for some seconds; ``url`` is None until it is whole."""
+        params: dict[str, str | int] = {"model": "true"} if only_model else {}
+        return cast(Archive, self._get(f"{_job(job_id)}/artifacts.tar", params))
 
     def submit(self, order: Mapping[str, Any], idempotency_key: str, provider: str = "replicate") -> Submitted:
         """``order`` is the documented body. The same key with the same body gives the same job, so it is retried."""

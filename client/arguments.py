@@ -89,6 +89,9 @@ def parser() -> argparse.ArgumentParser:
     fetching = add("download", download.run, "fetch a job's files; run again, it goes on where it stopped")
     _add_job(fetching)
     fetching.add_argument("--to", type=Path, metavar="DIR", help="the folder (default: one named after the job)")
+    fetching.add_argument(
+        "--tar", metavar="FILE", help="one tar of all that is asked for, into FILE or, with '-', to the standard output"
+    )
     which = fetching.add_mutually_exclusive_group()
     which.add_argument("--all", action="store_true", help="every file, checkpoints and logs too")
     which.add_argument("--model", action="store_true", help="only trained models (the default)")

@@ -101,9 +101,7 @@ class _Fetch:
             self._fetch_all(part)
             part.replace(self.path)
         except OSError as error:
-            raise TransferFailed(
-                f"{self.path} cannot be written: {error.strerror or error}.{_advice(error)}"
-            ) from error
+            raise TransferFailed(f"{self.path} cannot be written: {error.strerror or error}.{advice(error)}") from error
         return Downloaded(name, self.path, size, True)
 
     def _part(self) -> Path:
@@ -166,7 +164,7 @@ class _Fetch:
         raise TransferFailed(f"{self.artifact['name']} is no longer there, or was replaced. Run the command again.")
 
 
-def _advice(error: OSError) -> str:
+def advice(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return " Make room and run the same command again: it goes on where it stopped."
     if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR):

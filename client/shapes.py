@@ -96,6 +96,23 @@ class Artifacts(TypedDict):
     total_size: int
 
 
+class ArchivedFile(TypedDict):
+    path: str
+    size: int
+    etag: str
+    sha256: str | None
+
+
+class Archive(TypedDict):
+    job_id: str
+    digest: str
+    filename: str
+    done_bytes: int
+    total_bytes: int
+    url: str | None
+    files: list[ArchivedFile] | None
+
+
 class SentPart(TypedDict):
     part_number: int
     size: int

@@ -8,10 +8,12 @@ import socket
 import sqlite3
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 
 import uvicorn
 
 from chalicelib import settings as settings_module
+from chalicelib.actions.bundling import FOLDER
 from chalicelib.domain.ports.storage import StorageKey
 from chalicelib.services import utc_now
 from chalicelib.settings import BadSetting, Settings
@@ -80,9 +82,15 @@ def _site(settings: Settings) -> uvicorn.Server:
     except (OSError, sqlite3.Error) as error:
         why = getattr(error, "strerror", None) or error
         raise BadSetting(f"STCLOUD_OUTPUTS is '{settings.outputs}', which cannot be used: {why}.") from error
+
+    def tick() -> None:
+        home.tick()
+        # In the cloud a rule of the bucket does this: infra/template.yaml, drop-bundles.
+        storage.expire("outputs", FOLDER, timedelta(days=1))
+
     return uvicorn.Server(
         uvicorn.Config(
-            server.create(settings, app, storage, home.tick),
+            server.create(settings, app, storage, tick),
             # The access log would print presigned signatures.
             access_log=False,
             # Its lines go where ours go, for a traceback of its own may hold what a request did.

@@ -22,7 +22,7 @@ from chalicelib.domain.ports.storage import Objects, StoredObject
 
 MANIFEST = "checkpoint_manifest.json"
 HASH_BYTES = 256 * 1024 * 1024
-"""Model files beyond this are not read to hash them: a function that does has seconds."""
+"""As much of a job's model is read to hash it where nothing else is said: a function that does has seconds."""
 
 _MOST_HASHED = 12
 _MANIFEST_BYTES = 1024 * 1024
@@ -30,12 +30,21 @@ Read = Callable[[str], bytes | None]
 
 
 class Arrive:
-    def __init__(self, objects: Objects, buckets: Buckets, vault: Vault, hub: Hub, clock: Clock) -> None:
+    def __init__(
+        self,
+        objects: Objects,
+        buckets: Buckets,
+        vault: Vault,
+        hub: Hub,
+        clock: Clock,
+        hash_bytes: int = HASH_BYTES,
+    ) -> None:
         self._objects = objects
         self._buckets = buckets
         self._vault = vault
         self._hub = hub
         self._clock = clock
+        self._hash_bytes = hash_bytes
 
     def look(self, job: Job, give_up: bool) -> tuple[Arrival, ...]:
         """Raises ``DestinationDown`` when a place could not be looked at; with ``give_up`` it counts as not there."""
@@ -102,11 +111,15 @@ class Arrive:
 
     def _hashed(self, job: Job, listed: list[StoredObject]) -> dict[str, str]:
         names = {_name(job, stored.key, f"{job.id}/"): stored for stored in listed}
-        hashes, left = dict[str, str](), HASH_BYTES
+        hashes, left = dict[str, str](), self._hash_bytes
         for name in sorted(last_weights(names))[:_MOST_HASHED]:
-            left -= names[name].size
-            if left >= 0:
-                hashes[name] = self._objects.sha256("outputs", names[name].key)
+            stored = names[name]
+            known = self._objects.known_sha256("outputs", stored.key)
+            if known is None and stored.size <= left:
+                left -= stored.size
+                known = self._objects.sha256("outputs", stored.key)
+            if known is not None:
+                hashes[name] = known
         return hashes
 
 

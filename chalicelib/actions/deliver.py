@@ -15,7 +15,7 @@ LINK_SECONDS = 3600
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """``name`` is the path below the job's prefix; ``url`` downloads it for an hour.
+    """``name`` is the path below the job's prefix.
 
     ``is_model``: the final weights or, when only checkpoints have arrived, those of the last one.
     ``sha256`` is known of the model, once its arrival was looked at.
@@ -26,7 +26,6 @@ class Artifact:
     size: int
     etag: str
     last_modified: datetime
-    url: str
     is_model: bool = False
     sha256: str | None = None
 
@@ -41,11 +40,15 @@ class Deliver:
         found = []
         for stored in self._objects.list("outputs", prefix):
             name = stored.key[len(prefix) :].removeprefix(f"{job.launch_key}/")
-            url = self._objects.presign_download("outputs", stored.key, LINK_SECONDS, name.rsplit("/", 1)[-1])
-            found.append(Artifact(name, stored.key, stored.size, stored.etag, stored.last_modified, url))
+            found.append(Artifact(name, stored.key, stored.size, stored.etag, stored.last_modified))
         models = last_weights([artifact.name for artifact in found])
         known = {
             name: digest for one in job.destinations if one.kind is Kind.STORE for name, digest in one.hashes.items()
         }
         found = [replace(one, is_model=one.name in models, sha256=known.get(one.name)) for one in found]
         return sorted(found, key=lambda artifact: (not artifact.is_model, artifact.name))
+
+    def link(self, artifact: Artifact) -> str:
+        """An address that downloads it for an hour."""
+        name = artifact.name.rsplit("/", 1)[-1]
+        return self._objects.presign_download("outputs", artifact.key, LINK_SECONDS, name)

@@ -8,7 +8,7 @@ CloudError
 ├── Malformed (422)         ├── NotFound (404)          │   │
 ├── Unauthenticated (401)   │   └── JobNotFound         │   └── UploadNotReady
 │                           ├── TooLarge (413)          ├── ConsentRequired (428)
-├── DestinationRefused (502), DestinationDown (503)
+├── DestinationRefused (502), DestinationDown (503), BundleNotReady (503)
 └── ProviderError (502)
     ├── ProviderRefused     the vendor said no: asking again changes nothing
     ├── BadCredentials      the vendor does not know the token
@@ -113,6 +113,10 @@ class KeyReused(Conflict):
 
 class UploadNotReady(Conflict):
     code, title = "upload_not_ready", "The upload is not complete"
+
+
+class BundleNotReady(CloudError):
+    status, code, title = 503, "bundle_not_ready", "The archive is still being put together"
 
 
 class CostLimitExceeded(CloudError):

@@ -118,14 +118,14 @@ def event(event: Event) -> dict[str, Any]:
     }
 
 
-def artifact(artifact: Artifact) -> dict[str, Any]:
+def artifact(artifact: Artifact, url: str) -> dict[str, Any]:
     return {
         "name": artifact.name,
         "key": artifact.key,
         "size": artifact.size,
         "etag": artifact.etag,
         "last_modified": to_text(artifact.last_modified),
-        "url": artifact.url,
+        "url": url,
         "is_model": artifact.is_model,
         "sha256": artifact.sha256,
     }

@@ -173,7 +173,8 @@ def metrics(call: Call) -> Any:
 @endpoint(Scope.JOB_VIEW_OWN)
 def artifacts(call: Call) -> Any:
     job = _job(call)
-    found = [answers.artifact(artifact) for artifact in call.services.deliver.artifacts(job)]
+    deliver = call.services.deliver
+    found = [answers.artifact(artifact, deliver.link(artifact)) for artifact in deliver.artifacts(job)]
     return {"job_id": job.id, "artifacts": found, "total_size": sum(artifact["size"] for artifact in found)}
 
 

@@ -167,6 +167,17 @@ class S3Objects:
                 CopySourceRange=f"bytes={offset}-{offset + length - 1}",
             )
 
+    def send_part(self, bucket: str, key: str, upload_id: str, number: int, body: bytes) -> None:
+        with _named_errors(f"send a part of '{key}'"):
+            self._s3.upload_part(Bucket=self._name(bucket), Key=key, UploadId=upload_id, PartNumber=number, Body=body)
+
+    def read_range(self, bucket: str, key: str, etag: str, offset: int, length: int) -> bytes:
+        with _named_errors(f"read a range of '{key}'"):
+            found = self._s3.get_object(
+                Bucket=self._name(bucket), Key=key, IfMatch=f'"{etag}"', Range=f"bytes={offset}-{offset + length - 1}"
+            )
+            return found["Body"].read()
+
     def open(self, bucket: str, key: str, etag: str) -> Iterator[bytes]:
         with _named_errors(f"read '{key}'"):
             found = self._s3.get_object(Bucket=self._name(bucket), Key=key, IfMatch=f'"{etag}"')
@@ -180,13 +191,15 @@ class S3Objects:
         except NotFound:
             return None
 
+    def known_sha256(self, bucket: str, key: str) -> str | None:
+        with _named_errors(f"ask for the hash of '{key}'"):
+            told = self._s3.head_object(Bucket=self._name(bucket), Key=key, ChecksumMode="ENABLED")
+        # That of a multipart object is a hash of hashes, and ends with the number of parts.
+        known = told.get("ChecksumSHA256", "")
+        return base64.b64decode(known).hex() if known and "-" not in known else None
+
     def sha256(self, bucket: str, key: str) -> str:
         with _named_errors(f"hash '{key}'"):
-            told = self._s3.head_object(Bucket=self._name(bucket), Key=key, ChecksumMode="ENABLED")
-            # That of a multipart object is a hash of hashes, and ends with the number of parts.
-            known = told.get("ChecksumSHA256", "")
-            if known and "-" not in known:
-                return base64.b64decode(known).hex()
             digest = hashlib.sha256()
             for chunk in self._s3.get_object(Bucket=self._name(bucket), Key=key)["Body"].iter_chunks(1 << 20):
                 digest.update(chunk)
@@ -290,6 +303,8 @@ def _named(failure: ClientError, doing: str) -> CloudError:
         )
     if code == "EntityTooLarge":
         return TooLarge(f"The object store cannot {doing}: it is larger than the store allows.")
+    if code == "InsufficientStorage":
+        return StorageDown(f"The object store has no room left to {doing}. Make room on its disk, then try again.")
     if code in _BUSY or status >= 500:
         return StorageDown(f"The object store was too busy to {doing} ({code or status}). Try again in a minute.")
     return StorageRefused(f"The object store refused to {doing} ({code or status}).", storage_code=code)

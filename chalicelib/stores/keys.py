@@ -9,6 +9,7 @@ T#<tenant>#JOB#<job>              JOB                   the job; indexes: by_ten
                                   FOLLOW                how far its log is known, progress, loss series
                                   LOG#<offset>          a piece of its log
                                   BILL                  what was true when it ended: pace, prices of all offers
+                                  BUNDLE#<digest>       the upload that a bundle of its files is made in; TTL
                                   GONE                  a deletion under way; index: due
 T#<tenant>#UPLOAD#<upload>        UPLOAD                an upload session; index: due (expiry)
 T#<tenant>#UPLOAD#<upload>        RECEIPT#<n>           what of it was deleted and when, in pages
@@ -76,6 +77,10 @@ def follow_row(tenant: str, job_id: str) -> Key:
 
 def gone_row(tenant: str, job_id: str) -> Key:
     return Key(job(tenant, job_id), "GONE")
+
+
+def bundle_row(tenant: str, job_id: str, digest: str) -> Key:
+    return Key(job(tenant, job_id), f"BUNDLE#{digest}")
 
 
 def intent_row(tenant: str, job_id: str, kind: str) -> Key:

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -63,6 +63,16 @@ class StorageEndpoint:
     def ensure_bucket(self, name: str) -> None:
         """Creates the bucket unless it exists, for whoever starts the process; blocks on the disk."""
         self._disk.create_bucket(name)
+
+    def expire(self, bucket: str, prefix: str, after: timedelta) -> None:
+        """What a life cycle rule does in S3: deletes objects below ``prefix`` that are older, and uploads that nobody
+        finished in that time. Blocks on the disk."""
+        before = self._clock() - after
+        for key in list(self._disk.keys(bucket, prefix.encode(), b"")):
+            entry = self._disk.find(bucket, key.decode())
+            if entry is not None and entry.modified < before:
+                self._disk.delete(bucket, entry.key)
+        self._uploads.give_up(bucket, prefix, before)
 
     def close(self) -> None:
         """Waits for work in threads, then lets go of the folder."""

@@ -154,6 +154,13 @@ class Uploads:
             write.execute("DELETE FROM parts WHERE upload = ?", (upload.id,))
         self._forget(upload)
 
+    def give_up(self, bucket: str, prefix: str, before: datetime) -> None:
+        """Aborts the uploads below ``prefix`` that were begun earlier and are no objects yet."""
+        for key in list(self.keys(bucket, prefix.encode(), b"")):
+            for upload in self.of_key(bucket, key.decode()):
+                if upload.started < before:
+                    self.abort(upload)
+
     def keys(self, bucket: str, prefix: bytes, after: bytes) -> Iterator[bytes]:
         """Keys that have open uploads, in order, each once."""
         rows = self._records.all(

@@ -61,8 +61,12 @@ class Seal:
 def claim(request: Request, now: datetime) -> Claim:
     """The request's claim, in time and complete; otherwise the S3 error that names what is wrong."""
     authorization = request.headers.get("authorization")
+    presigned = request.argument("X-Amz-Signature") is not None
+    if presigned and authorization and authorization.lower().startswith("bearer "):
+        # The key of our own API, which clients take along where it redirects to: here to the same host.
+        authorization = None
     if authorization:
-        if request.argument("X-Amz-Signature") is not None:
+        if presigned:
             raise S3Error("InvalidArgument", "Sign in the Authorization header or in the query, not in both.")
         found = _from_header(request, authorization, now)
     elif request.argument("X-Amz-Algorithm") is not None or request.argument("X-Amz-Signature") is not None:

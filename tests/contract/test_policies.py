@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from chalicelib.actions.bundling import FOLDER
 from chalicelib.domain.measures import Measured, Metric
 from chalicelib.observe.metrics import EmbeddedMetrics
 from chalicelib.services import SERVICE
@@ -104,6 +105,16 @@ def test_only_the_tick_reads_due_work_and_only_the_api_lists_jobs() -> None:
     assert "index/due" in reach["policy-tick"] and "index/due" not in reach["policy-api"]
     assert "index/by_tenant" in reach["policy-api"] and "index/by_tenant" not in reach["policy-tick"]
     assert "s3:PutObject" not in reach["policy-tick"], "uploads are taken by the API alone"
+
+
+def test_archives_of_files_are_deleted_after_a_day_and_reached_below_their_folder_alone() -> None:
+    rules = RESOURCES["OutputBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    [rule] = [one for one in rules if one.get("Prefix") == FOLDER]
+    assert rule["ExpirationInDays"] == rule["NoncurrentVersionExpiration"]["NoncurrentDays"] == 1
+    assert rule["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] == 1
+    assert not [one for one in rules if one is not rule and "ExpirationInDays" in one], "trained files stay"
+    [statement] = [one for where, one in _statements() if where == "policy-api.json PutBundlesTogether"]
+    assert statement["Resource"] == {"Fn::Sub": f"${{OutputBucket.Arn}}/{FOLDER}*"}
 
 
 def test_each_function_has_a_policy_of_its_own() -> None:

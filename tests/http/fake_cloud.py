@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import socket
+import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -80,6 +82,8 @@ class FakeCloud:
     logs: dict[str, str] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
     script: list[str] = field(default_factory=lambda: ["queued", "running", "running", "completed"])
+    archive: bytes = b""
+    archive_thirds: int = 0
     url: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -148,6 +152,8 @@ class FakeCloud:
             answer = {"events": [{**event, "kind": "submitted"}]}
             if job["is_terminal"]:
                 answer["events"].append({**event, "kind": "data_deleted", "message": "The data is deleted."})
+        elif what == "artifacts.tar":
+            answer = self._archive(job_id, request.query_params.get("model") == "true")
         elif what == "artifacts":
             listed = [self._artifact(name, content) for name, content in self.files.items()]
             answer = {"artifacts": listed, "total_size": sum(len(content) for content in self.files.values())}
@@ -170,6 +176,36 @@ class FakeCloud:
             "etag": hashlib.md5(content).hexdigest(), "last_modified": "2026-01-01T00:00:00Z",  # noqa: S324
             "url": f"{self.url}/store/out/{name}?signature=good",
         }  # fmt: skip
+
+    def _archive(self, job_id: str, only_model: bool) -> dict[str, Any]:
+        """A third further with each answer."""
+        files = {name: body for name, body in self.files.items() if name.endswith(".safetensors") or not only_model}
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as tar:
+            for name, body in files.items():
+                member = tarfile.TarInfo(f"{job_id}/{name}")
+                member.size = len(body)
+                tar.addfile(member, io.BytesIO(body))
+        self.archive = packed.getvalue()
+        self.archive_thirds = min(3, self.archive_thirds + 1)
+        listed = [
+            {"path": f"{job_id}/{name}", "size": len(body), "sha256": None, "etag": hashlib.md5(body).hexdigest()}  # noqa: S324
+            for name, body in files.items()
+        ]
+        whole = self.archive_thirds == 3
+        digest = hashlib.sha256(self.archive).hexdigest()
+        return {
+            "digest": digest, "filename": f"{job_id}.tar", "total_bytes": len(self.archive),
+            "done_bytes": len(self.archive) * self.archive_thirds // 3, "files": listed if whole else None,
+            "url": f"{self.url}/store/tar/{digest}?link={len(self.journal)}" if whole else None,
+        }  # fmt: skip
+
+    async def get_archive(self, request: Request) -> Response:
+        refused = self.faults(request, self.calls("GET", "/store/tar"))
+        if refused is not None:
+            return refused
+        begin = int(request.headers.get("range", "bytes=0-").removeprefix("bytes=").rstrip("-"))
+        return Response(self.archive[begin:], 206 if begin else 200)
 
     async def cancel(self, request: Request) -> Response:
         job = self.jobs[request.path_params["job_id"]]
@@ -290,6 +326,7 @@ class FakeCloud:
                 Route("/api/cloud/hardware-options", self.hardware),
                 Route("/api/cloud/health", self.health),
                 Route("/store/part/{upload_id}/{number}", self.put_part, methods=["PUT"]),
+                Route("/store/tar/{digest}", self.get_archive, methods=["GET"]),
                 Route("/store/out/{name:path}", self.get_file, methods=["GET"]),
             ]
         )

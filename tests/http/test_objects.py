@@ -80,6 +80,45 @@ def test_an_object_is_made_of_ranges_of_another_and_of_what_was_sent(objects, ke
         objects.copy_part("datasets", key, upload_id, 1, source.key, source.etag, 0, 5 * MIB)
 
 
+def test_ranges_are_read_and_parts_sent_from_memory(objects, key):
+    content = hashlib.sha256(b"seed").digest() * (6 * MIB // 32)
+    uploaded(objects, f"{key}/source", content)
+    source = objects.head("datasets", f"{key}/source")
+    assert objects.read_range("datasets", source.key, source.etag, 5, 3) == content[5:8]
+    assert objects.read_range("datasets", source.key, source.etag, len(content) - 1, 1) == content[-1:]
+    with pytest.raises(NotFound):
+        objects.read_range("datasets", source.key, "0" * 32, 0, 1)
+    upload_id = objects.start_multipart("datasets", key, "application/x-tar")
+    objects.copy_part("datasets", key, upload_id, 2, source.key, source.etag, 0, 5 * MIB)
+    for _ in range(2):
+        objects.send_part("datasets", key, upload_id, 1, b"h" * (5 * MIB))
+    objects.send_part("datasets", key, upload_id, 3, b"end")
+    objects.complete_multipart("datasets", key, upload_id, objects.list_parts("datasets", key, upload_id))
+    made = objects.head("datasets", key)
+    assert b"".join(objects.open("datasets", key, made.etag)) == b"h" * (5 * MIB) + content[: 5 * MIB] + b"end"
+    with pytest.raises(NotFound):
+        objects.send_part("datasets", key, upload_id, 1, b"late")
+    objects.delete("datasets", source.key)
+    with pytest.raises(NotFound):
+        objects.read_range("datasets", source.key, source.etag, 0, 1)
+
+
+def test_the_hash_that_came_with_an_object_is_known_unread(objects, world, key):
+    content, s3 = b"weights" * 1000, world.s3()
+    digest = hashlib.sha256(content).hexdigest()
+    s3.put_object(Bucket="datasets", Key=key, Body=content, ChecksumAlgorithm="SHA256")
+    assert objects.known_sha256("datasets", key) == objects.sha256("datasets", key) == digest
+    s3.put_object(Bucket="datasets", Key=key, Body=content, ChecksumAlgorithm="CRC32")
+    assert objects.known_sha256("datasets", key) is None
+    assert objects.sha256("datasets", key) == digest
+    begun = s3.create_multipart_upload(Bucket="datasets", Key=key, ChecksumAlgorithm="SHA256")["UploadId"]
+    sent = {"Bucket": "datasets", "Key": key, "UploadId": begun}
+    part = s3.upload_part(**sent, PartNumber=1, Body=content, ChecksumAlgorithm="SHA256")
+    made = {"PartNumber": 1, "ETag": part["ETag"], "ChecksumSHA256": part["ChecksumSHA256"]}
+    s3.complete_multipart_upload(**sent, MultipartUpload={"Parts": [made]})
+    assert objects.known_sha256("datasets", key) is None, "a hash of hashes is not that of the file"
+
+
 def test_what_was_put_by_an_address_is_read_only_as_long_as_it_is_that(objects, key):
     address = objects.presign_put("datasets", key, 60)
     assert httpx.put(address, content=b"first").status_code == 200
@@ -193,6 +232,8 @@ OPERATIONS = {
     "list_parts": lambda objects: objects.list_parts("datasets", "k", "u"),
     "complete_multipart": lambda objects: objects.complete_multipart("datasets", "k", "u", [UploadedPart(1, 1, "e")]),
     "abort_multipart": lambda objects: objects.abort_multipart("datasets", "k", "u"),
+    "send_part": lambda objects: objects.send_part("datasets", "k", "u", 1, b"x"),
+    "read_range": lambda objects: objects.read_range("datasets", "k", "e", 0, 1),
     "head": lambda objects: objects.head("datasets", "k"),
     "list": lambda objects: objects.list("datasets", ""),
     "delete": lambda objects: objects.delete("datasets", "k"),
@@ -214,6 +255,19 @@ def test_a_store_that_is_down_is_told_as_such(operation):
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
         with pytest.raises(StorageDown):
             OPERATIONS[operation](S3Objects(lambda: make_client(url, "us-east-1", "a", "b"), None, BUCKETS))
+
+
+def test_a_full_disk_is_told_with_the_way_out(tmp_path):
+    with serve(tmp_path) as world:
+        source = world.s3().put_object(Bucket="outputs", Key="source", Body=bytes(6 * MIB))["ETag"].strip('"')
+    with serve(tmp_path, reserve=1 << 60) as world:
+        client = make_client(world.url, "us-east-1", ROOT.access_key, ROOT.secret_key)
+        full = S3Objects(lambda: client, None, BUCKETS)
+        upload_id = full.start_multipart("outputs", "k", "application/x-tar")
+        with pytest.raises(StorageDown, match="Make room"):
+            full.send_part("outputs", "k", upload_id, 1, bytes(5 * MIB))
+        with pytest.raises(StorageDown, match="Make room"):
+            full.copy_part("outputs", "k", upload_id, 2, "source", source, 1, 5 * MIB)
 
 
 def test_a_bucket_that_is_not_configured_or_not_there_is_refused_by_name(objects, world):

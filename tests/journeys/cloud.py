@@ -139,6 +139,7 @@ class CloudWorld(World):
         return _policy(
             _allow(writes, f"{datasets}/*"),
             _allow(["s3:GetObject", "s3:PutObject"], f"{outputs}/*"),
+            _allow(["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"], f"{outputs}/bundles/*"),
             _allow(["s3:ListBucket"], datasets, outputs),
             _allow(["sts:AssumeRole"], role),
             _allow(["secretsmanager:GetSecretValue"], secret),

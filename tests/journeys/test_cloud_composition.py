@@ -14,6 +14,7 @@ from safetensors.numpy import load_file
 
 from tests.contract.faulty_proxy import FaultyProxy
 from tests.engines import Engine, start
+from tests.journeys.bundles import curl, odd_files, publish, read_by_gnu_tar, read_by_python
 from tests.journeys.cloud import TOKEN, CloudWorld, as_root, start_aws
 
 pytestmark = [pytest.mark.journey, pytest.mark.engine("ministack"), pytest.mark.timeout(300)]
@@ -250,3 +251,22 @@ def test_a_users_keys_live_in_secrets_manager_and_leave_with_the_destination(
     with pytest.raises(held.exceptions.ResourceNotFoundException):
         held.get_secret_value(SecretId=name)
     assert keys["AWS_SECRET_ACCESS_KEY"] not in (world.folder / "server.log").read_text()
+
+
+def test_all_files_of_a_job_come_in_one_archive(make_world: MakeWorld, tmp_path: Path) -> None:
+    world = make_world()
+    job_id = world.call("POST", "/api/cloud/jobs", json=REMOTE).json()["job"]["job_id"]
+    url, key = f"{world.address}/api/cloud/jobs/{job_id}/artifacts.tar", f"X-API-Key: {TOKEN}"
+    assert world.call("GET", f"/api/cloud/jobs/{job_id}/artifacts.tar").json()["error"] == "not_found"
+    files = odd_files()
+    publish(world.s3, f"{world.name}-outputs", job_id, files)
+    assert curl(url, tmp_path / "all.tar", "-H", key).startswith("200"), (tmp_path / "all.tar").read_bytes()[:500]
+    assert read_by_python(tmp_path / "all.tar", job_id) == files
+    assert read_by_gnu_tar(tmp_path / "all.tar", job_id, tmp_path / "out") == files
+    made = [name for name in world.keys("outputs") if name.startswith("bundles/")]
+    assert len(made) == 1
+    assert curl(url, tmp_path / "again.tar", "-H", key).startswith("200")
+    assert [name for name in world.keys("outputs") if name.startswith("bundles/")] == made
+    told = world.call("GET", f"/api/cloud/jobs/{job_id}/artifacts.tar", headers={"Accept": "application/json"}).json()
+    assert told["done_bytes"] == told["total_bytes"] == (tmp_path / "all.tar").stat().st_size
+    assert {one["path"] for one in told["files"]} == {f"{job_id}/{name}" for name in files}

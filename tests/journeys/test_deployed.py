@@ -14,6 +14,7 @@ from safetensors.numpy import load_file
 from infra.deploy import teardown
 from infra.slim import AWS_SERVICES, slim, weigh
 from tests.engines import Engine
+from tests.journeys.bundles import curl, odd_files, publish, read_by_python
 from tests.journeys.cloud import as_root, start_aws
 from tests.journeys.deployed import DeployedWorld, packaged, point_site_at_emulator
 
@@ -59,6 +60,25 @@ def test_a_folder_of_images_becomes_a_model_in_the_cloud(world: DeployedWorld, c
     seen = world.site(f"/api/cloud/jobs/{job_id}", **{"X-API-Key": world.key})
     assert seen.json()["job"]["status"] == "completed"
     assert "Hit" not in seen.headers["x-cache"]
+
+
+def test_all_files_of_a_job_come_in_one_archive_that_the_functions_may_make(
+    world: DeployedWorld, tmp_path: Path
+) -> None:
+    order = {
+        "config": {"--model_family": "flux", "--max_train_steps": 20},
+        "dataloader_config": [{"id": "hub", "type": "huggingface", "dataset_name": "someone/pictures"}],
+    }
+    job_id = world.call("POST", "/api/cloud/jobs", json=order).json()["job"]["job_id"]
+    bucket, path = world.known["OutputBucketName"], f"/api/cloud/jobs/{job_id}/artifacts.tar"
+    files = odd_files()
+    publish(as_root(world.aws_url, "s3"), bucket, job_id, files)
+    status = curl(f"{world.address}{path}", tmp_path / "all.tar", "-H", f"X-API-Key: {world.key}")
+    assert status.startswith("200"), (tmp_path / "all.tar").read_bytes()[:500]
+    assert read_by_python(tmp_path / "all.tar", job_id) == files
+    point_site_at_emulator(world)
+    told = world.site(path, **{"X-API-Key": world.key, "Accept": "application/json"}).json()
+    assert told["url"] and told["done_bytes"] == (tmp_path / "all.tar").stat().st_size
 
 
 def test_everything_that_the_health_page_knows_of_is_well(world: DeployedWorld) -> None:

@@ -253,6 +253,15 @@ class Receipts(Protocol):
     def put(self, upload: Upload, receipt: Receipt) -> None: ...
 
 
+class Bundles(Protocol):
+    """Which multipart upload a bundle of a job's files is put together in. How far it is, the object store knows."""
+
+    def upload_of(self, job: Job, digest: str) -> str | None: ...
+    def keep(self, job: Job, digest: str, upload_id: str, instead_of: str | None) -> bool:
+        """False when somebody else named another upload than ``instead_of`` (None: any) meanwhile: that one is it."""
+        ...
+
+
 class Paces(Protocol):
     """What past runs taught, and what each left behind when it ended. A kind is any text below 1000 bytes."""
 

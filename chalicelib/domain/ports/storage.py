@@ -55,6 +55,15 @@ class Objects(Protocol):
         that ETag, or when the upload is gone."""
         ...
 
+    def send_part(self, bucket: str, key: str, upload_id: str, number: int, body: bytes) -> None:
+        """Makes bytes that are in memory a part. Raises ``NotFound`` when the upload is gone."""
+        ...
+
+    def read_range(self, bucket: str, key: str, etag: str, offset: int, length: int) -> bytes:
+        """A range of an object, whole and in memory. Raises ``NotFound`` when the object is gone or not the one of that
+        ETag."""
+        ...
+
     def open(self, bucket: str, key: str, etag: str) -> Iterator[bytes]:
         """The object in chunks. Raises ``NotFound`` when it is gone or not the one of that ETag."""
         ...
@@ -63,8 +72,12 @@ class Objects(Protocol):
         """A small object whole; None for one that is larger than ``limit`` or not there."""
         ...
 
+    def known_sha256(self, bucket: str, key: str) -> str | None:
+        """In hex, if the store checked the whole object against one when it arrived. Reads nothing."""
+        ...
+
     def sha256(self, bucket: str, key: str) -> str:
-        """In hex: as the store knows it, or else computed from the bytes as they stream by."""
+        """In hex, computed from the bytes as they stream by."""
         ...
 
 

@@ -6,6 +6,7 @@
  */
 import type {
   ArtifactList,
+  Bundle,
   CancelAnswer,
   Consent,
   CostEstimate,
@@ -117,6 +118,8 @@ export function createApi(options: ApiOptions = {}) {
     progress: (id: string) => ask<InlineProgress>("GET", `${at(id)}/inline-progress`),
     metrics: (id: string) => ask<Metrics>("GET", `${at(id)}/metrics`),
     artifacts: (id: string) => ask<ArtifactList>("GET", `${at(id)}/artifacts`),
+    /** Some seconds of work on the tar of all files; asked again, it goes on. */
+    bundle: (id: string) => ask<Bundle>("GET", `${at(id)}/artifacts.tar`, undefined, LONG_TIMEOUT_MS),
     jobConfig: (id: string, comparedWith: string | null) =>
       ask<JobConfig>("GET", `${at(id)}/config${comparedWith ? `?${new URLSearchParams({ with: comparedWith })}` : ""}`),
     receipt: (id: string) => ask<Receipt>("GET", `${at(id)}/receipt`),

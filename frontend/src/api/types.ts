@@ -206,6 +206,15 @@ export interface ArtifactList {
   total_size: number;
 }
 
+/** A tar of a job's files; `url` is null while the store puts it together. */
+export interface Bundle {
+  digest: string;
+  filename: string;
+  done_bytes: number;
+  total_bytes: number;
+  url: string | null;
+}
+
 export interface CancelAnswer {
   status: Status;
   confirmed: boolean;

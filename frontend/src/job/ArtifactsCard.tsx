@@ -4,13 +4,15 @@ import { shortTime } from "../format/time";
 import { locale, plural, t } from "../i18n/i18n";
 import { webLink } from "../jobs/job";
 import { Icon } from "../ui/Icon";
+import { BundleButton, BundleLine, useBundling } from "./BundleLine";
 import { checkpoint, finalModel, isWeights, ordered } from "./files";
 
 /** Beyond these, older checkpoints are with the other files. */
 const MOST_WEIGHTS = 4;
 
 /** Weights are what the job was for; what a trainer writes beside them waits behind one click. */
-export function ArtifactsCard({ list }: { list: ArtifactList }) {
+export function ArtifactsCard({ jobId, list }: { jobId: string; list: ArtifactList }) {
+  const bundle = useBundling(jobId);
   const files = ordered(list.artifacts);
   const weights = files.filter(isWeights).slice(0, MOST_WEIGHTS);
   const rest = files.filter((artifact) => !weights.includes(artifact));
@@ -19,10 +21,12 @@ export function ArtifactsCard({ list }: { list: ArtifactList }) {
     <section class="card" aria-labelledby="files">
       <div class="card-head">
         <h2 id="files">{t("files.title")}</h2>
-        <span class="muted number">
+        <span class="muted number files-sum">
           {plural("files.count", list.artifacts.length)} · {size(list.total_size, locale.value)}
         </span>
+        {list.artifacts.length > 1 && <BundleButton bundle={bundle} />}
       </div>
+      <BundleLine bundle={bundle} />
       {weights.length > 0 && <FileList files={weights} final={final} />}
       {rest.length > 0 && (
         <details class="other-files" open={weights.length === 0}>

@@ -69,14 +69,14 @@ function FoundJob({ job, follow }: { job: Job; follow: JobFollow }) {
       <div class="columns">
         <div class="column">
           {metrics && metrics.points.length > 0 && <LossCard metrics={metrics} growing={job.is_active} />}
-          {artifacts && artifacts.artifacts.length > 0 && job.is_terminal && <ArtifactsCard list={artifacts} />}
+          {artifacts && artifacts.artifacts.length > 0 && job.is_terminal && <ArtifactsCard jobId={job.job_id} list={artifacts} />}
           <LogCard
             job={job}
             blocks={follow.logBlocks.value}
             log={follow.log}
             complete={follow.logComplete.value}
           />
-          {artifacts && artifacts.artifacts.length > 0 && job.is_active && <ArtifactsCard list={artifacts} />}
+          {artifacts && artifacts.artifacts.length > 0 && job.is_active && <ArtifactsCard jobId={job.job_id} list={artifacts} />}
           <ConfigCard job={job} />
         </div>
         <div class="column side">

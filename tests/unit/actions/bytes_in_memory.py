@@ -16,6 +16,8 @@ class BytesInMemory:
         self._numbers = itertools.count(1)
         self._parts: dict[str, dict[int, bytes]] = {}
         self.buckets: dict[str, dict[str, bytes]] = {"datasets": {}, "outputs": {}}
+        self.hashes: dict[str, str] = {}
+        """Of objects that came with their SHA-256."""
         self.deletions: list[str] = []
         """Keys of objects that were there when somebody deleted them."""
 
@@ -25,6 +27,10 @@ class BytesInMemory:
     def put_part(self, upload_id: str, number: int, body: bytes) -> None:
         """What the owner's machine does with a presigned address."""
         self._parts[upload_id][number] = body
+
+    @property
+    def open_uploads(self) -> dict[str, dict[int, bytes]]:
+        return self._parts
 
     def check_reach(self) -> None:
         return
@@ -44,10 +50,16 @@ class BytesInMemory:
 
     def complete_multipart(self, bucket: str, key: str, upload_id: str, parts: Iterable[UploadedPart]) -> None:
         wanted = {part.number: part.etag for part in parts}
-        stored = self._parts.pop(upload_id, None)
-        if stored is None or wanted != {number: _etag(body) for number, body in stored.items()}:
+        stored = self._parts.get(upload_id)
+        if stored is None:
+            if key in self.buckets[bucket]:  # it was joined before
+                return
+            raise NotFound("The upload is gone.")
+        if wanted != {number: _etag(body) for number, body in stored.items()}:
             raise UploadNotReady("A part is missing.")
+        # First the object, then the upload is gone: whoever finds neither would begin anew.
         self.put(bucket, key, b"".join(body for _, body in sorted(stored.items())))
+        self._parts.pop(upload_id, None)
 
     def abort_multipart(self, bucket: str, key: str, upload_id: str) -> None:
         self._parts.pop(upload_id, None)
@@ -68,6 +80,9 @@ class BytesInMemory:
         body = self.buckets[bucket].get(key)
         return body if body is not None and len(body) <= limit else None
 
+    def known_sha256(self, bucket: str, key: str) -> str | None:
+        return self.hashes.get(key)
+
     def sha256(self, bucket: str, key: str) -> str:
         return _etag(self.buckets[bucket][key])
 
@@ -84,6 +99,17 @@ class BytesInMemory:
         if body is None or _etag(body) != etag or upload_id not in self._parts:
             raise NotFound("Nothing to copy.")
         self._parts[upload_id][number] = body[offset : offset + length]
+
+    def send_part(self, bucket: str, key: str, upload_id: str, number: int, body: bytes) -> None:
+        if upload_id not in self._parts:
+            raise NotFound("The upload is gone.")
+        self._parts[upload_id][number] = body
+
+    def read_range(self, bucket: str, key: str, etag: str, offset: int, length: int) -> bytes:
+        body = self.buckets[bucket].get(key)
+        if body is None or _etag(body) != etag:
+            raise NotFound("There is no such object.")
+        return body[offset : offset + length]
 
     def open(self, bucket: str, key: str, etag: str) -> Iterator[bytes]:
         body = self.buckets[bucket].get(key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ VENDOR = ("run_job", "find_run", "cancel_job", "save_now", "get_job_status", "li
 VENDOR += ("host", "hosted", "unhost")
 BYTES = (
     *("start_multipart", "list_parts", "complete_multipart", "abort_multipart", "copy_part", "head", "list", "delete"),
+    *("send_part", "read_range"),
 )
 READS = {
     "get",
@@ -25,6 +27,7 @@ READS = {
     "list_parts",
     "head",
     "list",
+    "read_range",
     "hosted",
 }
 READS |= {"may_write", "identity"}
@@ -50,6 +53,7 @@ class Touches:
         self.deaths = set(deaths)
         self.seen: list[str] = []
         self.died: list[str] = []
+        self._lock = threading.Lock()
 
     def all_deaths(self) -> list[Death]:
         return [
@@ -60,9 +64,12 @@ class Touches:
         ]
 
     def before(self, what: str) -> int:
-        self.seen.append(f"{what} from {_asker()}")
-        self._perhaps_die(len(self.seen), after=False)
-        return len(self.seen)
+        asker = _asker()
+        with self._lock:  # parts are made by several threads
+            self.seen.append(f"{what} from {asker}")
+            number = len(self.seen)
+        self._perhaps_die(number, after=False)
+        return number
 
     def after(self, number: int) -> None:
         self._perhaps_die(number, after=True)
