@@ -46,6 +46,8 @@ from chalicelib.actions.publishing import Publishing
 from chalicelib.actions.reconcile import Reconcile
 from chalicelib.actions.removal import Removal
 from chalicelib.actions.self_test import SelfTest
+from chalicelib.actions.send_again import SendAgain
+from chalicelib.actions.sending import Sending
 from chalicelib.actions.spending import Spending
 from chalicelib.actions.steer import Steer
 from chalicelib.actions.submit import Submit
@@ -108,6 +110,9 @@ if TYPE_CHECKING:
 
 SERVICE = "simpletuner-cloud"
 """What lines and metrics say that they are from."""
+
+HUB_BYTES = 512 * 1024 * 1024
+"""A file that a function sends to the Hub goes in one go, in the twenty-five seconds that a tick leaves at least."""
 
 Check = Callable[[], str | None]
 """Asks a part how it is: a remark or None, or an error when it is not well."""
@@ -183,6 +188,7 @@ class Services:
     destinations: NameDestinations
     publishing: Publishing
     self_test: SelfTest
+    send_again: SendAgain
     estimating: Estimating
     bills: Bills
     invoicing: Invoicing
@@ -277,12 +283,14 @@ def assemble(
         ready=MakeReady(vault, hub),
         write_card=WriteCard(jobs, uploads, follows, objects, hub, clock),
         hosting=hosting,
+        send=Sending(jobs, outbox, objects, buckets, vault, hub, clock),
     )
     configs, repository = configs or ConfigTable(table), repository or NoRepository()
     ledger = LedgerTable(table, settings.zone)
     budgeting = Budgeting(LimitTable(table), ledger, jobs, reconcile, carry_out, telemetry, clock)
     estimating = Estimating(trainers, PaceTable(table))
     lends = isinstance(keys, LendsDatasets) and keys.can_lend
+    promise = PromiseDelivery(named, vault, hub, objects)
     submit = Submit(
         jobs=jobs,
         uploads=uploads,
@@ -299,7 +307,7 @@ def assemble(
         repository=repository,
         least_run=timedelta(seconds=settings.least_run_seconds),
         admit=budgeting.admit,
-        promise=PromiseDelivery(named, vault, hub, objects),
+        promise=promise,
         estimating=estimating,
     )
     uploading = Uploading(uploads, objects, chosen, consents, manifests, removal, clock, new_id)
@@ -358,6 +366,7 @@ def assemble(
         destinations=NameDestinations(named, vault, buckets, clock, new_id),
         publishing=Publishing(named, hub, objects),
         self_test=SelfTest(settings.public_url, objects, fetch, ProbeTable(table), clock),
+        send_again=SendAgain(jobs, promise, arrive, hub, steer.get, clock),
         estimating=estimating,
         bills=bills,
         invoicing=Invoicing(ledger, InvoiceTable(table), trainers, telemetry, clock),
@@ -464,6 +473,7 @@ def build() -> Services:
         links=links,
         telemetry=telemetry,
         vault=vault,
+        hub=HuggingFaceHub(settings.hf_token, settings.hf_endpoint, _road(settings), largest=HUB_BYTES),
         # Beside an emulator of AWS everything is on this network.
         buckets=UserBuckets(settings.aws_endpoint is not None, utc_now),
     )

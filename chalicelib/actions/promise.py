@@ -65,13 +65,13 @@ class PromiseDelivery:
         arrivals, options, repo = [], dict[str, Any](), None
         for name in names:
             if name == HUB:
-                arrival, options = self._at_hub(config)
+                arrival, options = self.at_hub(config)
                 repo = str(arrival.at["repo"])
                 arrivals.append(arrival)
             elif name == STORE:
                 arrivals.append(Arrival(STORE, Kind.STORE, "this system's storage"))
             else:
-                arrivals.append(self._at_bucket(tenant, name, job_id))
+                arrivals.append(self.at_bucket(tenant, name, job_id))
         buckets = tuple(one.name for one in arrivals if one.kind is Kind.S3)
         if buckets and len([one for one in arrivals if one.kind is not Kind.HUB]) > 1:
             warnings.append(
@@ -110,7 +110,7 @@ class PromiseDelivery:
             used.append(known.name)
         return told, tuple(dict.fromkeys(used))
 
-    def _at_bucket(self, tenant: str, name: str, job_id: str) -> Arrival:
+    def at_bucket(self, tenant: str, name: str, job_id: str) -> Arrival:
         known = self._destinations.get(tenant, name)
         if known is None:
             raise BadInput(
@@ -131,7 +131,7 @@ class PromiseDelivery:
         }
         return Arrival(name, Kind.S3, place.shown(job_id), at)
 
-    def _at_hub(self, config: Mapping[str, Any]) -> tuple[Arrival, dict[str, Any]]:
+    def at_hub(self, config: Mapping[str, Any]) -> tuple[Arrival, dict[str, Any]]:
         target = hub_target({**config, "--push_to_hub": True})
         if not target:
             raise InvalidConfig("The destination 'hub' needs 'hub_model_id', such as your-name/your-model.")

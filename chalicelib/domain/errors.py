@@ -3,7 +3,7 @@
 CloudError
 ├── BadInput (400)          ├── Forbidden (403)         ├── Conflict (409)
 │   ├── InvalidConfig       │   └── ConsentDenied       │   ├── InvalidJobState
-│   └── ComingSoon          │                           │   ├── KeyReused
+│   └── ComingSoon          │                           │   ├── KeyReused, NothingToSend, AlreadySending
 ├── CostLimitExceeded (429)
 ├── Malformed (422)         ├── NotFound (404)          │   │
 ├── Unauthenticated (401)   │   └── JobNotFound         │   └── UploadNotReady
@@ -113,6 +113,14 @@ class KeyReused(Conflict):
 
 class UploadNotReady(Conflict):
     code, title = "upload_not_ready", "The upload is not complete"
+
+
+class NothingToSend(Conflict):
+    code, title = "nothing_to_send", "No whole model is in the store"
+
+
+class AlreadySending(Conflict):
+    code, title = "already_sending", "The model is on its way there"
 
 
 class CostLimitExceeded(CloudError):

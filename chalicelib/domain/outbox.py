@@ -25,6 +25,8 @@ class IntentKind(StrEnum):
     """Completing the model card at the Hugging Face Hub, once the model is there."""
     BILL = "bill"
     """Keeping what a receipt needs and later changes, and learning from the run."""
+    SEND = "send"
+    """Sending a model again from our store, a slice at a time."""
     FORGET = "forget"
     """Deleting the job itself, once it has been kept long enough."""
 

@@ -1,7 +1,8 @@
 """The Hugging Face Hub: whose token this is, what it may write, what a repository holds, and one commit to it.
 
 Plain HTTP, because the official client takes longer to load than most of these questions take to answer and repeats
-requests without our time limits. ``httpx`` is loaded with the first question.
+requests without our time limits. ``httpx`` is loaded with the first question. Models are sent by the official client
+(``hub_sending``).
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ import base64
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from chalicelib.domain.errors import DestinationDown, DestinationRefused
-from chalicelib.domain.hub import HubFile, HubIdentity, identity_of
+from chalicelib.domain.hub import HubFile, HubIdentity, HubUpload, identity_of
 from chalicelib.domain.moments import from_text
 from chalicelib.domain.redaction import redact
+from chalicelib.providers import hub_sending
 from chalicelib.providers.road import Road
 
 if TYPE_CHECKING:
@@ -34,12 +36,19 @@ class HuggingFaceHub:
     """Implements ``domain.ports.Hub``."""
 
     def __init__(
-        self, token: str | None, address: str | None, road: Road, sleep: Callable[[float], None] = time.sleep
+        self,
+        token: str | None,
+        address: str | None,
+        road: Road,
+        sleep: Callable[[float], None] = time.sleep,
+        largest: int | None = None,
     ) -> None:
+        """``largest`` is the most bytes that one file may have where a process lives for a minute only."""
         self._token = token
         self._address = (address or REAL).rstrip("/")
         self._road = road
         self._sleep = sleep
+        self._largest = largest
         self._known: tuple[float, HubIdentity] | None = None
 
     @property
@@ -117,15 +126,31 @@ class HuggingFaceHub:
                 "POST", f"/api/models/{repo}/commit/main", f"commit to '{repo}'", content=content, headers=headers
             )
 
+    @property
+    def largest(self) -> int | None:
+        return self._largest
+
+    def send(self, repo: str, file: HubUpload) -> None:
+        hub_sending.send(self._address, self._given_token(), self._road, repo, file)
+
+    def publish(self, repo: str, files: Sequence[HubUpload], message: str) -> None:
+        there = {one.path: one.sha256 for one in self.files(repo)}
+        changed = [one for one in files if there.get(one.path) != one.sha256]
+        if changed:
+            hub_sending.publish(self._address, self._given_token(), self._road, repo, changed, message)
+
     def page(self, repo: str) -> str:
         return f"{self._address}/{repo}"
 
     def _line(self) -> _Line:
+        return _Line(self._address, self._given_token(), self._road, self._sleep)
+
+    def _given_token(self) -> str:
         if not self._token:
             raise DestinationRefused(
                 "No Hugging Face token is set where this server runs: set HF_TOKEN.", cause="token"
             )
-        return _Line(self._address, self._token, self._road, self._sleep)
+        return self._token
 
 
 class _Line:

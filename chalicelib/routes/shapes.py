@@ -92,6 +92,12 @@ class RetryBody(BaseModel):
     idempotency_key: str | None = Field(None, max_length=1000)
 
 
+class DeliverBody(BaseModel):
+    destinations: list[Annotated[str, Field(max_length=60)]] | None = Field(None, max_length=10)
+    hub_model_id: str | None = Field(None, max_length=200)
+    private: bool | None = None
+
+
 class SubmitBody(BaseModel):
     """SimpleTuner's submit body. Fields that are not known are ignored, as its own server does."""
 

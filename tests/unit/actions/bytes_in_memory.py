@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
@@ -69,7 +70,13 @@ class BytesInMemory:
         return body if body is not None and len(body) <= limit else None
 
     def sha256(self, bucket: str, key: str) -> str:
-        return _etag(self.buckets[bucket][key])
+        return hashlib.sha256(self.buckets[bucket][key]).hexdigest()
+
+    def range(self, bucket: str, key: str, etag: str, offset: int, length: int) -> bytes:
+        body = self.buckets[bucket].get(key)
+        if body is None or _etag(body) != etag:
+            raise NotFound("There is no such object.")
+        return body[offset : offset + length]
 
     def presign_download(self, bucket: str, key: str, seconds: int, filename: str) -> str:
         return f"memory://{bucket}/{key}"

@@ -21,7 +21,7 @@ from chalicelib.stores.outbox import OutboxTable
 from chalicelib.stores.table import Table
 from local.sqlite_table import SqliteTable
 from tests.unit.actions.bytes_in_memory import BytesInMemory
-from tests.unit.actions.places import HUB, PretendBuckets, PretendHub, VaultInMemory
+from tests.unit.actions.places import BUCKETS, HUB, PretendBuckets, PretendHub, VaultInMemory
 from tests.unit.actions.touches import BYTES, TABLE, VENDOR, Death, Died, Touches, watched
 from tests.unit.actions.vendor import Clock, PretendVendor, Run
 
@@ -50,12 +50,13 @@ class World:
         self.touches = Touches(deaths)
         self.table = SqliteTable(path, lambda: int(self.clock().timestamp()))
         self.outbox = OutboxTable(self.table)
-        self._outside: tuple[Any, Any, Any, Any] = (self.table, self.vendor, self.objects, self.hub)
-        self._deadly: tuple[Any, Any, Any, Any] = (
+        self._outside: tuple[Any, ...] = (self.table, self.vendor, self.objects, self.hub, self.buckets)
+        self._deadly: tuple[Any, ...] = (
             watched(self.table, "table", TABLE, self.touches),
             watched(self.vendor, "vendor", VENDOR, self.touches),
             watched(self.objects, "bytes", BYTES, self.touches),
             watched(self.hub, "hub", HUB, self.touches),
+            watched(self.buckets, "buckets", BUCKETS, self.touches),
         )
         self.config: dict[str, object] = dict(CONFIG)
         self.destinations: list[str] | None = None
@@ -68,7 +69,7 @@ class World:
 
     def process(self, careful: bool = False) -> Services:
         """Fresh services, as after a restart. A ``careful`` one cannot die, and is for looking."""
-        table, vendor, objects, hub = self._outside if careful else self._deadly
+        table, vendor, objects, hub, buckets = self._outside if careful else self._deadly
         trainers = Registry({"replicate": lambda: vendor})
         return assemble(
             self.settings,
@@ -80,7 +81,7 @@ class World:
             trainers=trainers,
             vault=self.vault,
             hub=hub,
-            buckets=self.buckets,
+            buckets=buckets,
         )
 
     def keys(self, table: Table) -> StorageKeyTable:
