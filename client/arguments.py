@@ -11,6 +11,7 @@ from typing import NoReturn
 from client.api import CloudClient
 from client.commands import (
     configs,
+    deliver,
     destinations,
     download,
     estimate,
@@ -92,6 +93,19 @@ def parser() -> argparse.ArgumentParser:
     which = fetching.add_mutually_exclusive_group()
     which.add_argument("--all", action="store_true", help="every file, checkpoints and logs too")
     which.add_argument("--model", action="store_true", help="only trained models (the default)")
+    sending = add("deliver", deliver.run, "send a job's model to where it did not arrive, or to a new place")
+    _add_job(sending)
+    sending.add_argument(
+        "--to",
+        action="append",
+        metavar="NAME",
+        help="a place, repeatable: hub, or a bucket (default: all that were promised the model and have not got it)",
+    )
+    sending.add_argument("--repo", metavar="OWNER/NAME", help="the repository, when the job named none")
+    sending.add_argument("--public", action="store_true", help="make that repository public (default: private)")
+    sending.add_argument(
+        "--follow", action=argparse.BooleanOptionalAction, default=True, help="watch until it is there (default)"
+    )
     _add_job(add("delete", jobs.delete, "forget a job that has ended; trained files stay"))
     listing = add("providers", providers.list_providers, "list who rents out GPUs, for how much")
     listing.add_argument("--check", action="store_true", help="ask each whether the server's credentials work")
