@@ -202,7 +202,7 @@ def test_each_way_to_ask_in_vain_says_what_to_do(places: Places, ended: str) -> 
 
 def test_keys_that_may_not_write_are_named_and_the_job_stays(places: Places, ended: str) -> None:
     keys = places.user(*(action for action in ALL if action != "s3:PutObject"))
-    assert places.destination("lame", keys).status_code == 200
+    assert places.destination("lame", keys, path_prefix="lame").status_code == 200
     assert deliver(places, ended, destinations=["lame"]).status_code == 202
     arrival = until_sent(places, ended, "lame")
     assert arrival["state"] == "failed" and "s3:PutObject" in arrival["error"], arrival

@@ -66,13 +66,15 @@ export interface Arrival {
   name: string;
   kind: "store" | "s3" | "hub";
   place: string;
-  state: "promised" | "arrived" | "verified" | "missing" | "error";
+  state: "promised" | "arrived" | "verified" | "missing" | "error" | "sending" | "failed";
   files: number;
   bytes: number;
   missing: string[];
   error: string | null;
   url: string | null;
   checked_at: string | null;
+  /** How far this system has sent the model there itself; null where only the trainer has sent. */
+  sending?: { sent_bytes: number; total_bytes: number } | null;
 }
 
 export interface Destination {

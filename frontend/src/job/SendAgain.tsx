@@ -1,0 +1,123 @@
+/** Having a model sent once more, or to a place that nobody thought of before. */
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { api } from "../api/api";
+import { ApiError } from "../api/client";
+import type { Arrival, Job } from "../api/types";
+import { t } from "../i18n/i18n";
+import { announce } from "../ui/announcer";
+import { Icon } from "../ui/Icon";
+import { explain } from "../ui/Trouble";
+
+interface Asking {
+  busy: boolean;
+  refused: string;
+  ask: (names: string[], repo?: string) => Promise<boolean>;
+}
+
+function useAsking(job: Job, onAsked: () => void): Asking {
+  const busy = useSignal(false);
+  const refused = useSignal("");
+  async function ask(names: string[], repo?: string): Promise<boolean> {
+    if (busy.value) return false;
+    busy.value = true;
+    refused.value = "";
+    try {
+      await api.deliver(job.job_id, names, repo);
+      announce(t("delivery.asked", { names: names.join(", ") }));
+      onAsked();
+      return true;
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      refused.value = error.detail || explain(error);
+      return false;
+    } finally {
+      busy.value = false;
+    }
+  }
+  return { busy: busy.value, refused: refused.value, ask };
+}
+
+export function SendAgain({ job, arrival, onAsked }: { job: Job; arrival: Arrival; onAsked: () => void }) {
+  const { busy, refused, ask } = useAsking(job, onAsked);
+  return (
+    <div class="actions">
+      <button
+        type="button"
+        class="button"
+        aria-label={t("delivery.send_again_to", { name: arrival.name })}
+        aria-disabled={busy}
+        onClick={() => void ask([arrival.name])}
+      >
+        <Icon name="up" />
+        {t("delivery.send_again")}
+      </button>
+      <p class="arrival-why" role="alert">
+        {refused}
+      </p>
+    </div>
+  );
+}
+
+/** The buckets that have been named, and the Hub, as far as the job has not gone there. */
+export function SendElsewhere({ job, onAsked }: { job: Job; onAsked: () => void }) {
+  const { busy, refused, ask } = useAsking(job, onAsked);
+  const named = useSignal<string[]>([]);
+  const chosen = useSignal("");
+  const repo = useSignal("");
+  useEffect(() => {
+    // Without it the places that the job has can be sent to all the same.
+    api.destinations().then(
+      (found) => (named.value = found.destinations.map((one) => one.name)),
+      () => undefined,
+    );
+  }, []);
+  const there = (job.metadata.destinations ?? []).map((one) => one.name);
+  const places = [...named.value, "hub"].filter((name) => !there.includes(name));
+  if (places.length === 0) return null;
+  const isHub = chosen.value === "hub";
+
+  async function submit(event: Event): Promise<void> {
+    event.preventDefault();
+    if (chosen.value && (await ask([chosen.value], isHub ? repo.value.trim() : undefined))) chosen.value = "";
+  }
+
+  return (
+    <form class="send-elsewhere" onSubmit={(event) => void submit(event)}>
+      <label>
+        <span class="finer">{t("delivery.send_elsewhere")}</span>
+        <select
+          value={chosen.value}
+          onChange={(event) => (chosen.value = event.currentTarget.value)}
+        >
+          <option value="">{t("delivery.choose")}</option>
+          {places.map((name) => (
+            <option key={name} value={name}>
+              {name === "hub" ? t("delivery.kind.hub") : name}
+            </option>
+          ))}
+        </select>
+      </label>
+      {isHub && (
+        <label>
+          <span class="finer">{t("delivery.repo")}</span>
+          <input
+            type="text"
+            required
+            value={repo.value}
+            onInput={(event) => (repo.value = event.currentTarget.value)}
+          />
+        </label>
+      )}
+      {chosen.value && (
+        <button type="submit" class="button" aria-disabled={busy}>
+          <Icon name="up" />
+          {t("delivery.send")}
+        </button>
+      )}
+      <p class="arrival-why" role="alert">
+        {refused}
+      </p>
+    </form>
+  );
+}
