@@ -82,10 +82,11 @@ class Sweep:
         while waiting and self._clock() + LONGEST_SLICE <= until:
             item = waiting.popleft()
             self._try(item)
-            due = self._outbox.due(self._clock(), len(sends) + 1)
-            if any(other.intent is not IntentKind.SEND for other in due):
+            now = self._clock()
+            if any(other.intent is not IntentKind.SEND for other in self._outbox.due(now, len(sends) + 1)):
                 return
-            if any((other.tenant, other.id) == (item.tenant, item.id) for other in due):
+            promised = self._outbox.get(item.tenant, item.id, IntentKind.SEND)
+            if promised and promised.due_at <= now:
                 waiting.append(item)
 
     def _try(self, item: DueWork) -> bool | None:

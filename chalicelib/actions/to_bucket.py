@@ -60,6 +60,8 @@ def files_of(job: Job, objects: Objects, below: str) -> list[File]:
         File(name, ours, f"{below}/{ours.key[len(prefix) :]}", name in models, known.get(name))
         for name, ours in listed.items()
     ]
+    if not models:
+        raise DestinationRefused("The model is not in this system's storage any more.", cause="gone")
     return sorted(made, key=lambda file: file.order)
 
 

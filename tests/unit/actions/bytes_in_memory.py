@@ -27,6 +27,9 @@ class BytesInMemory:
         """What the owner's machine does with a presigned address."""
         self._parts[upload_id][number] = body
 
+    def open_uploads(self) -> int:
+        return len(self._parts)
+
     def check_reach(self) -> None:
         return
 

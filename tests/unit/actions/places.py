@@ -110,6 +110,9 @@ class PretendBuckets:
         """What the trainer does."""
         self._bytes.buckets.setdefault(bucket, {})[key] = body
 
+    def open_uploads(self) -> int:
+        return self._bytes.open_uploads()
+
     def held(self, bucket: str) -> dict[str, bytes]:
         return self._bytes.buckets.get(bucket, {})
 

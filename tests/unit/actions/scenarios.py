@@ -114,13 +114,13 @@ def _buckets(**moods: object) -> Step:
     return step
 
 
-_LARGE = bytes(range(256)) * 4 * 1024 * 17
+LARGE = bytes(range(256)) * 4 * 1024 * 17
 """Of three parts."""
 
 _ALWAYS: tuple[Step, ...] = (send_data, submit)
-_FAILED_TO_DELIVER: tuple[Step, ...] = (
+FAILED_TO_DELIVER: tuple[Step, ...] = (
     _to_every_place,
-    _mood(delivers_to_hub=False, delivers_to_buckets=False, model=_LARGE),
+    _mood(delivers_to_hub=False, delivers_to_buckets=False, model=LARGE),
     *_ALWAYS,
     _until_it_ended,
 )
@@ -224,7 +224,7 @@ SCENARIOS = (
     ),
     Scenario(
         "sent again",
-        (*_FAILED_TO_DELIVER, _send_again),
+        (*FAILED_TO_DELIVER, _send_again),
         Phase.FAILED,
         Reason.DELIVERY_INCOMPLETE,
         paid=True,
@@ -233,7 +233,7 @@ SCENARIOS = (
     Scenario(
         "sent again slowly to places that go away meanwhile",
         (
-            *_FAILED_TO_DELIVER,
+            *FAILED_TO_DELIVER,
             _buckets(seconds_a_part=11),
             _send_again,
             _hub(down=True),
