@@ -37,6 +37,7 @@ from chalicelib.actions.hear_trainer import HearTrainer, event_address
 from chalicelib.actions.hear_webhook import HearWebhook
 from chalicelib.actions.hosting import Hosting
 from chalicelib.actions.invoicing import Invoicing
+from chalicelib.actions.look_again import LookAgain
 from chalicelib.actions.make_ready import MakeReady
 from chalicelib.actions.manifests import Manifests
 from chalicelib.actions.offering import Offering
@@ -189,6 +190,7 @@ class Services:
     publishing: Publishing
     self_test: SelfTest
     send_again: SendAgain
+    look_again: LookAgain
     estimating: Estimating
     bills: Bills
     invoicing: Invoicing
@@ -261,6 +263,7 @@ def assemble(
     consents, receipts = ConsentTable(table), ReceiptTable(table)
     manifests, removal = Manifests(uploads, objects, consents, clock), Removal(jobs, objects, receipts, clock)
     arrive = Arrive(objects, buckets, vault, hub, clock)
+    look_again = LookAgain(jobs, outbox, arrive, clock)
     hosting = Hosting(trainers, objects, removal, clock)
     finish = Finish(jobs, uploads, objects, keys, removal, keep_jobs, clock, arrive, hosting)
     hand_over = HandOver(uploads, objects, links, clock)
@@ -284,6 +287,7 @@ def assemble(
         write_card=WriteCard(jobs, uploads, follows, objects, hub, clock),
         hosting=hosting,
         send=Sending(jobs, outbox, objects, buckets, vault, hub, clock),
+        look=look_again,
     )
     configs, repository = configs or ConfigTable(table), repository or NoRepository()
     ledger = LedgerTable(table, settings.zone)
@@ -367,6 +371,7 @@ def assemble(
         publishing=Publishing(named, hub, objects),
         self_test=SelfTest(settings.public_url, objects, fetch, ProbeTable(table), clock),
         send_again=SendAgain(jobs, promise, arrive, hub, steer.get, clock),
+        look_again=look_again,
         estimating=estimating,
         bills=bills,
         invoicing=Invoicing(ledger, InvoiceTable(table), trainers, telemetry, clock),

@@ -130,6 +130,10 @@ class CloudClient:
     def cancel(self, job_id: str) -> dict[str, Any]:
         return self._transport.send("POST", f"{_job(job_id)}/cancel", repeatable=False)
 
+    def look(self, job_id: str) -> Job:
+        """Has the server look now for what had not arrived when the job ended."""
+        return cast(Job, _field(self._transport.send("POST", f"{_job(job_id)}/look", repeatable=True), "job"))
+
     def deliver(
         self, job_id: str, names: Sequence[str] | None = None, repo: str | None = None, private: bool | None = None
     ) -> list[dict[str, Any]]:

@@ -93,6 +93,7 @@ def parser() -> argparse.ArgumentParser:
     which = fetching.add_mutually_exclusive_group()
     which.add_argument("--all", action="store_true", help="every file, checkpoints and logs too")
     which.add_argument("--model", action="store_true", help="only trained models (the default)")
+    _add_job(add("look", deliver.look, "look now for a model that had not arrived when its job ended"))
     sending = add("deliver", deliver.run, "send a job's model to where it did not arrive, or to a new place")
     _add_job(sending)
     sending.add_argument(

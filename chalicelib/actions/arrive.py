@@ -58,6 +58,18 @@ class Arrive:
             listings[promised.name] = sizes
         return tuple(_compared(found[one.name], listings, found) for one in job.destinations)
 
+    def look_again(self, job: Job) -> tuple[Arrival, ...]:
+        """The same long after the job's end: what is known of a place that cannot be asked now stays as it is."""
+        found: dict[str, Arrival] = {}
+        listings: dict[str, dict[str, int]] = {}
+        for known in sorted(job.destinations, key=lambda one: one.kind is Kind.HUB):
+            try:
+                arrival, listings[known.name] = self._look_at(job, replace(known, error=None, missing=()), found)
+                found[known.name] = replace(arrival, checked_at=self._clock())
+            except CloudError:
+                found[known.name], listings[known.name] = known, {}
+        return tuple(_compared(found[one.name], listings, found) for one in job.destinations)
+
     def home(self, job: Job) -> tuple[Arrival, list[StoredObject]]:
         """Our own store as it is now, whether or not it was promised the model, and the objects that it holds."""
         prefix = f"{job.id}/"

@@ -66,6 +66,7 @@ class CarryOut:
         write_card: WriteCard,
         hosting: Hosting,
         send: Callable[[Job, Intent], None],
+        look: Callable[[Job, Intent], None],
     ) -> None:
         self._jobs = jobs
         self._outbox = outbox
@@ -99,6 +100,7 @@ class CarryOut:
             IntentKind.FORGET: self._forget,
             IntentKind.CARD: write_card,
             IntentKind.SEND: send,
+            IntentKind.LOOK: look,
         }
 
     def __call__(self, promised: Intent) -> None:

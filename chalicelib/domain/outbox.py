@@ -27,6 +27,8 @@ class IntentKind(StrEnum):
     """Keeping what a receipt needs and later changes, and learning from the run."""
     SEND = "send"
     """Sending a model again from our store, a slice at a time."""
+    LOOK = "look"
+    """Looking again for a model that had not arrived when its job ended."""
     FORGET = "forget"
     """Deleting the job itself, once it has been kept long enough."""
 

@@ -134,6 +134,12 @@ def deliver(call: Call) -> Response:
     return reply({"job_id": job.id, "destinations": [answers.arrival(one) for one in job.destinations]}, 202)
 
 
+@jobs.route("/jobs/{job_id}/look", methods=["POST"])
+@endpoint(Scope.JOB_VIEW_OWN)
+def look(call: Call) -> Any:
+    return {"job": answers.job(call.services.look_again.now(_job(call)), call.services.clock())}
+
+
 @jobs.route("/jobs/{job_id}/events", methods=["GET"])
 @endpoint(Scope.JOB_VIEW_OWN)
 def events(call: Call) -> Any:

@@ -33,6 +33,15 @@ def run(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:
     return _told(screen, job_id, ended)
 
 
+def look(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:
+    """0 once the model is wherever it was promised to be."""
+    job = cloud.look(cloud.find_job(given.job)["job_id"])
+    places = list(job["metadata"].get("destinations") or [])
+    if not places:
+        screen.note("The job promised its model to no place that could be looked at.")
+    return _told(screen, job["job_id"], places)
+
+
 def arrivals(cloud: CloudClient, job_id: str) -> list[dict[str, Any]]:
     return list(cloud.job(job_id)["metadata"].get("destinations") or [])
 
@@ -80,7 +89,8 @@ def _told(screen: Screen, job_id: str, places: list[dict[str, Any]], later: str 
         elif one["state"] == "sending":
             screen.line(f"{one['place']} ({one['name']}): on its way")
         else:
-            screen.line(f"{one['place']} ({one['name']}): {one['error'] or one['state']}", "red")
+            missing = f"missing: {', '.join(one['missing'])}" if one["missing"] else one["state"]
+            screen.line(f"{one['place']} ({one['name']}): {one['error'] or missing}", "red")
     if later:
         screen.note(f"The server sends it. See how far it is: {later}")
         return 0

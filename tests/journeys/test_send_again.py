@@ -13,6 +13,7 @@ from typing import Any
 import boto3
 import httpx
 import pytest
+from huggingface_hub import HfApi
 from PIL import Image
 
 from chalicelib import settings
@@ -227,6 +228,26 @@ def test_the_command_line_sends_shows_how_far_it_is_and_says_where_it_is(places:
     again = places.run("deliver", job_id, "--to", "mine", "--no-follow", "--json")
     assert again.returncode == 0 and '"sending"' in again.stdout, again
     assert until_sent(places, job_id, "mine")["state"] == "verified", "all was there, and nothing was sent"
+
+
+def test_a_push_that_came_late_is_found_when_somebody_asks(places: Places) -> None:
+    rule = {"match": {"next": 1}, "faults": ["no_hub_push"]}
+    httpx.post(f"{places.vendor}/_emu/faults", json=rule).raise_for_status()
+    wanted = config(**{"--push_to_hub": True, "--hub_model_id": "ana/later"})
+    job_id = str(submit(places, config=wanted).json()["job"]["job_id"])
+    early = httpx.post(f"{places.address}/api/cloud/jobs/{job_id}/look")
+    assert (early.status_code, early.json()["error"]) == (409, "invalid_job_state"), early.text
+    places.until(job_id, "completed", "failed")
+    vain = places.run("look", job_id)
+    assert vain.returncode == 1 and "no weights are in the repository" in vain.stdout, vain
+    assert places.hub is not None
+    late = HfApi(endpoint=places.hub.url, token=ANA)
+    late.upload_file(path_or_fileobj=b"weights" * 1000, path_in_repo=WEIGHTS, repo_id="ana/later")
+    found = places.run("look", job_id)
+    assert found.returncode == 0 and found.stdout.count("arrived and checked") == 2, found
+    job = places.get(f"/api/cloud/jobs/{job_id}")["job"]
+    assert (job["status"], job["reason"]) == ("failed", "delivery_incomplete")
+    assert "By now the model is at" in job["error_message"] and "Still not there" not in job["error_message"]
 
 
 def _picture() -> bytes:

@@ -127,6 +127,8 @@ export function createApi(options: ApiOptions = {}) {
     costEstimate: (order: CostQuestion) => ask<CostEstimate>("POST", "/cost-estimate", order),
     uploads: uploadProtocol((method, path, body) => ask(method, path, body, LONG_TIMEOUT_MS)),
     cancel: (id: string) => ask<CancelAnswer>("POST", `${at(id)}/cancel`, {}),
+    /** Has the server look now for what had not arrived when the job ended. */
+    look: async (id: string) => (await ask<{ job: Job }>("POST", `${at(id)}/look`, {}, LONG_TIMEOUT_MS)).job,
     /** Has the server send the model to these places; returns at once. */
     deliver: async (id: string, destinations: string[], repo?: string) =>
       (

@@ -5,7 +5,7 @@ import { known, locale, plural, t } from "../i18n/i18n";
 import { webLink } from "../jobs/job";
 import { Icon, type IconName } from "../ui/Icon";
 import { ProgressBar } from "../ui/ProgressBar";
-import { SendAgain, SendElsewhere } from "./SendAgain";
+import { LookAgain, SendAgain, SendElsewhere } from "./SendAgain";
 
 const ICONS: Record<Arrival["state"], IconName> = {
   promised: "clock",
@@ -62,13 +62,18 @@ export function DeliveryCard({ job, atHome, onAsked }: Props) {
           </li>
         ))}
       </ul>
+      {job.is_terminal && arrivals.some((one) => !isThere(one)) && <LookAgain job={job} onAsked={onAsked} />}
       {sendable && <SendElsewhere job={job} onAsked={onAsked} />}
     </section>
   );
 }
 
 function isSendable(arrival: Arrival): boolean {
-  return arrival.kind !== "store" && !["sending", "verified", "arrived"].includes(arrival.state);
+  return arrival.kind !== "store" && arrival.state !== "sending" && !isThere(arrival);
+}
+
+function isThere(arrival: Arrival): boolean {
+  return arrival.state === "verified" || arrival.state === "arrived";
 }
 
 function OnItsWay({ arrival }: { arrival: Arrival }) {

@@ -12,19 +12,19 @@ import { explain } from "../ui/Trouble";
 interface Asking {
   busy: boolean;
   refused: string;
-  ask: (names: string[], repo?: string) => Promise<boolean>;
+  ask: (question: () => Promise<unknown>, told: string) => Promise<boolean>;
 }
 
-function useAsking(job: Job, onAsked: () => void): Asking {
+function useAsking(onAsked: () => void): Asking {
   const busy = useSignal(false);
   const refused = useSignal("");
-  async function ask(names: string[], repo?: string): Promise<boolean> {
+  async function ask(question: () => Promise<unknown>, told: string): Promise<boolean> {
     if (busy.value) return false;
     busy.value = true;
     refused.value = "";
     try {
-      await api.deliver(job.job_id, names, repo);
-      announce(t("delivery.asked", { names: names.join(", ") }));
+      await question();
+      announce(told);
       onAsked();
       return true;
     } catch (error) {
@@ -39,7 +39,7 @@ function useAsking(job: Job, onAsked: () => void): Asking {
 }
 
 export function SendAgain({ job, arrival, onAsked }: { job: Job; arrival: Arrival; onAsked: () => void }) {
-  const { busy, refused, ask } = useAsking(job, onAsked);
+  const { busy, refused, ask } = useAsking(onAsked);
   return (
     <div class="actions">
       <button
@@ -47,7 +47,7 @@ export function SendAgain({ job, arrival, onAsked }: { job: Job; arrival: Arriva
         class="button"
         aria-label={t("delivery.send_again_to", { name: arrival.name })}
         aria-disabled={busy}
-        onClick={() => void ask([arrival.name])}
+        onClick={() => void ask(() => api.deliver(job.job_id, [arrival.name]), asked(arrival.name))}
       >
         <Icon name="up" />
         {t("delivery.send_again")}
@@ -59,9 +59,32 @@ export function SendAgain({ job, arrival, onAsked }: { job: Job; arrival: Arriva
   );
 }
 
+export function LookAgain({ job, onAsked }: { job: Job; onAsked: () => void }) {
+  const { busy, refused, ask } = useAsking(onAsked);
+  return (
+    <div class="actions">
+      <button
+        type="button"
+        class="button quiet"
+        aria-disabled={busy}
+        onClick={() => void ask(() => api.look(job.job_id), t("delivery.looked"))}
+      >
+        {t("delivery.look")}
+      </button>
+      <p class="arrival-why" role="alert">
+        {refused}
+      </p>
+    </div>
+  );
+}
+
+function asked(name: string): string {
+  return t("delivery.asked", { names: name });
+}
+
 /** The buckets that have been named, and the Hub, as far as the job has not gone there. */
 export function SendElsewhere({ job, onAsked }: { job: Job; onAsked: () => void }) {
-  const { busy, refused, ask } = useAsking(job, onAsked);
+  const { busy, refused, ask } = useAsking(onAsked);
   const named = useSignal<string[]>([]);
   const chosen = useSignal("");
   const repo = useSignal("");
@@ -79,7 +102,10 @@ export function SendElsewhere({ job, onAsked }: { job: Job; onAsked: () => void 
 
   async function submit(event: Event): Promise<void> {
     event.preventDefault();
-    if (chosen.value && (await ask([chosen.value], isHub ? repo.value.trim() : undefined))) chosen.value = "";
+    const to = chosen.value;
+    if (!to) return;
+    const question = () => api.deliver(job.job_id, [to], isHub ? repo.value.trim() : undefined);
+    if (await ask(question, asked(to))) chosen.value = "";
   }
 
   return (

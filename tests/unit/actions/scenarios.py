@@ -78,7 +78,7 @@ def _news_overtakes_the_answer(world: World, _: Services) -> None:
     world.vendor.moods.on_accept = hear
 
 
-def _to_every_place(world: World, _: Services) -> None:
+def to_every_place(world: World, _: Services) -> None:
     """Home, a bucket, and a repository that is not there yet."""
     services = world.process(careful=True)
     services.destinations.keep("mine", Naming("theirs", access_key="AKIAEXAMPLE", secret_key="very-secret"), LOCAL)
@@ -119,7 +119,7 @@ LARGE = bytes(range(256)) * 4 * 1024 * 17
 
 _ALWAYS: tuple[Step, ...] = (send_data, submit)
 FAILED_TO_DELIVER: tuple[Step, ...] = (
-    _to_every_place,
+    to_every_place,
     _mood(delivers_to_hub=False, delivers_to_buckets=False, model=LARGE),
     *_ALWAYS,
     _until_it_ended,
@@ -142,23 +142,23 @@ SCENARIOS = (
         Reason.NOTHING_DELIVERED,
         paid=True,
     ),
-    Scenario("delivered to every place", (_to_every_place, *_ALWAYS), Phase.COMPLETED, paid=True),
+    Scenario("delivered to every place", (to_every_place, *_ALWAYS), Phase.COMPLETED, paid=True),
     Scenario(
         "the Hub goes away while it runs",
-        (_to_every_place, *_ALWAYS, _hub(down=True), *(_later(20), sweep) * 4, _hub(down=False)),
+        (to_every_place, *_ALWAYS, _hub(down=True), *(_later(20), sweep) * 4, _hub(down=False)),
         Phase.COMPLETED,
         paid=True,
     ),
     Scenario(
         "the push fails",
-        (_to_every_place, _mood(delivers_to_hub=False), *_ALWAYS),
+        (to_every_place, _mood(delivers_to_hub=False), *_ALWAYS),
         Phase.FAILED,
         Reason.DELIVERY_INCOMPLETE,
         paid=True,
     ),
     Scenario(
         "the Hub refuses before the run",
-        (_to_every_place, _hub(refuses=True), *_ALWAYS),
+        (to_every_place, _hub(refuses=True), *_ALWAYS),
         Phase.FAILED,
         Reason.DESTINATION_FAILED,
         frozenset({0}),
