@@ -242,7 +242,7 @@ def test_a_push_that_came_late_is_found_when_somebody_asks(places: Places) -> No
     assert vain.returncode == 1 and "no weights are in the repository" in vain.stdout, vain
     assert places.hub is not None
     late = HfApi(endpoint=places.hub.url, token=ANA)
-    late.upload_file(path_or_fileobj=b"weights" * 1000, path_in_repo=WEIGHTS, repo_id="ana/later")
+    late.upload_file(path_or_fileobj=io.BytesIO(b"weights" * 1000), path_in_repo=WEIGHTS, repo_id="ana/later")
     found = places.run("look", job_id)
     assert found.returncode == 0 and found.stdout.count("arrived and checked") == 2, found
     job = places.get(f"/api/cloud/jobs/{job_id}")["job"]
