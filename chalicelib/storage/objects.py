@@ -1,4 +1,5 @@
-"""Bytes in buckets, through boto3. Data never passes through here: only names, sizes, signed addresses and manifests.
+"""Bytes in buckets, through boto3. Data never passes through here: only names, sizes, signed addresses and manifests,
+and the pieces of a model that is sent again.
 
 Two clients, because an address is signed for the host that it names: the one for users signs what a person's machine
 or browser will open, the one for providers what a GPU box will. In the cloud they are the same.
