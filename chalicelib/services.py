@@ -36,6 +36,7 @@ from chalicelib.actions.hand_over import HandOver
 from chalicelib.actions.hear_trainer import HearTrainer, event_address
 from chalicelib.actions.hear_webhook import HearWebhook
 from chalicelib.actions.hosting import Hosting
+from chalicelib.actions.hubs import Hubs
 from chalicelib.actions.invoicing import Invoicing
 from chalicelib.actions.look_again import LookAgain
 from chalicelib.actions.make_ready import MakeReady
@@ -262,7 +263,8 @@ def assemble(
     keep_jobs = timedelta(days=settings.keep_jobs_days) if settings.keep_jobs_days else None
     consents, receipts = ConsentTable(table), ReceiptTable(table)
     manifests, removal = Manifests(uploads, objects, consents, clock), Removal(jobs, objects, receipts, clock)
-    arrive = Arrive(objects, buckets, vault, hub, clock)
+    hubs = Hubs(hub, vault)
+    arrive = Arrive(objects, buckets, vault, hubs, clock)
     look_again = LookAgain(jobs, outbox, arrive, clock)
     hosting = Hosting(trainers, objects, removal, clock)
     finish = Finish(jobs, uploads, objects, keys, removal, keep_jobs, clock, arrive, hosting)
@@ -283,10 +285,10 @@ def assemble(
         hf_token=settings.hf_token,
         gated=settings.gated_models,
         clock=clock,
-        ready=MakeReady(vault, hub),
-        write_card=WriteCard(jobs, uploads, follows, objects, hub, clock),
+        ready=MakeReady(vault, hubs),
+        write_card=WriteCard(jobs, uploads, follows, objects, hubs, clock),
         hosting=hosting,
-        send=Sending(jobs, outbox, objects, buckets, vault, hub, clock),
+        send=Sending(jobs, outbox, objects, buckets, vault, hubs, clock),
         look=look_again,
     )
     configs, repository = configs or ConfigTable(table), repository or NoRepository()
@@ -294,7 +296,7 @@ def assemble(
     budgeting = Budgeting(LimitTable(table), ledger, jobs, reconcile, carry_out, telemetry, clock)
     estimating = Estimating(trainers, PaceTable(table))
     lends = isinstance(keys, LendsDatasets) and keys.can_lend
-    promise = PromiseDelivery(named, vault, hub, objects)
+    promise = PromiseDelivery(named, vault, hubs, objects)
     submit = Submit(
         jobs=jobs,
         uploads=uploads,
@@ -367,7 +369,7 @@ def assemble(
         manifests=manifests,
         uploads=uploads,
         receipts=receipts,
-        destinations=NameDestinations(named, vault, buckets, clock, new_id),
+        destinations=NameDestinations(named, vault, buckets, hubs, clock, new_id),
         publishing=Publishing(named, hub, objects),
         self_test=SelfTest(settings.public_url, objects, fetch, ProbeTable(table), clock),
         send_again=SendAgain(jobs, promise, arrive, hub, steer.get, clock),

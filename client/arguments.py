@@ -318,9 +318,11 @@ def _add_destinations(commands: argparse._SubParsersAction[_Parser], everywhere:
     actions = group.add_subparsers(title="actions", metavar="ACTION", required=True)
 
     add = _adder(actions, everywhere)
-    adding = add("add", destinations.add, "name a bucket, or change one; its keys are asked for")
+    adding = add("add", destinations.add, "name a bucket or an account at the Hub; its keys are asked for")
     adding.add_argument("name", metavar="NAME", help="what you call it")
-    adding.add_argument("--bucket", required=True, metavar="BUCKET")
+    what = adding.add_mutually_exclusive_group(required=True)
+    what.add_argument("--bucket", metavar="BUCKET")
+    what.add_argument("--hub", action="store_true", help="an account at the Hugging Face Hub, by a token of its own")
     adding.add_argument("--region", metavar="REGION", help="default us-east-1; 'auto' for R2")
     adding.add_argument("--endpoint", metavar="URL", help="the store's S3 address (default: Amazon's own)")
     adding.add_argument("--prefix", metavar="PATH", help="where in the bucket; each job gets a folder there")

@@ -12,12 +12,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from chalicelib.actions.hubs import Hubs
 from chalicelib.domain.artifacts import checkpoint_step, is_weights, last_weights
 from chalicelib.domain.destinations import IS_THERE, STORE, WEIGHTS, Arrival, BucketKeys, Kind, State
 from chalicelib.domain.errors import CloudError, DestinationRefused
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.ports.around import Clock
-from chalicelib.domain.ports.outside import Buckets, Hub, Vault
+from chalicelib.domain.ports.outside import Buckets, Vault
 from chalicelib.domain.ports.storage import Objects, StoredObject
 
 MANIFEST = "checkpoint_manifest.json"
@@ -30,11 +31,11 @@ Read = Callable[[str], bytes | None]
 
 
 class Arrive:
-    def __init__(self, objects: Objects, buckets: Buckets, vault: Vault, hub: Hub, clock: Clock) -> None:
+    def __init__(self, objects: Objects, buckets: Buckets, vault: Vault, hubs: Hubs, clock: Clock) -> None:
         self._objects = objects
         self._buckets = buckets
         self._vault = vault
-        self._hub = hub
+        self._hubs = hubs
         self._clock = clock
 
     def look(self, job: Job, give_up: bool) -> tuple[Arrival, ...]:
@@ -107,7 +108,7 @@ class Arrive:
 
     def _at_hub(self, job: Job, promised: Arrival, found: Mapping[str, Arrival]) -> Arrival:
         repo = str(promised.at["repo"])
-        files = self._hub.files(repo)
+        files = self._hubs.of(job.tenant, promised.name).files(repo)
         weights = [file for file in files if is_weights(file.path)]
         ours = {digest for arrival in found.values() for digest in arrival.hashes.values()}
         good = [file for file in weights if _is_new(file.changed_at, job.created_at) or file.sha256 in ours]

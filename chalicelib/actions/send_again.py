@@ -15,12 +15,10 @@ from chalicelib.domain.artifacts import last_weights
 from chalicelib.domain.callers import Caller
 from chalicelib.domain.configs import hub_target
 from chalicelib.domain.destinations import (
-    HUB,
     IS_THERE,
     MOST,
     STORE,
     Arrival,
-    Kind,
     Send,
     State,
     why_not,
@@ -140,8 +138,8 @@ class SendAgain:
 
     def _place(self, job: Job, name: str, wanted: Wanted, files: list[StoredObject], by: Caller) -> Arrival:
         now = self._clock()
-        if name == HUB:
-            place = self._at_hub(job, wanted)
+        if self._promise.is_hub(job.tenant, name):
+            place = self._at_hub(job, name, wanted)
             models = last_weights(one.key for one in files)
             sent = [one for one in files if one.key in models]
             self._check_sizes(sent)
@@ -150,15 +148,15 @@ class SendAgain:
         send = Send(now, by.owner, now, sum(one.size for one in sent))
         return replace(place, state=State.SENDING, send=send)
 
-    def _at_hub(self, job: Job, wanted: Wanted) -> Arrival:
-        known = next((one for one in job.destinations if one.kind is Kind.HUB), None)
+    def _at_hub(self, job: Job, name: str, wanted: Wanted) -> Arrival:
+        known = next((one for one in job.destinations if one.name == name), None)
         asked = wanted.repo or (str(known.at["repo"]) if known else job.hub_model_id) or self._configured(job)
         if not asked:
             raise BadInput("The job names no repository. Say which with 'hub_model_id', such as your-name/your-model.")
         private = wanted.private if wanted.private is not None else bool(known.at["private"]) if known else True
         config = {"--hub_model_id": asked, "--model_card_private": private}
         try:
-            return self._promise.at_hub(config)[0]
+            return self._promise.at_hub(job.tenant, name, config)[0]
         except InvalidConfig as refusal:
             raise BadInput(refusal.detail, **refusal.fields) from None
 

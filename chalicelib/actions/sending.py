@@ -16,6 +16,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from chalicelib.actions.course import Course
+from chalicelib.actions.hubs import Hubs
 from chalicelib.actions.to_bucket import ToBucket
 from chalicelib.actions.to_hub import ToHub
 from chalicelib.domain.destinations import Arrival, Kind, Send, State
@@ -24,7 +25,7 @@ from chalicelib.domain.jobs import Job
 from chalicelib.domain.outbox import GIVE_UP_AFTER, Intent, backoff
 from chalicelib.domain.ports.around import Clock
 from chalicelib.domain.ports.jobs import Jobs, Outbox, Stale
-from chalicelib.domain.ports.outside import Buckets, Hub, Vault
+from chalicelib.domain.ports.outside import Buckets, Vault
 from chalicelib.domain.ports.storage import Objects
 
 log = logging.getLogger(__name__)
@@ -35,14 +36,14 @@ SLICE = timedelta(seconds=10)
 
 class Sending:
     def __init__(
-        self, jobs: Jobs, outbox: Outbox, objects: Objects, buckets: Buckets, vault: Vault, hub: Hub, clock: Clock
+        self, jobs: Jobs, outbox: Outbox, objects: Objects, buckets: Buckets, vault: Vault, hubs: Hubs, clock: Clock
     ) -> None:
         self._jobs = jobs
         self._outbox = outbox
         self._clock = clock
         self._ways: dict[Kind, Callable[[Course, Arrival], bool]] = {
             Kind.S3: ToBucket(objects, buckets, vault),
-            Kind.HUB: ToHub(objects, hub),
+            Kind.HUB: ToHub(objects, hubs),
         }
 
     def __call__(self, job: Job, intent: Intent) -> None:

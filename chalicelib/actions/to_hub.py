@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from chalicelib.actions.course import Course
+from chalicelib.actions.hubs import Hubs
 from chalicelib.actions.to_bucket import File, files_of
 from chalicelib.domain.artifacts import is_weights
 from chalicelib.domain.destinations import Arrival, State
@@ -23,20 +24,21 @@ _HEAD = 512
 
 
 class ToHub:
-    def __init__(self, objects: Objects, hub: Hub) -> None:
+    def __init__(self, objects: Objects, hubs: Hubs) -> None:
         self._objects = objects
-        self._hub = hub
+        self._hubs = hubs
 
     def __call__(self, course: Course, arrival: Arrival) -> bool:
         """True once the repository has the model; False when there is more to send."""
         repo, name = str(arrival.at["repo"]), arrival.name
-        self._hub.create(repo, bool(arrival.at["private"]))
+        hub = self._hubs.of(course.job.tenant, name)
+        hub.create(repo, bool(arrival.at["private"]))
         files = [file for file in files_of(course.job, self._objects, "") if file.is_model]
         paths = _paths(files)
         uploads = [self._upload(course, name, file, paths[file.name]) for file in files]
         after = course.send(name).after
         last = next((place for place, file in enumerate(files) if file.name == after), -1)
-        there = {one.path: one.sha256 for one in self._hub.files(repo)}
+        there = {one.path: one.sha256 for one in hub.files(repo)}
         done = 0
         for place, (file, upload) in enumerate(zip(files, uploads, strict=True)):
             done += file.ours.size
@@ -46,15 +48,15 @@ class ToHub:
                 if course.is_over:
                     course.keep(course.place(name))
                     return False
-                self._hub.send(repo, upload)
+                hub.send(repo, upload)
                 course.moved(name, done)
             course.reached(name, file.name, done)
-        self._hub.publish(repo, uploads, "Add the trained model")
-        self._look(course, name, repo, uploads)
+        hub.publish(repo, uploads, "Add the trained model")
+        self._look(course, name, hub, repo, uploads)
         return True
 
-    def _look(self, course: Course, name: str, repo: str, uploads: list[HubUpload]) -> None:
-        there = {one.path: one for one in self._hub.files(repo) if is_weights(one.path)}
+    def _look(self, course: Course, name: str, hub: Hub, repo: str, uploads: list[HubUpload]) -> None:
+        there = {one.path: one for one in hub.files(repo) if is_weights(one.path)}
         missing = [one.path for one in uploads if one.path not in there or there[one.path].sha256 != one.sha256]
         if missing:
             raise DestinationRefused(f"The Hub does not list what was committed: {', '.join(missing)}.", cause="lost")

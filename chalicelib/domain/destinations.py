@@ -5,8 +5,9 @@
                             │
                             └─▶ sending ─▶ verified | failed     sent again from our store, when somebody asked
 
-``store`` is this system's own storage and ``hub`` the Hugging Face Hub; any other name is an S3 bucket of the user's.
-Its keys are kept apart, in the vault, under the destination's name; nothing here holds one.
+``store`` is this system's own storage and ``hub`` the Hugging Face Hub with the server's token; any other name is an S3
+bucket of the user's, or the Hub with a token of its own. Keys and tokens are kept apart, in the vault, under the
+destination's name; nothing here holds one.
 """
 
 from __future__ import annotations
@@ -86,7 +87,8 @@ class BucketKeys:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A bucket that somebody has named. ``hint`` is the end of its access key, to tell two apart."""
+    """A bucket that somebody has named, or an account at the Hugging Face Hub: then ``place`` says nothing, and
+    ``account`` is the name that its token belongs to. ``hint`` is the end of its key, to tell two apart."""
 
     tenant: str
     name: str
@@ -98,6 +100,8 @@ class Destination:
     test_passed: bool | None = None
     test_detail: str | None = None
     version: int = 1
+    kind: Kind = Kind.S3
+    account: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

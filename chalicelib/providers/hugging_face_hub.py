@@ -42,18 +42,31 @@ class HuggingFaceHub:
         road: Road,
         sleep: Callable[[float], None] = time.sleep,
         largest: int | None = None,
+        whose: str = "in HF_TOKEN",
     ) -> None:
-        """``largest`` is the most bytes that one file may have where a process lives for a minute only."""
+        """``largest`` is the most bytes that one file may have where a process lives for a minute only; ``whose`` says
+        in a refusal which token was refused."""
         self._token = token
         self._address = (address or REAL).rstrip("/")
         self._road = road
         self._sleep = sleep
         self._largest = largest
+        self._whose = whose
+        self._others: dict[str, HuggingFaceHub] = {}
         self._known: tuple[float, HubIdentity] | None = None
 
     @property
     def has_token(self) -> bool:
         return bool(self._token)
+
+    def with_token(self, token: str) -> HuggingFaceHub:
+        """Kept, because each remembers whose token it has."""
+        known = self._others.get(token)
+        if known is None:
+            whose = "of this destination"
+            known = HuggingFaceHub(token, self._address, self._road, self._sleep, self._largest, whose)
+            self._others[token] = known
+        return known
 
     def identity(self) -> HubIdentity:
         if self._known and time.monotonic() - self._known[0] < REMEMBERED_SECONDS:
@@ -143,7 +156,7 @@ class HuggingFaceHub:
         return f"{self._address}/{repo}"
 
     def _line(self) -> _Line:
-        return _Line(self._address, self._given_token(), self._road, self._sleep)
+        return _Line(self._address, self._given_token(), self._road, self._sleep, self._whose)
 
     def _given_token(self) -> str:
         if not self._token:
@@ -156,7 +169,7 @@ class HuggingFaceHub:
 class _Line:
     """Questions that share one connection and one time limit."""
 
-    def __init__(self, address: str, token: str, road: Road, sleep: Callable[[float], None]) -> None:
+    def __init__(self, address: str, token: str, road: Road, sleep: Callable[[float], None], whose: str) -> None:
         import ssl
 
         import httpx
@@ -165,6 +178,7 @@ class _Line:
         self._address = address
         self._token = token
         self._sleep = sleep
+        self._whose = whose
         self._end = time.monotonic() + road.seconds
         trusted = ssl.create_default_context()
         if road.authorities:
@@ -242,7 +256,7 @@ class _Line:
             )
         if status == 401 and _code(answer) != "RepoNotFound":
             raise DestinationRefused(
-                f"Hugging Face does not accept the token in HF_TOKEN: {told}. Make a new one with the role 'write'.",
+                f"Hugging Face does not accept the token {self._whose}: {told}. Make a new one with the role 'write'.",
                 cause="token",
             )
         if status in (401, 404):

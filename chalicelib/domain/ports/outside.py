@@ -84,6 +84,10 @@ class Hub(Protocol):
 
     @property
     def has_token(self) -> bool: ...
+    def with_token(self, token: str) -> Hub:
+        """The same Hub, asked with another token."""
+        ...
+
     def identity(self) -> HubIdentity:
         """Remembered for some minutes: the Hub wants to be asked this rarely."""
         ...

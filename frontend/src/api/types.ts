@@ -79,8 +79,11 @@ export interface Arrival {
 
 export interface Destination {
   name: string;
-  bucket: string;
-  region: string;
+  kind: "s3" | "hub";
+  /** Whose token it is, at the Hub. */
+  account: string | null;
+  bucket: string | null;
+  region: string | null;
   endpoint_url: string | null;
   path_prefix: string;
   access_key_hint: string;
@@ -95,7 +98,9 @@ export interface Destinations {
 
 /** Keys that are left out stay as they were. */
 export interface NewDestination {
-  bucket: string;
+  kind?: "s3" | "hub";
+  token?: string;
+  bucket?: string;
   endpoint_url?: string;
   region?: string;
   path_prefix?: string;

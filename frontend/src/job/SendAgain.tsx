@@ -3,7 +3,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { api } from "../api/api";
 import { ApiError } from "../api/client";
-import type { Arrival, Job } from "../api/types";
+import type { Arrival, Destination, Job } from "../api/types";
 import { t } from "../i18n/i18n";
 import { announce } from "../ui/announcer";
 import { Icon } from "../ui/Icon";
@@ -85,20 +85,21 @@ function asked(name: string): string {
 /** The buckets that have been named, and the Hub, as far as the job has not gone there. */
 export function SendElsewhere({ job, onAsked }: { job: Job; onAsked: () => void }) {
   const { busy, refused, ask } = useAsking(onAsked);
-  const named = useSignal<string[]>([]);
+  const named = useSignal<Pick<Destination, "name" | "kind">[]>([]);
   const chosen = useSignal("");
   const repo = useSignal("");
   useEffect(() => {
     // Without it the places that the job has can be sent to all the same.
     api.destinations().then(
-      (found) => (named.value = found.destinations.map((one) => one.name)),
+      (found) => (named.value = found.destinations),
       () => undefined,
     );
   }, []);
   const there = (job.metadata.destinations ?? []).map((one) => one.name);
-  const places = [...named.value, "hub"].filter((name) => !there.includes(name));
+  const all = [...named.value, { name: "hub", kind: "hub" as const }];
+  const places = all.map((one) => one.name).filter((name) => !there.includes(name));
   if (places.length === 0) return null;
-  const isHub = chosen.value === "hub";
+  const isHub = all.some((one) => one.name === chosen.value && one.kind === "hub");
 
   async function submit(event: Event): Promise<void> {
     event.preventDefault();

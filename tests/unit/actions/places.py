@@ -32,8 +32,14 @@ class PretendHub:
         self.sent: list[str] = []
         """Paths of files whose bytes were really sent."""
         self.largest: int | None = None
+        self.tokens: list[str] = []
+        """Those that it was asked with, beside the default."""
         self.down = False
         self.refuses = False
+
+    def with_token(self, token: str) -> PretendHub:
+        self.tokens.append(token)
+        return self
 
     def identity(self) -> HubIdentity:
         self._answer()
