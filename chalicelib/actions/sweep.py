@@ -70,8 +70,7 @@ class Sweep:
                 break
             went = self._try(item)
             done, failed = done + (went is True), failed + (went is False)
-        if sends and not failed:
-            self._send(sends, started + within)
+        self._send(sends, started + within)
         swept = Swept(done, failed, left=done + failed < len(work) - len(sends) or len(work) == limit)
         self._tell(swept, work, started)
         return swept

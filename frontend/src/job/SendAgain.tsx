@@ -65,7 +65,7 @@ export function LookAgain({ job, onAsked }: { job: Job; onAsked: () => void }) {
     <div class="actions">
       <button
         type="button"
-        class="button quiet"
+        class="button"
         aria-disabled={busy}
         onClick={() => void ask(() => api.look(job.job_id), t("delivery.looked"))}
       >
