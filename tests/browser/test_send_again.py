@@ -33,7 +33,7 @@ def test_a_model_is_sent_elsewhere_fails_there_and_is_sent_again(page: Page, clo
     expect(theirs).to_contain_text("could not be sent", timeout=15_000)
     expect(theirs).to_contain_text("secret access key")
     assert violations(page) == []
-    delivery.get_by_role("button", name="Look whether it has arrived by now").click()
+    delivery.get_by_role("button", name="Look again").click()
     expect(page.get_by_test_id("announcer")).to_have_text("The places were looked at again.")
     name_bucket(cloud)
     theirs.get_by_role("button", name="Send again to theirs").click()
