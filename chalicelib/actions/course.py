@@ -63,6 +63,11 @@ class Course:
         send = replace(self.send(name), sent_bytes=sent_bytes, after=file, name=None, upload_id=None, etag=None)
         self._note(replace(self.place(name), send=send))
 
+    def proved(self, name: str, file: str, sha256: str) -> None:
+        """The bytes that were sent of this file had this hash."""
+        place = self.place(name)
+        self._note(replace(place, hashes={**place.hashes, file: sha256}))
+
     def _note(self, arrival: Arrival) -> None:
         if self.now() - self._kept_at >= KEEP_EVERY:
             self.keep(arrival)

@@ -97,8 +97,10 @@ class ToBucket:
         return True
 
     def _look(self, course: Course, name: str, files: list[File], place: BucketPlace, keys: BucketKeys) -> None:
-        there = {one.key: one.size for one in self._buckets.list(place, keys, f"{place.prefix}/")}
-        missing = tuple(file.name for file in files if there.get(file.there) != file.ours.size)
+        there = {one.key: one for one in self._buckets.list(place, keys, f"{place.prefix}/")}
+        missing = [file.name for file in files if file.there not in there or there[file.there].size != file.ours.size]
+        # An equal ETag is made of the MD5 of every part: the same bytes as ours, whose hash was taken at their arrival.
+        same = [file for file in files if _is_same(file, there.get(file.there))]
         arrival = course.place(name)
         if missing:
             told = "It took all files and does not list them whole afterwards."
@@ -112,7 +114,7 @@ class ToBucket:
             missing=(),
             error=None,
             checked_at=now,
-            hashes={file.name: file.sha256 for file in files if file.is_model and file.sha256},
+            hashes={**arrival.hashes, **{one.name: one.sha256 for one in same if one.is_model and one.sha256}},
         )
         course.end(verified)
 
@@ -132,7 +134,7 @@ class _OneFile:
         """Whether the file is there whole; False when the slice's time was not enough."""
         if file.ours.size < PART_BYTES:
             body = self._read(file, 0, file.ours.size)
-            _check(file, hashlib.sha256(body).hexdigest())
+            self._check(file, hashlib.sha256(body).hexdigest())
             self._buckets.put(self._place, self._keys, file.there, body)
             self._course.moved(self._name, before + file.ours.size)
             return True
@@ -183,9 +185,19 @@ class _OneFile:
         self._course.keep(replace(place, send=send))
         return upload_id, {}
 
+    def _check(self, file: File, digest: str) -> None:
+        if file.sha256 and file.sha256 != digest:
+            raise DestinationRefused(
+                f"Our copy of {file.name} is not what arrived here (SHA-256 {digest[:12]}… and not "
+                f"{file.sha256[:12]}…).",
+                cause="damaged",
+            )
+        if file.is_model:
+            self._course.proved(self._name, file.name, digest)
+
     def _check_whole(self, file: File, digest: str, upload_id: str) -> None:
         try:
-            _check(file, digest)
+            self._check(file, digest)
         except DestinationRefused:
             self._buckets.abort(self._place, self._keys, file.there, upload_id)
             raise
@@ -208,11 +220,3 @@ def _size(file: File, number: int) -> int:
 
 def _is_same(file: File, there: StoredObject | None) -> bool:
     return there is not None and (there.size, there.etag) == (file.ours.size, file.ours.etag)
-
-
-def _check(file: File, digest: str) -> None:
-    if file.sha256 and file.sha256 != digest:
-        raise DestinationRefused(
-            f"Our copy of {file.name} is not what arrived here (SHA-256 {digest[:12]}… and not {file.sha256[:12]}…).",
-            cause="damaged",
-        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from datetime import timedelta
 
@@ -175,3 +176,15 @@ def test_a_sweep_sends_last_and_stops_sending_once_something_else_is_due(world: 
     assert len(world.buckets.sent) == 1, "the first piece ended after the other work had become due"
     sweep(world)
     assert arrival(world, "mine").state is State.VERIFIED, "a job that is sent is not forgotten"
+
+
+def test_a_hash_is_told_only_of_bytes_that_were_seen_to_have_it(world: World) -> None:
+    """In one stretch the bytes are hashed as they go by; else an equal ETag says that they are ours."""
+    [home] = [one for one in world.job().destinations if one.kind is Kind.STORE]
+    for seconds in (0, 26):
+        world.buckets.seconds_a_part = seconds
+        ask(world, "mine")
+        while arrival(world, "mine").state is State.SENDING:
+            sweep(world)
+        assert arrival(world, "mine").hashes == home.hashes == {WEIGHTS: hashlib.sha256(LARGE).hexdigest()}
+        world.buckets.held("theirs").clear()
