@@ -38,7 +38,9 @@ from chalicelib.actions.hand_over import HandOver
 from chalicelib.actions.hear_trainer import HearTrainer, event_address
 from chalicelib.actions.hear_webhook import HearWebhook
 from chalicelib.actions.hosting import Hosting
+from chalicelib.actions.hubs import Hubs
 from chalicelib.actions.invoicing import Invoicing
+from chalicelib.actions.look_again import LookAgain
 from chalicelib.actions.make_ready import MakeReady
 from chalicelib.actions.manifests import Manifests
 from chalicelib.actions.offering import Offering
@@ -48,6 +50,8 @@ from chalicelib.actions.publishing import Publishing
 from chalicelib.actions.reconcile import Reconcile
 from chalicelib.actions.removal import Removal
 from chalicelib.actions.self_test import SelfTest
+from chalicelib.actions.send_again import SendAgain
+from chalicelib.actions.sending import Sending
 from chalicelib.actions.spending import Spending
 from chalicelib.actions.steer import Steer
 from chalicelib.actions.submit import Submit
@@ -111,6 +115,9 @@ if TYPE_CHECKING:
 
 SERVICE = "simpletuner-cloud"
 """What lines and metrics say that they are from."""
+
+HUB_BYTES = 512 * 1024 * 1024
+"""A file that a function sends to the Hub goes in one go, in the twenty-five seconds that a tick leaves at least."""
 
 Check = Callable[[], str | None]
 """Asks a part how it is: a remark or None, or an error when it is not well."""
@@ -187,6 +194,8 @@ class Services:
     destinations: NameDestinations
     publishing: Publishing
     self_test: SelfTest
+    send_again: SendAgain
+    look_again: LookAgain
     estimating: Estimating
     bills: Bills
     invoicing: Invoicing
@@ -260,7 +269,9 @@ def assemble(
     keep_jobs = timedelta(days=settings.keep_jobs_days) if settings.keep_jobs_days else None
     consents, receipts = ConsentTable(table), ReceiptTable(table)
     manifests, removal = Manifests(uploads, objects, consents, clock), Removal(jobs, objects, receipts, clock)
-    arrive = Arrive(objects, buckets, vault, hub, clock, hash_bytes)
+    hubs = Hubs(hub, vault)
+    arrive = Arrive(objects, buckets, vault, hubs, clock, hash_bytes)
+    look_again = LookAgain(jobs, outbox, arrive, clock)
     hosting = Hosting(trainers, objects, removal, clock)
     finish = Finish(jobs, uploads, objects, keys, removal, keep_jobs, clock, arrive, hosting)
     hand_over = HandOver(uploads, objects, links, clock)
@@ -280,15 +291,18 @@ def assemble(
         hf_token=settings.hf_token,
         gated=settings.gated_models,
         clock=clock,
-        ready=MakeReady(vault, hub),
-        write_card=WriteCard(jobs, uploads, follows, objects, hub, clock),
+        ready=MakeReady(vault, hubs),
+        write_card=WriteCard(jobs, uploads, follows, objects, hubs, clock),
         hosting=hosting,
+        send=Sending(jobs, outbox, objects, buckets, vault, hubs, clock),
+        look=look_again,
     )
     configs, repository = configs or ConfigTable(table), repository or NoRepository()
     ledger = LedgerTable(table, settings.zone)
     budgeting = Budgeting(LimitTable(table), ledger, jobs, reconcile, carry_out, telemetry, clock)
     estimating = Estimating(trainers, PaceTable(table))
     lends = isinstance(keys, LendsDatasets) and keys.can_lend
+    promise = PromiseDelivery(named, vault, hubs, objects)
     submit = Submit(
         jobs=jobs,
         uploads=uploads,
@@ -305,7 +319,7 @@ def assemble(
         repository=repository,
         least_run=timedelta(seconds=settings.least_run_seconds),
         admit=budgeting.admit,
-        promise=PromiseDelivery(named, vault, hub, objects),
+        promise=promise,
         estimating=estimating,
     )
     uploading = Uploading(uploads, objects, chosen, consents, manifests, removal, clock, new_id)
@@ -362,9 +376,11 @@ def assemble(
         manifests=manifests,
         uploads=uploads,
         receipts=receipts,
-        destinations=NameDestinations(named, vault, buckets, clock, new_id),
+        destinations=NameDestinations(named, vault, buckets, hubs, clock, new_id),
         publishing=Publishing(named, hub, objects),
         self_test=SelfTest(settings.public_url, objects, fetch, ProbeTable(table), clock),
+        send_again=SendAgain(jobs, promise, arrive, hub, steer.get, clock),
+        look_again=look_again,
         estimating=estimating,
         bills=bills,
         invoicing=Invoicing(ledger, InvoiceTable(table), trainers, telemetry, clock),
@@ -471,6 +487,7 @@ def build() -> Services:
         links=links,
         telemetry=telemetry,
         vault=vault,
+        hub=HuggingFaceHub(settings.hf_token, settings.hf_endpoint, _road(settings), largest=HUB_BYTES),
         # Beside an emulator of AWS everything is on this network.
         buckets=UserBuckets(settings.aws_endpoint is not None, utc_now),
     )

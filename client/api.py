@@ -136,6 +136,19 @@ class CloudClient:
     def cancel(self, job_id: str) -> dict[str, Any]:
         return self._transport.send("POST", f"{_job(job_id)}/cancel", repeatable=False)
 
+    def look(self, job_id: str) -> Job:
+        """Has the server look now for what had not arrived when the job ended."""
+        return cast(Job, _field(self._transport.send("POST", f"{_job(job_id)}/look", repeatable=True), "job"))
+
+    def deliver(
+        self, job_id: str, names: Sequence[str] | None = None, repo: str | None = None, private: bool | None = None
+    ) -> list[dict[str, Any]]:
+        """Has the server send the model to these places (None: to all that it did not reach). Its destinations."""
+        wanted = {"destinations": names, "hub_model_id": repo, "private": private}
+        body = {field: value for field, value in wanted.items() if value is not None}
+        answer = self._transport.send("POST", f"{_job(job_id)}/deliver", body=body, repeatable=False)
+        return cast(list[dict[str, Any]], _field(answer, "destinations"))
+
     def delete(self, job_id: str) -> dict[str, Any]:
         return self._transport.send("DELETE", _job(job_id), repeatable=False)
 

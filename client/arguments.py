@@ -11,6 +11,7 @@ from typing import NoReturn
 from client.api import CloudClient
 from client.commands import (
     configs,
+    deliver,
     destinations,
     download,
     estimate,
@@ -95,6 +96,20 @@ def parser() -> argparse.ArgumentParser:
     which = fetching.add_mutually_exclusive_group()
     which.add_argument("--all", action="store_true", help="every file, checkpoints and logs too")
     which.add_argument("--model", action="store_true", help="only trained models (the default)")
+    _add_job(add("look", deliver.look, "look now for a model that had not arrived when its job ended"))
+    sending = add("deliver", deliver.run, "send a job's model to where it did not arrive, or to a new place")
+    _add_job(sending)
+    sending.add_argument(
+        "--to",
+        action="append",
+        metavar="NAME",
+        help="a place, repeatable: hub, or a bucket (default: all that were promised the model and have not got it)",
+    )
+    sending.add_argument("--repo", metavar="OWNER/NAME", help="the repository, when the job named none")
+    sending.add_argument("--public", action="store_true", help="make that repository public (default: private)")
+    sending.add_argument(
+        "--follow", action=argparse.BooleanOptionalAction, default=True, help="watch until it is there (default)"
+    )
     _add_job(add("delete", jobs.delete, "forget a job that has ended; trained files stay"))
     listing = add("providers", providers.list_providers, "list who rents out GPUs, for how much")
     listing.add_argument("--check", action="store_true", help="ask each whether the server's credentials work")
@@ -306,9 +321,11 @@ def _add_destinations(commands: argparse._SubParsersAction[_Parser], everywhere:
     actions = group.add_subparsers(title="actions", metavar="ACTION", required=True)
 
     add = _adder(actions, everywhere)
-    adding = add("add", destinations.add, "name a bucket, or change one; its keys are asked for")
+    adding = add("add", destinations.add, "name a bucket or an account at the Hub; its keys are asked for")
     adding.add_argument("name", metavar="NAME", help="what you call it")
-    adding.add_argument("--bucket", required=True, metavar="BUCKET")
+    what = adding.add_mutually_exclusive_group(required=True)
+    what.add_argument("--bucket", metavar="BUCKET")
+    what.add_argument("--hub", action="store_true", help="an account at the Hugging Face Hub, by a token of its own")
     adding.add_argument("--region", metavar="REGION", help="default us-east-1; 'auto' for R2")
     adding.add_argument("--endpoint", metavar="URL", help="the store's S3 address (default: Amazon's own)")
     adding.add_argument("--prefix", metavar="PATH", help="where in the bucket; each job gets a folder there")

@@ -12,12 +12,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from chalicelib.actions.hubs import Hubs
 from chalicelib.domain.artifacts import checkpoint_step, is_weights, last_weights
-from chalicelib.domain.destinations import IS_THERE, WEIGHTS, Arrival, BucketKeys, Kind, State
+from chalicelib.domain.destinations import IS_THERE, STORE, WEIGHTS, Arrival, BucketKeys, Kind, State
 from chalicelib.domain.errors import CloudError, DestinationRefused
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.ports.around import Clock
-from chalicelib.domain.ports.outside import Buckets, Hub, Vault
+from chalicelib.domain.ports.outside import Buckets, Vault
 from chalicelib.domain.ports.storage import Objects, StoredObject
 
 MANIFEST = "checkpoint_manifest.json"
@@ -35,14 +36,14 @@ class Arrive:
         objects: Objects,
         buckets: Buckets,
         vault: Vault,
-        hub: Hub,
+        hubs: Hubs,
         clock: Clock,
         hash_bytes: int = HASH_BYTES,
     ) -> None:
         self._objects = objects
         self._buckets = buckets
         self._vault = vault
-        self._hub = hub
+        self._hubs = hubs
         self._clock = clock
         self._hash_bytes = hash_bytes
 
@@ -66,6 +67,29 @@ class Arrive:
             found[promised.name] = replace(arrival, checked_at=self._clock())
             listings[promised.name] = sizes
         return tuple(_compared(found[one.name], listings, found) for one in job.destinations)
+
+    def look_again(self, job: Job) -> tuple[Arrival, ...]:
+        """The same long after the job's end: what is known of a place that cannot be asked now stays as it is."""
+        found: dict[str, Arrival] = {}
+        listings: dict[str, dict[str, int]] = {}
+        for known in sorted(job.destinations, key=lambda one: one.kind is Kind.HUB):
+            try:
+                arrival, listings[known.name] = self._look_at(job, replace(known, error=None, missing=()), found)
+                found[known.name] = replace(arrival, checked_at=self._clock())
+            except CloudError:
+                found[known.name], listings[known.name] = known, {}
+        return tuple(_compared(found[one.name], listings, found) for one in job.destinations)
+
+    def home(self, job: Job) -> tuple[Arrival, list[StoredObject]]:
+        """Our own store as it is now, whether or not it was promised the model, and the objects that it holds."""
+        prefix = f"{job.id}/"
+        listed = self._objects.list("outputs", prefix)
+        known = next((one for one in job.destinations if one.kind is Kind.STORE), None)
+        promised = known or Arrival(STORE, Kind.STORE, "this system's storage")
+        arrival, _ = _seen(
+            job, promised, listed, prefix, lambda key: self._objects.read("outputs", key, _MANIFEST_BYTES)
+        )
+        return replace(arrival, checked_at=self._clock()), listed
 
     def _look_at(self, job: Job, promised: Arrival, found: Mapping[str, Arrival]) -> tuple[Arrival, dict[str, int]]:
         if promised.kind is Kind.HUB:
@@ -93,7 +117,7 @@ class Arrive:
 
     def _at_hub(self, job: Job, promised: Arrival, found: Mapping[str, Arrival]) -> Arrival:
         repo = str(promised.at["repo"])
-        files = self._hub.files(repo)
+        files = self._hubs.of(job.tenant, promised.name).files(repo)
         weights = [file for file in files if is_weights(file.path)]
         ours = {digest for arrival in found.values() for digest in arrival.hashes.values()}
         good = [file for file in weights if _is_new(file.changed_at, job.created_at) or file.sha256 in ours]
@@ -149,13 +173,39 @@ def _seen(
 
 def _named(manifest: bytes | None) -> list[str]:
     """The files that a checkpoint says it has; none when nobody can read it."""
+    return [name for name, _ in _entries(manifest)]
+
+
+def _entries(manifest: bytes | None) -> list[tuple[str, str | None]]:
+    """Names and, where the manifest tells them, SHA-256."""
     try:
         told = json.loads(manifest or b"{}")
     except ValueError:
         return []
     files = told.get("files") if isinstance(told, dict) else None
-    names = [one.get("path") if isinstance(one, dict) else one for one in files or ()]
-    return [name for name in names if isinstance(name, str) and name and ".." not in name.split("/")]
+    found = [(one.get("path"), one.get("sha256")) if isinstance(one, dict) else (one, None) for one in files or ()]
+    return [
+        (name, digest if isinstance(digest, str) else None)
+        for name, digest in found
+        if isinstance(name, str) and name and ".." not in name.split("/")
+    ]
+
+
+def declared(job: Job, objects: Objects, listed: Mapping[str, StoredObject]) -> dict[str, str]:
+    """SHA-256 of files in our store, by name: as the newest checkpoint's manifest tells them, and as they were when
+    their arrival was looked at."""
+    known = dict[str, str]()
+    steps = {checkpoint_step(name): name for name in listed if name.endswith(f"/{MANIFEST}")}
+    newest = max((step for step in steps if step is not None), default=None)
+    if newest is not None:
+        manifest = steps[newest]
+        folder = manifest.removesuffix(MANIFEST)
+        read = objects.read("outputs", listed[manifest].key, _MANIFEST_BYTES)
+        known |= {f"{folder}{name}": digest for name, digest in _entries(read) if digest}
+    for one in job.destinations:
+        if one.kind is Kind.STORE:
+            known |= one.hashes
+    return known
 
 
 def _compared(arrival: Arrival, listings: Mapping[str, dict[str, int]], found: Mapping[str, Arrival]) -> Arrival:

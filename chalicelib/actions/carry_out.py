@@ -65,6 +65,8 @@ class CarryOut:
         ready: MakeReady,
         write_card: WriteCard,
         hosting: Hosting,
+        send: Callable[[Job, Intent], None],
+        look: Callable[[Job, Intent], None],
     ) -> None:
         self._jobs = jobs
         self._outbox = outbox
@@ -97,6 +99,8 @@ class CarryOut:
             IntentKind.BILL: bills.write,
             IntentKind.FORGET: self._forget,
             IntentKind.CARD: write_card,
+            IntentKind.SEND: send,
+            IntentKind.LOOK: look,
         }
 
     def __call__(self, promised: Intent) -> None:
@@ -172,7 +176,8 @@ class CarryOut:
 
     def _forget(self, job: Job, intent: Intent) -> None:
         """The end of a job's time here. One that is not at rest, or whose run is still looked for, gets another day."""
-        if job.is_terminal and not self._outbox.get(job.tenant, job.id, IntentKind.LAUNCH):
+        looked_for = self._outbox.get(job.tenant, job.id, IntentKind.LAUNCH)
+        if job.is_terminal and not looked_for and not job.is_sending:
             self._jobs.delete(job)
         else:
             self._outbox.postpone(intent, self._clock() + ONE_DAY, "the job is not at rest")

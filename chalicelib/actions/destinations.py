@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from chalicelib.actions.hubs import Hubs
 from chalicelib.domain.callers import Caller
 from chalicelib.domain.destinations import (
     MOST,
@@ -14,11 +15,12 @@ from chalicelib.domain.destinations import (
     BucketKeys,
     BucketPlace,
     Destination,
+    Kind,
     Step,
     check_name,
     place_of,
 )
-from chalicelib.domain.errors import BadInput, Conflict, NotFound
+from chalicelib.domain.errors import BadInput, Conflict, DestinationRefused, NotFound
 from chalicelib.domain.ports.around import Clock, NewId
 from chalicelib.domain.ports.jobs import Stale
 from chalicelib.domain.ports.outside import Buckets, Destinations, Vault
@@ -42,6 +44,7 @@ class Naming:
 @dataclass(frozen=True, slots=True)
 class Tested:
     steps: list[Step]
+    well: str = "A probe was written, listed, read back and deleted."
 
     @property
     def passed(self) -> bool:
@@ -54,14 +57,23 @@ class Tested:
     @property
     def detail(self) -> str:
         failed = self.failed
-        return failed.detail if failed else "A probe was written, listed, read back and deleted."
+        return failed.detail if failed else self.well
 
 
 class NameDestinations:
-    def __init__(self, destinations: Destinations, vault: Vault, buckets: Buckets, clock: Clock, new_id: NewId) -> None:
+    def __init__(
+        self,
+        destinations: Destinations,
+        vault: Vault,
+        buckets: Buckets,
+        hubs: Hubs,
+        clock: Clock,
+        new_id: NewId,
+    ) -> None:
         self._destinations = destinations
         self._vault = vault
         self._buckets = buckets
+        self._hubs = hubs
         self._clock = clock
         self._new_id = new_id
 
@@ -79,6 +91,8 @@ class NameDestinations:
         check_name(name)
         place = wanted.place()
         before = self._destinations.get(by.tenant, name)
+        if before and before.kind is not Kind.S3:
+            raise BadInput(f"'{name}' is an account at the Hugging Face Hub. Choose another name for the bucket.")
         keys = self._given(wanted)
         if keys is None:
             if before is None:
@@ -100,6 +114,57 @@ class NameDestinations:
         self._put(after, before)
         return after
 
+    def keep_account(self, name: str, token: str | None, by: Caller) -> Destination:
+        """An account at the Hub by its token, which the Hub is asked about before it is kept."""
+        check_name(name)
+        before = self._destinations.get(by.tenant, name)
+        if name == S3_DELIVERY or (before and before.kind is not Kind.HUB):
+            raise BadInput(f"'{name}' is a bucket. Choose another name for the account.")
+        if token is None or not token.strip():
+            raise BadInput("An account at the Hugging Face Hub needs its 'token'.")
+        given = token.strip()
+        if not given.isascii() or not given.isprintable() or " " in given or len(given) > 512:
+            raise BadInput("The token holds characters that none has. Copy it again, without spaces and line breaks.")
+        tested, account = self._asked(given)
+        if account is None:
+            raise BadInput(tested.detail, cause=tested.failed.cause if tested.failed else None)
+        now = self._clock()
+        after = Destination(
+            tenant=by.tenant,
+            name=name,
+            place=BucketPlace(""),
+            hint=given[-4:],
+            updated_at=now,
+            updated_by=by.owner,
+            tested_at=now,
+            test_passed=tested.passed,
+            test_detail=tested.detail,
+            version=(before.version if before else 0) + 1,
+            kind=Kind.HUB,
+            account=account,
+        )
+        self._vault.keep(by.tenant, name, {"token": given})
+        self._put(after, before)
+        return after
+
+    def _asked(self, token: str) -> tuple[Tested, str | None]:
+        """What the Hub says of a token, and whose it is. Raises ``DestinationDown``."""
+        try:
+            identity = self._hubs.default.with_token(token).identity()
+        except DestinationRefused as refusal:
+            cause = str(refusal.fields.get("cause") or "refused")
+            return Tested([Step("whoami", False, refusal.detail, cause)]), None
+        why_not = identity.may_create(f"{identity.name}/any")
+        namespaces = [name for name in identity.orgs if identity.may_create(f"{name}/any") is None]
+        steps = [Step("whoami", True, f"The token is {identity.name}'s, with the role '{identity.role}'.")]
+        if why_not is None or namespaces:
+            where = [identity.name] if why_not is None else []
+            told = f"It may make repositories of {', '.join([*where, *namespaces])}."
+            steps.append(Step("write", True, told))
+        else:
+            steps.append(Step("write", False, f"{why_not[0].upper()}{why_not[1:]}", "denied"))
+        return Tested(steps, " ".join(step.detail for step in steps)), identity.name
+
     def remove(self, name: str, by: Caller) -> None:
         """The keys first, so that nothing is left of them whatever happens next."""
         if name in RESERVED:
@@ -115,7 +180,10 @@ class NameDestinations:
     def test(self, name: str, by: Caller) -> Tested:
         """What came of it is kept with the destination, for the next who looks."""
         known = self.get(by.tenant, name)
-        tested = Tested(self._buckets.test(known.place, self._keys(known), self._new_id()))
+        if known.kind is Kind.HUB:
+            tested, _ = self._asked(self._hubs.token(by.tenant, name))
+        else:
+            tested = Tested(self._buckets.test(known.place, self._keys(known), self._new_id()))
         after = replace(
             known,
             tested_at=self._clock(),
@@ -131,7 +199,7 @@ class NameDestinations:
         place, keys = wanted.place(), self._given(wanted)
         if keys is None:
             known = self._destinations.get(tenant, name or S3_DELIVERY)
-            if known is None:
+            if known is None or known.kind is not Kind.S3:
                 raise BadInput("Give 'access_key_id' and 'secret_access_key' to test a bucket with.")
             keys = self._keys(known)
         return Tested(self._buckets.test(place, keys, self._new_id()))

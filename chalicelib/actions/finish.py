@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from chalicelib.actions.arrive import Arrive
 from chalicelib.actions.hosting import Hosting
+from chalicelib.actions.look_again import first_look
 from chalicelib.actions.removal import Removal
 from chalicelib.domain.artifacts import is_weights
 from chalicelib.domain.dataset_delivery import Mode
@@ -98,7 +99,8 @@ class Finish:
             for one in there
             if one.kind is Kind.HUB and moved.phase is Phase.COMPLETED
         ]
-        self._jobs.save(job, change.job, [found, *change.events], [*change.promise, *card], [intent])
+        later = [first_look(job, now)] if moved.phase is Phase.FAILED else []
+        self._jobs.save(job, change.job, [found, *change.events], [*change.promise, *card, *later], [intent])
 
     def delete_data(self, job: Job, intent: Intent) -> None:
         """Deletes the uploaded data, looks that it is gone, writes that down, and ends the trainer's key. Data that

@@ -204,7 +204,7 @@ class Launch:
             images_url=images_url,
             delivery=self._keys.issue(job.tenant, job.id) if self._ready.goes_home(job) else None,
             hub_model_id=job.hub_model_id,
-            hf_token=self._hf_token if self._needs_token(job, order) else None,
+            hf_token=self._ready.hub_token(job) or (self._hf_token if self._needs_token(job, order) else None),
             webhook_url=self._webhook_url(job),
             version=job.model_version,
             deadline=job.deadline,

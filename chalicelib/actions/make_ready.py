@@ -7,25 +7,32 @@ from __future__ import annotations
 
 from typing import Any
 
+from chalicelib.actions.hubs import Hubs
 from chalicelib.actions.promise import STORED_BUCKET
-from chalicelib.domain.destinations import Arrival, BucketKeys, Kind
+from chalicelib.domain.destinations import HUB, Arrival, BucketKeys, Kind
 from chalicelib.domain.errors import DestinationRefused
 from chalicelib.domain.jobs import Job
-from chalicelib.domain.ports.outside import Hub, Vault
+from chalicelib.domain.ports.outside import Vault
 from chalicelib.domain.runs import Delivery
 
 
 class MakeReady:
-    def __init__(self, vault: Vault, hub: Hub) -> None:
+    def __init__(self, vault: Vault, hubs: Hubs) -> None:
         self._vault = vault
-        self._hub = hub
+        self._hubs = hubs
 
     def __call__(self, job: Job) -> tuple[Delivery, ...]:
         """The users' buckets with their keys. Raises ``DestinationRefused`` and ``DestinationDown``."""
         for arrival in job.destinations:
             if arrival.kind is Kind.HUB:
-                self._hub.create(str(arrival.at["repo"]), bool(arrival.at["private"]))
+                hub = self._hubs.of(job.tenant, arrival.name)
+                hub.create(str(arrival.at["repo"]), bool(arrival.at["private"]))
         return tuple(self._delivery(job, one) for one in job.destinations if one.kind is Kind.S3)
+
+    def hub_token(self, job: Job) -> str | None:
+        """That of the account which the job pushes to, None where it is the server's own."""
+        named = [one.name for one in job.destinations if one.kind is Kind.HUB and one.name != HUB]
+        return self._hubs.token(job.tenant, named[0]) if named else None
 
     def goes_home(self, job: Job) -> bool:
         return not job.destinations or any(one.kind is Kind.STORE for one in job.destinations)

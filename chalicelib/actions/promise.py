@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from chalicelib.actions.hubs import Hubs
 from chalicelib.domain.configs import hub_target
-from chalicelib.domain.destinations import HUB, MOST, STORE, Arrival, Kind
+from chalicelib.domain.destinations import HUB, MOST, RESERVED, STORE, Arrival, Kind
 from chalicelib.domain.errors import BadInput, DestinationRefused, InvalidConfig
 from chalicelib.domain.ports.outside import Destinations, Hub, Vault
 from chalicelib.domain.ports.storage import Objects
@@ -32,10 +33,10 @@ class Promised:
 
 
 class PromiseDelivery:
-    def __init__(self, destinations: Destinations, vault: Vault, hub: Hub, objects: Objects) -> None:
+    def __init__(self, destinations: Destinations, vault: Vault, hubs: Hubs, objects: Objects) -> None:
         self._destinations = destinations
         self._vault = vault
-        self._hub = hub
+        self._hubs = hubs
         self._objects = objects
 
     def __call__(
@@ -44,9 +45,11 @@ class PromiseDelivery:
         """Raises ``BadInput`` for places that are not there or refuse. ``needs_us``: the data comes from here, so this
         system has to be reachable anyway."""
         names = list(dict.fromkeys(named if named is not None else self._destinations.default(tenant) or [STORE]))
-        pushes = HUB in names or hub_target(config) is not None
-        if pushes and HUB not in names:
+        hubs = [name for name in names if self.is_hub(tenant, name)]
+        if not hubs and hub_target(config) is not None:
             names.append(HUB)
+        if len(hubs) > 1:
+            raise BadInput(f"A trainer pushes to one repository, with one token: name one of {', '.join(hubs)}.")
         if not names:
             raise BadInput("A model has to go somewhere: name at least one destination, such as 'store'.")
         if len(names) > MOST:
@@ -64,21 +67,27 @@ class PromiseDelivery:
                 warnings.append(f"{told}{', '.join(names)}. Set STCLOUD_PUBLIC_URL to have it here too.")
         arrivals, options, repo = [], dict[str, Any](), None
         for name in names:
-            if name == HUB:
-                arrival, options = self._at_hub(config)
+            if name == HUB or name in hubs:
+                arrival, options = self.at_hub(tenant, name, config)
                 repo = str(arrival.at["repo"])
                 arrivals.append(arrival)
             elif name == STORE:
                 arrivals.append(Arrival(STORE, Kind.STORE, "this system's storage"))
             else:
-                arrivals.append(self._at_bucket(tenant, name, job_id))
+                arrivals.append(self.at_bucket(tenant, name, job_id))
         buckets = tuple(one.name for one in arrivals if one.kind is Kind.S3)
+        accounts = tuple(name for name in hubs if name != HUB)
         if buckets and len([one for one in arrivals if one.kind is not Kind.HUB]) > 1:
             warnings.append(
                 "With more than one bucket the trainer gets their keys inside its config, which the provider shows to "
                 "whoever holds its API token. Use keys that can write to that bucket and do nothing else."
             )
-        return Promised(tuple(arrivals), repo, options, buckets, tuple(warnings))
+        return Promised(tuple(arrivals), repo, options, (*buckets, *accounts), tuple(warnings))
+
+    def is_hub(self, tenant: str, name: str) -> bool:
+        """Whether a place of this name is the Hub, with the server's token or another."""
+        known = None if name in RESERVED else self._destinations.get(tenant, name)
+        return name == HUB or (known is not None and known.kind is Kind.HUB)
 
     def datasets(self, tenant: str, entries: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
         """The entries with the stored bucket of each that has one by name, or reads a bucket that is stored here, and
@@ -89,7 +98,9 @@ class PromiseDelivery:
             name = entry.get(STORED_BUCKET)
             if name is None and entry.get("type") == "aws":
                 stored = stored if stored is not None else self._destinations.all(tenant)
-                fitting = [one for one in stored if one.place.bucket == entry.get("aws_bucket_name")]
+                fitting = [
+                    one for one in stored if one.kind is Kind.S3 and one.place.bucket == entry.get("aws_bucket_name")
+                ]
                 name = fitting[0].name if len(fitting) == 1 else None
             if name is None:
                 told.append(entry)
@@ -97,7 +108,7 @@ class PromiseDelivery:
             if entry.get("type") != "aws":
                 raise BadInput(f"'{STORED_BUCKET}' is for datasets of type 'aws'.")
             known = self._destinations.get(tenant, str(name))
-            if known is None or self._vault.read(tenant, known.name) is None:
+            if known is None or known.kind is not Kind.S3 or self._vault.read(tenant, known.name) is None:
                 raise BadInput(f"There is no stored bucket '{str(name)[:60]}' with keys. See 'stcloud destinations'.")
             place = {
                 "aws_bucket_name": entry.get("aws_bucket_name") or known.place.bucket,
@@ -110,7 +121,7 @@ class PromiseDelivery:
             used.append(known.name)
         return told, tuple(dict.fromkeys(used))
 
-    def _at_bucket(self, tenant: str, name: str, job_id: str) -> Arrival:
+    def at_bucket(self, tenant: str, name: str, job_id: str) -> Arrival:
         known = self._destinations.get(tenant, name)
         if known is None:
             raise BadInput(
@@ -131,19 +142,20 @@ class PromiseDelivery:
         }
         return Arrival(name, Kind.S3, place.shown(job_id), at)
 
-    def _at_hub(self, config: Mapping[str, Any]) -> tuple[Arrival, dict[str, Any]]:
+    def at_hub(self, tenant: str, name: str, config: Mapping[str, Any]) -> tuple[Arrival, dict[str, Any]]:
         target = hub_target({**config, "--push_to_hub": True})
         if not target:
             raise InvalidConfig("The destination 'hub' needs 'hub_model_id', such as your-name/your-model.")
-        if not self._hub.has_token:
+        hub = self._hub(tenant, name)
+        if not hub.has_token:
             raise InvalidConfig(
                 f"The config pushes to '{target}', and no Hugging Face token is set here. "
                 "Set HF_TOKEN where this server runs, or take 'push_to_hub' out of the config."
             )
         try:
-            identity = self._hub.identity()
+            identity = hub.identity()
             repo = target if "/" in target else f"{identity.name}/{target}"
-            may = self._hub.may_write(repo)
+            may = hub.may_write(repo)
         except DestinationRefused as refusal:
             raise InvalidConfig(refusal.detail, cause=refusal.fields.get("cause")) from None
         why_not = identity.may_create(repo) if may is None else None
@@ -154,5 +166,11 @@ class PromiseDelivery:
         private = str(config.get("--model_card_private", "true")).lower() in _YES
         options = {"--push_to_hub": True, "--hub_model_id": repo, "--model_card_private": private}
         at = {"repo": repo, "private": private, "existed": may is not None}
-        page = self._hub.page(repo)
-        return Arrival(HUB, Kind.HUB, page.removeprefix("https://"), at, url=page), options
+        page = hub.page(repo)
+        return Arrival(name, Kind.HUB, page.removeprefix("https://"), at, url=page), options
+
+    def _hub(self, tenant: str, name: str) -> Hub:
+        try:
+            return self._hubs.of(tenant, name)
+        except DestinationRefused as refusal:
+            raise BadInput(refusal.detail) from None

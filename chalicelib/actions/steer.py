@@ -77,6 +77,12 @@ class Steer:
                 job_id=job.id,
                 current_state=str(job.status),
             )
+        if job.is_sending:
+            raise InvalidJobState(
+                f"The model of job '{job.id}' is still being sent. Delete the job once that is done.",
+                job_id=job.id,
+                current_state=str(job.status),
+            )
         launch = self._outbox.get(job.tenant, job.id, IntentKind.LAUNCH)
         if launch and launch.in_doubt:
             raise InvalidJobState(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,12 +14,16 @@ from chalicelib.actions.upload import Uploading
 from chalicelib.domain.correlation import about
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.measures import Metric
+from chalicelib.domain.outbox import IntentKind
 from chalicelib.domain.ports.around import Clock, Telemetry
 from chalicelib.domain.ports.jobs import DueWork, Jobs, Outbox
 
 log = logging.getLogger(__name__)
 
 AFTER_A_FAILURE = timedelta(minutes=1)
+
+LONGEST_SLICE = timedelta(seconds=20)
+"""What is kept free for a slice of sending, with the piece that is on its way when its time is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +64,44 @@ class Sweep:
         started = self._clock()
         work = self._outbox.due(started, limit)
         done = failed = 0
-        for item in work:
+        sends = [item for item in work if item.intent is IntentKind.SEND]
+        for item in [item for item in work if item.intent is not IntentKind.SEND]:
             if self._clock() - started > within:
                 break
-            with about(**{"upload" if item.what == "upload" else "job": item.id}):
-                try:
-                    self._do(item, self._clock())
-                    done += 1
-                except NotFound:
-                    log.info("due work is gone", extra={"what": item.what, "id": item.id})
-                except Exception:
-                    failed += 1
-                    log.exception("a piece of due work failed", extra={"what": item.what, "id": item.id})
-                    now = self._clock()
-                    self._outbox.put_off(item, now, now + AFTER_A_FAILURE)
-        swept = Swept(done, failed, left=done + failed < len(work) or len(work) == limit)
+            went = self._try(item)
+            done, failed = done + (went is True), failed + (went is False)
+        self._send(sends, started + within)
+        swept = Swept(done, failed, left=done + failed < len(work) - len(sends) or len(work) == limit)
         self._tell(swept, work, started)
         return swept
+
+    def _send(self, sends: list[DueWork], until: datetime) -> None:
+        """Models go out in the time that is left, slice by slice and job by job, until something else is due."""
+        waiting = deque(sends)
+        while waiting and self._clock() + LONGEST_SLICE <= until:
+            item = waiting.popleft()
+            self._try(item)
+            now = self._clock()
+            if any(other.intent is not IntentKind.SEND for other in self._outbox.due(now, len(sends) + 1)):
+                return
+            promised = self._outbox.get(item.tenant, item.id, IntentKind.SEND)
+            if promised and promised.due_at <= now:
+                waiting.append(item)
+
+    def _try(self, item: DueWork) -> bool | None:
+        """Whether it went well; None when there was nothing to do."""
+        with about(**{"upload" if item.what == "upload" else "job": item.id}):
+            try:
+                self._do(item, self._clock())
+                return True
+            except NotFound:
+                log.info("due work is gone", extra={"what": item.what, "id": item.id})
+                return None
+            except Exception:
+                log.exception("a piece of due work failed", extra={"what": item.what, "id": item.id})
+                now = self._clock()
+                self._outbox.put_off(item, now, now + AFTER_A_FAILURE)
+                return False
 
     def _tell(self, swept: Swept, work: list[DueWork], started: datetime) -> None:
         """Nothing when nothing was due: each metric costs by the hour in which it is told."""

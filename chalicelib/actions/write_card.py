@@ -7,8 +7,9 @@ import logging
 from dataclasses import replace
 from datetime import timedelta
 
+from chalicelib.actions.hubs import Hubs
 from chalicelib.domain.artifacts import checkpoint_step
-from chalicelib.domain.destinations import Kind
+from chalicelib.domain.destinations import IS_THERE, Kind
 from chalicelib.domain.errors import CloudError, DestinationDown, DestinationRefused, NotFound
 from chalicelib.domain.jobs import Event, EventKind, Job
 from chalicelib.domain.model_card import CardFacts, written
@@ -30,23 +31,24 @@ _PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
 class WriteCard:
     def __init__(
-        self, jobs: Jobs, uploads: Uploads, follows: Follows, objects: Objects, hub: Hub, clock: Clock
+        self, jobs: Jobs, uploads: Uploads, follows: Follows, objects: Objects, hubs: Hubs, clock: Clock
     ) -> None:
         self._jobs = jobs
         self._uploads = uploads
         self._follows = follows
         self._objects = objects
-        self._hub = hub
+        self._hubs = hubs
         self._clock = clock
 
     def __call__(self, job: Job, intent: Intent) -> None:
         """The job has its model either way: a card that cannot be written is a line in its history."""
-        repo = next((str(one.at["repo"]) for one in job.destinations if one.kind is Kind.HUB), None)
-        if repo is None:
+        places = [one for one in job.destinations if one.kind is Kind.HUB]
+        places = [one for one in places if one.state in IS_THERE] or places[:1]
+        if not places:
             self._say(job, intent, "There is no repository to write a model card in.")
             return
         try:
-            self._write(job, repo)
+            pages = [self._write(job, self._hubs.of(job.tenant, one.name), str(one.at["repo"])) for one in places]
         except DestinationRefused as refusal:
             self._say(job, intent, f"The model card could not be written: {refusal.detail}")
         except CloudError as error:
@@ -54,14 +56,15 @@ class WriteCard:
                 raise
             self._say(job, intent, f"The model card was given up: {error.detail}")
         else:
-            self._say(job, intent, f"The model card is at {self._hub.page(repo)}.")
+            self._say(job, intent, f"The model card is at {' and at '.join(pages)}.")
 
-    def _write(self, job: Job, repo: str) -> None:
-        before = self._hub.read(repo, README, _CARD_BYTES)
-        there = sorted(file.path for file in self._hub.files(repo) if file.path.lower().endswith(_PICTURES))
+    def _write(self, job: Job, hub: Hub, repo: str) -> str:
+        before = hub.read(repo, README, _CARD_BYTES)
+        there = sorted(file.path for file in hub.files(repo) if file.path.lower().endswith(_PICTURES))
         pictures = {} if there else self._samples(job)
         text = written(_text(before), self._facts(job, repo, tuple(there[:_MOST_SAMPLES] or pictures)))
-        self._hub.commit(repo, {README: text.encode(), **pictures}, "Say how the model was trained")
+        hub.commit(repo, {README: text.encode(), **pictures}, "Say how the model was trained")
+        return hub.page(repo)
 
     def _facts(self, job: Job, repo: str, samples: tuple[str, ...]) -> CardFacts:
         order = self._jobs.order(job)

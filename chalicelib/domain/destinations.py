@@ -2,9 +2,12 @@
 
     promised ─▶ arrived ─▶ verified        missing: we looked, and something is not there
         └─────────┴──▶ missing | error     error: we could not look, or the place refused us
+                            │
+                            └─▶ sending ─▶ verified | failed     sent again from our store, when somebody asked
 
-``store`` is this system's own storage and ``hub`` the Hugging Face Hub; any other name is an S3 bucket of the user's.
-Its keys are kept apart, in the vault, under the destination's name; nothing here holds one.
+``store`` is this system's own storage and ``hub`` the Hugging Face Hub with the server's token; any other name is an S3
+bucket of the user's, or the Hub with a token of its own. Keys and tokens are kept apart, in the vault, under the
+destination's name; nothing here holds one.
 """
 
 from __future__ import annotations
@@ -45,6 +48,8 @@ class State(StrEnum):
     VERIFIED = "verified"
     MISSING = "missing"
     ERROR = "error"
+    SENDING = "sending"
+    FAILED = "failed"
 
 
 IS_THERE = (State.ARRIVED, State.VERIFIED)
@@ -82,7 +87,8 @@ class BucketKeys:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A bucket that somebody has named. ``hint`` is the end of its access key, to tell two apart."""
+    """A bucket that somebody has named, or an account at the Hugging Face Hub: then ``place`` says nothing, and
+    ``account`` is the name that its token belongs to. ``hint`` is the end of its key, to tell two apart."""
 
     tenant: str
     name: str
@@ -94,6 +100,29 @@ class Destination:
     test_passed: bool | None = None
     test_detail: str | None = None
     version: int = 1
+    kind: Kind = Kind.S3
+    account: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """How far a model is on its way from our store to a place. ``sent_bytes`` of ``total_bytes`` are there.
+
+    ``after`` is the last file that is there whole, in the order of sending; ``upload_id`` an open multipart upload of
+    the file ``name``, made of our object of this ``etag``. ``moved_at`` is when something last arrived, and ``tries``
+    counts the failures in a row since then.
+    """
+
+    asked_at: datetime
+    asked_by: str
+    moved_at: datetime
+    total_bytes: int
+    sent_bytes: int = 0
+    after: str | None = None
+    name: str | None = None
+    upload_id: str | None = None
+    etag: str | None = None
+    tries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +130,7 @@ class Arrival:
     """One destination of one job. ``at`` says where exactly: a bucket and its prefix, or a repository.
 
     ``hashes`` are SHA-256 of model files, as far as the place tells them or they were small enough to be read.
+    ``send`` is how far it was sent again, None where the trainer alone has sent.
     """
 
     name: str
@@ -115,6 +145,7 @@ class Arrival:
     url: str | None = None
     checked_at: datetime | None = None
     hashes: Mapping[str, str] = field(default_factory=dict, hash=False)
+    send: Send | None = None
 
     @property
     def place(self) -> BucketPlace:
@@ -187,6 +218,18 @@ def sentence(arrivals: Iterable[Arrival]) -> str:
     return "Training ended, and not all that was promised has arrived. " + " ".join(told) + end
 
 
+def sentence_since(arrivals: Iterable[Arrival]) -> str:
+    """The same once the model has been sent again, or has come late after all."""
+    listed = list(arrivals)
+    there = [one.shown for one in listed if one.state in IS_THERE]
+    told = [
+        f"{one.shown} ({one.name}): {why_not(one)}" for one in listed if one.state not in (*IS_THERE, State.SENDING)
+    ]
+    now = f"By now the model is at {' and at '.join(there)}." if there else "It is nowhere yet."
+    still = f" Still not there: {' '.join(told)}" if told else ""
+    return f"When training ended, not all that was promised had arrived. {now}{still}"
+
+
 def why_not(arrival: Arrival) -> str:
     if arrival.error:
         return arrival.error
@@ -211,7 +254,42 @@ def stored(arrival: Arrival) -> dict[str, Any]:
         "url": arrival.url,
         "checked_at": maybe_to_text(arrival.checked_at),
         "hashes": dict(arrival.hashes),
+        "send": _stored_send(arrival.send) if arrival.send else None,
     }
+
+
+def _stored_send(send: Send) -> dict[str, Any]:
+    from chalicelib.domain.moments import to_text
+
+    return {
+        "asked_at": to_text(send.asked_at),
+        "asked_by": send.asked_by,
+        "moved_at": to_text(send.moved_at),
+        "total": send.total_bytes,
+        "sent": send.sent_bytes,
+        "after": send.after,
+        "name": send.name,
+        "upload_id": send.upload_id,
+        "etag": send.etag,
+        "tries": send.tries,
+    }
+
+
+def _read_send(row: Mapping[str, Any]) -> Send:
+    from chalicelib.domain.moments import from_text
+
+    return Send(
+        asked_at=from_text(row["asked_at"]),
+        asked_by=row["asked_by"],
+        moved_at=from_text(row["moved_at"]),
+        total_bytes=row["total"],
+        sent_bytes=row["sent"],
+        after=row["after"],
+        name=row["name"],
+        upload_id=row["upload_id"],
+        etag=row["etag"],
+        tries=row["tries"],
+    )
 
 
 def read(row: Mapping[str, Any]) -> Arrival:
@@ -230,4 +308,5 @@ def read(row: Mapping[str, Any]) -> Arrival:
         url=row["url"],
         checked_at=maybe_from_text(row["checked_at"]),
         hashes=row["hashes"],
+        send=_read_send(row["send"]) if row.get("send") else None,
     )

@@ -3,7 +3,7 @@
 CloudError
 ├── BadInput (400)          ├── Forbidden (403)         ├── Conflict (409)
 │   ├── InvalidConfig       │   └── ConsentDenied       │   ├── InvalidJobState
-│   └── ComingSoon          │                           │   ├── KeyReused
+│   └── ComingSoon          │                           │   ├── KeyReused, NothingToSend, AlreadySending
 ├── CostLimitExceeded (429)
 ├── Malformed (422)         ├── NotFound (404)          │   │
 ├── Unauthenticated (401)   │   └── JobNotFound         │   └── UploadNotReady
@@ -117,6 +117,14 @@ class UploadNotReady(Conflict):
 
 class BundleNotReady(CloudError):
     status, code, title = 503, "bundle_not_ready", "The archive is still being put together"
+
+
+class NothingToSend(Conflict):
+    code, title = "nothing_to_send", "No whole model is in the store"
+
+
+class AlreadySending(Conflict):
+    code, title = "already_sending", "The model is on its way there"
 
 
 class CostLimitExceeded(CloudError):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from io import BufferedIOBase
 from typing import Any
 
 _WRITES = ("admin", "write", "contributor")
@@ -20,9 +21,6 @@ class HubIdentity:
     orgs: Mapping[str, str] = field(default_factory=dict, hash=False)
     scoped: tuple[tuple[str, str, frozenset[str]], ...] = ()
     token_name: str | None = None
-
-    def may_write_in(self, namespace: str) -> bool:
-        return self.may_create(f"{namespace}/x") is None
 
     def may_create(self, repo: str) -> str | None:
         """Why a repository of this name cannot be made with the token; None when it can."""
@@ -53,6 +51,18 @@ class HubFile:
     size: int
     sha256: str | None = None
     changed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HubUpload:
+    """A file for a repository. ``head`` are its first 512 bytes, and ``opened`` gives all of it, to be read and sought
+    in; each call gives another."""
+
+    path: str
+    size: int
+    sha256: str
+    head: bytes
+    opened: Callable[[], BufferedIOBase]
 
 
 def identity_of(answer: Mapping[str, Any]) -> HubIdentity:

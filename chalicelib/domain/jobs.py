@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from chalicelib.domain.destinations import Arrival
+from chalicelib.domain.destinations import Arrival, State
 from chalicelib.domain.errors import CloudError
 from chalicelib.domain.runs import CloudJobStatus
 from chalicelib.domain.watching import Watch
@@ -179,6 +179,11 @@ class Job:
     @property
     def is_terminal(self) -> bool:
         return self.phase in TERMINAL
+
+    @property
+    def is_sending(self) -> bool:
+        """Its model is on the way from our store to some place."""
+        return any(one.state is State.SENDING for one in self.destinations)
 
     def advance(self, to: Phase, at: datetime, **changes: Any) -> Job:
         """The job one move later, or itself when the news is old.

@@ -25,6 +25,10 @@ class IntentKind(StrEnum):
     """Completing the model card at the Hugging Face Hub, once the model is there."""
     BILL = "bill"
     """Keeping what a receipt needs and later changes, and learning from the run."""
+    SEND = "send"
+    """Sending a model again from our store, a slice at a time."""
+    LOOK = "look"
+    """Looking again for a model that had not arrived when its job ended."""
     FORGET = "forget"
     """Deleting the job itself, once it has been kept long enough."""
 

@@ -1,7 +1,8 @@
 """The Hugging Face Hub: whose token this is, what it may write, what a repository holds, and one commit to it.
 
 Plain HTTP, because the official client takes longer to load than most of these questions take to answer and repeats
-requests without our time limits. ``httpx`` is loaded with the first question.
+requests without our time limits. ``httpx`` is loaded with the first question. Models are sent by the official client
+(``hub_sending``).
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ import base64
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from chalicelib.domain.errors import DestinationDown, DestinationRefused
-from chalicelib.domain.hub import HubFile, HubIdentity, identity_of
+from chalicelib.domain.hub import HubFile, HubIdentity, HubUpload, identity_of
 from chalicelib.domain.moments import from_text
 from chalicelib.domain.redaction import redact
+from chalicelib.providers import hub_sending
 from chalicelib.providers.road import Road
 
 if TYPE_CHECKING:
@@ -34,17 +36,37 @@ class HuggingFaceHub:
     """Implements ``domain.ports.Hub``."""
 
     def __init__(
-        self, token: str | None, address: str | None, road: Road, sleep: Callable[[float], None] = time.sleep
+        self,
+        token: str | None,
+        address: str | None,
+        road: Road,
+        sleep: Callable[[float], None] = time.sleep,
+        largest: int | None = None,
+        whose: str = "in HF_TOKEN",
     ) -> None:
+        """``largest`` is the most bytes that one file may have where a process lives for a minute only; ``whose`` says
+        in a refusal which token was refused."""
         self._token = token
         self._address = (address or REAL).rstrip("/")
         self._road = road
         self._sleep = sleep
+        self._largest = largest
+        self._whose = whose
+        self._others: dict[str, HuggingFaceHub] = {}
         self._known: tuple[float, HubIdentity] | None = None
 
     @property
     def has_token(self) -> bool:
         return bool(self._token)
+
+    def with_token(self, token: str) -> HuggingFaceHub:
+        """Kept, because each remembers whose token it has."""
+        known = self._others.get(token)
+        if known is None:
+            whose = "of this destination"
+            known = HuggingFaceHub(token, self._address, self._road, self._sleep, self._largest, whose)
+            self._others[token] = known
+        return known
 
     def identity(self) -> HubIdentity:
         if self._known and time.monotonic() - self._known[0] < REMEMBERED_SECONDS:
@@ -117,21 +139,37 @@ class HuggingFaceHub:
                 "POST", f"/api/models/{repo}/commit/main", f"commit to '{repo}'", content=content, headers=headers
             )
 
+    @property
+    def largest(self) -> int | None:
+        return self._largest
+
+    def send(self, repo: str, file: HubUpload) -> None:
+        hub_sending.send(self._address, self._given_token(), self._road, repo, file)
+
+    def publish(self, repo: str, files: Sequence[HubUpload], message: str) -> None:
+        there = {one.path: one.sha256 for one in self.files(repo)}
+        changed = [one for one in files if there.get(one.path) != one.sha256]
+        if changed:
+            hub_sending.publish(self._address, self._given_token(), self._road, repo, changed, message)
+
     def page(self, repo: str) -> str:
         return f"{self._address}/{repo}"
 
     def _line(self) -> _Line:
+        return _Line(self._address, self._given_token(), self._road, self._sleep, self._whose)
+
+    def _given_token(self) -> str:
         if not self._token:
             raise DestinationRefused(
                 "No Hugging Face token is set where this server runs: set HF_TOKEN.", cause="token"
             )
-        return _Line(self._address, self._token, self._road, self._sleep)
+        return self._token
 
 
 class _Line:
     """Questions that share one connection and one time limit."""
 
-    def __init__(self, address: str, token: str, road: Road, sleep: Callable[[float], None]) -> None:
+    def __init__(self, address: str, token: str, road: Road, sleep: Callable[[float], None], whose: str) -> None:
         import ssl
 
         import httpx
@@ -140,6 +178,7 @@ class _Line:
         self._address = address
         self._token = token
         self._sleep = sleep
+        self._whose = whose
         self._end = time.monotonic() + road.seconds
         trusted = ssl.create_default_context()
         if road.authorities:
@@ -217,7 +256,7 @@ class _Line:
             )
         if status == 401 and _code(answer) != "RepoNotFound":
             raise DestinationRefused(
-                f"Hugging Face does not accept the token in HF_TOKEN: {told}. Make a new one with the role 'write'.",
+                f"Hugging Face does not accept the token {self._whose}: {told}. Make a new one with the role 'write'.",
                 cause="token",
             )
         if status in (401, 404):

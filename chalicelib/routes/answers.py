@@ -9,7 +9,7 @@ from chalicelib.actions.deliver import Artifact
 from chalicelib.actions.offering import Card
 from chalicelib.actions.upload import Session
 from chalicelib.domain.api_keys import PREFIX, ApiKey
-from chalicelib.domain.destinations import IS_THERE, Arrival, State
+from chalicelib.domain.destinations import IS_THERE, Arrival, Send, State
 from chalicelib.domain.jobs import Event, Job, Phase
 from chalicelib.domain.moments import maybe_to_text, to_text
 from chalicelib.domain.money import usd
@@ -94,6 +94,17 @@ def arrival(one: Arrival) -> dict[str, Any]:
         "url": one.url,
         "checked_at": maybe_to_text(one.checked_at),
         "sha256": dict(one.hashes),
+        "sending": sending(one.send) if one.send else None,
+    }
+
+
+def sending(send: Send) -> dict[str, Any]:
+    return {
+        "asked_at": to_text(send.asked_at),
+        "asked_by": send.asked_by,
+        "sent_bytes": send.sent_bytes,
+        "total_bytes": send.total_bytes,
+        "moved_at": to_text(send.moved_at),
     }
 
 

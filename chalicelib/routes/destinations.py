@@ -8,7 +8,7 @@ from chalice.app import Blueprint
 
 from chalicelib.actions.destinations import Naming, Tested
 from chalicelib.domain.callers import Scope
-from chalicelib.domain.destinations import Destination
+from chalicelib.domain.destinations import Destination, Kind
 from chalicelib.domain.errors import NotFound
 from chalicelib.domain.moments import maybe_to_text, to_text
 from chalicelib.routes.http import Call, endpoint
@@ -41,7 +41,12 @@ def choose(call: Call) -> Any:
 @destinations.route("/destinations/{name}", methods=["PUT"], name="keep_destination")
 @endpoint(Scope.ADMIN)
 def keep(call: Call) -> Any:
-    return {"destination": shown(call.services.destinations.keep(call.path("name"), _naming(call), call.caller))}
+    from chalicelib.routes.shapes import DestinationBody
+
+    body, named = call.body(DestinationBody), call.services.destinations
+    if body.kind == "hub":
+        return {"destination": shown(named.keep_account(call.path("name"), body.token, call.caller))}
+    return {"destination": shown(named.keep(call.path("name"), naming(body), call.caller))}
 
 
 @destinations.route("/destinations/{name}", methods=["DELETE"], name="remove_destination")
@@ -69,9 +74,10 @@ def test_s3(call: Call) -> Any:
 def shown(one: Destination) -> dict[str, Any]:
     return {
         "name": one.name,
-        "kind": "s3",
-        "bucket": one.place.bucket,
-        "region": one.place.region,
+        "kind": one.kind.value,
+        "account": one.account,
+        "bucket": one.place.bucket if one.kind is Kind.S3 else None,
+        "region": one.place.region if one.kind is Kind.S3 else None,
         "endpoint_url": one.place.endpoint_url,
         "path_prefix": one.place.prefix,
         "access_key_hint": f"…{one.hint}",

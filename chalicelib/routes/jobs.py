@@ -6,6 +6,7 @@ from typing import Any
 
 from chalice.app import Blueprint, Response
 
+from chalicelib.actions.send_again import Wanted
 from chalicelib.actions.submit import Submission
 from chalicelib.actions.sync import NEWEST
 from chalicelib.domain.callers import Scope
@@ -120,6 +121,23 @@ def cancel(call: Call) -> Any:
     if not confirmed:
         body["detail"] = f"{job.provider} has not confirmed yet that the run stopped. It is asked until it does."
     return body
+
+
+@jobs.route("/jobs/{job_id}/deliver", methods=["POST"])
+@endpoint(Scope.JOB_SUBMIT)
+def deliver(call: Call) -> Response:
+    from chalicelib.routes.shapes import DeliverBody
+
+    body = call.body(DeliverBody) if call.raw_body.strip() else DeliverBody.model_validate({})
+    wanted = Wanted(body.destinations, body.hub_model_id, body.private)
+    job = call.services.send_again(call.path("job_id"), wanted, call.caller)
+    return reply({"job_id": job.id, "destinations": [answers.arrival(one) for one in job.destinations]}, 202)
+
+
+@jobs.route("/jobs/{job_id}/look", methods=["POST"])
+@endpoint(Scope.JOB_VIEW_OWN)
+def look(call: Call) -> Any:
+    return {"job": answers.job(call.services.look_again.now(_job(call)), call.services.clock())}
 
 
 @jobs.route("/jobs/{job_id}/events", methods=["GET"])

@@ -7,6 +7,7 @@ from typing import Any
 from chalice.app import Blueprint
 
 from chalicelib.domain.callers import Scope
+from chalicelib.domain.destinations import Kind
 from chalicelib.domain.errors import NotFound
 from chalicelib.routes.http import Call, endpoint, open_endpoint
 
@@ -56,7 +57,8 @@ def probe(call: Call) -> Any:
 def status(call: Call) -> dict[str, Any]:
     ready = call.services.publishing(call.caller.tenant)
     default = ready.default or ["store"]
-    bucket = next((one for one in ready.buckets if one.name in default), next(iter(ready.buckets), None))
+    buckets = [one for one in ready.buckets if one.kind is Kind.S3]
+    bucket = next((one for one in buckets if one.name in default), next(iter(buckets), None))
     told = [problem for problem in (ready.hub_problem, ready.store_problem) if problem]
     return {
         "hf_configured": ready.hub_configured,
@@ -65,7 +67,7 @@ def status(call: Call) -> dict[str, Any]:
         "hf_may_write": ready.hub_may_write,
         "hub_model_id": None,
         "push_to_hub": "hub" in default,
-        "s3_configured": bool(ready.buckets),
+        "s3_configured": bool(buckets),
         "s3_bucket": bucket.place.bucket if bucket else None,
         "local_upload_configured": ready.store_reachable,
         "local_upload_available": ready.store_reachable,

@@ -92,6 +92,12 @@ class RetryBody(BaseModel):
     idempotency_key: str | None = Field(None, max_length=1000)
 
 
+class DeliverBody(BaseModel):
+    destinations: list[Annotated[str, Field(max_length=60)]] | None = Field(None, max_length=10)
+    hub_model_id: str | None = Field(None, max_length=200)
+    private: bool | None = None
+
+
 class SubmitBody(BaseModel):
     """SimpleTuner's submit body. Fields that are not known are ignored, as its own server does."""
 
@@ -158,7 +164,10 @@ class DestinationBody(BaseModel):
     """SimpleTuner's fields. ``use_path_style`` and ``public_read`` are among what is ignored: with an address of its
     own the trainer always uses paths, and it makes nothing public."""
 
-    bucket: str = Field(max_length=200)
+    kind: Literal["s3", "hub"] = "s3"
+    token: str | None = Field(None, max_length=600)
+    """Of an account at the Hugging Face Hub, which has nothing of the rest."""
+    bucket: str = Field("", max_length=200)
     region: str | None = Field(None, max_length=100)
     endpoint_url: str | None = Field(None, max_length=400)
     path_prefix: str | None = Field(None, max_length=500)

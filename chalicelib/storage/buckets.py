@@ -6,11 +6,12 @@ and what older servers refuse (checksums in trailers over https). Everything els
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import ipaddress
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -28,8 +29,8 @@ from botocore.exceptions import (
 )
 
 from chalicelib.domain.destinations import BucketKeys, BucketPlace, Step
-from chalicelib.domain.errors import CloudError, DestinationDown, DestinationRefused
-from chalicelib.domain.ports.storage import StoredObject
+from chalicelib.domain.errors import CloudError, DestinationDown, DestinationRefused, NotFound
+from chalicelib.domain.ports.storage import StoredObject, UploadedPart
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -58,6 +59,7 @@ class UserBuckets:
     def __init__(self, allow_private: bool, clock: Callable[[], datetime]) -> None:
         self._allow_private = allow_private
         self._clock = clock
+        self._last: tuple[tuple[BucketPlace, BucketKeys], S3Client] | None = None
 
     def test(self, place: BucketPlace, keys: BucketKeys, probe: str) -> list[Step]:
         key = place.below(_PROBE_FOLDER, f"{probe}.txt")
@@ -79,6 +81,19 @@ class UserBuckets:
         steps.append(_said(deleted, "The probe was deleted again."))
         return steps
 
+    def parts(self, place: BucketPlace, keys: BucketKeys, key: str, upload_id: str) -> list[UploadedPart]:
+        with self._named("list the parts of an upload", place):
+            pages = (
+                self._sending(place, keys)
+                .get_paginator("list_parts")
+                .paginate(Bucket=place.bucket, Key=key, UploadId=upload_id)
+            )
+            return [
+                UploadedPart(part["PartNumber"], part["Size"], part["ETag"].strip('"'))
+                for page in pages
+                for part in page.get("Parts", [])
+            ]
+
     def list(self, place: BucketPlace, keys: BucketKeys, prefix: str) -> list[StoredObject]:
         with self._named("list", place):
             pages = (
@@ -96,6 +111,51 @@ class UserBuckets:
         with self._named("read", place):
             found = self._client(place, keys).get_object(Bucket=place.bucket, Key=key)
             return found["Body"].read() if found["ContentLength"] <= limit else None
+
+    def put(self, place: BucketPlace, keys: BucketKeys, key: str, body: bytes) -> None:
+        with self._named("write", place):
+            self._sending(place, keys).put_object(Bucket=place.bucket, Key=key, Body=body, ContentMD5=_md5(body))
+
+    def start(self, place: BucketPlace, keys: BucketKeys, key: str) -> str:
+        with self._named("write", place):
+            return self._sending(place, keys).create_multipart_upload(Bucket=place.bucket, Key=key)["UploadId"]
+
+    def put_part(
+        self, place: BucketPlace, keys: BucketKeys, key: str, upload_id: str, number: int, body: bytes
+    ) -> UploadedPart:
+        with self._named("write", place):
+            sent = self._sending(place, keys).upload_part(
+                Bucket=place.bucket,
+                Key=key,
+                UploadId=upload_id,
+                PartNumber=number,
+                Body=body,
+                ContentMD5=_md5(body),
+            )
+            return UploadedPart(number, len(body), sent["ETag"].strip('"'))
+
+    def complete(
+        self, place: BucketPlace, keys: BucketKeys, key: str, upload_id: str, parts: Iterable[UploadedPart]
+    ) -> None:
+        ordered = sorted(parts, key=lambda part: part.number)
+        listed: Any = [{"PartNumber": part.number, "ETag": f'"{part.etag}"'} for part in ordered]
+        with self._named("write", place):
+            self._sending(place, keys).complete_multipart_upload(
+                Bucket=place.bucket, Key=key, UploadId=upload_id, MultipartUpload={"Parts": listed}
+            )
+
+    def abort(self, place: BucketPlace, keys: BucketKeys, key: str, upload_id: str) -> None:
+        with suppress(NotFound), self._named("abort an upload", place):
+            self._sending(place, keys).abort_multipart_upload(Bucket=place.bucket, Key=key, UploadId=upload_id)
+
+    def _sending(self, place: BucketPlace, keys: BucketKeys) -> S3Client:
+        """The client of the place that something was sent to last: making one takes longer than sending a part."""
+        last = self._last
+        if last is None or last[0] != (place, keys):
+            self._last = last = ((place, keys), self._client(place, keys))
+        else:
+            self._check_address(place)
+        return last[1]
 
     def _listed(self, client: S3Client, place: BucketPlace, key: str) -> Step:
         found: list[str] = []
@@ -231,6 +291,8 @@ class UserBuckets:
         if code in _WRONG_REGION or (status == 400 and known and known != place.region):
             right = f" It is in '{known}'." if known else ""
             return _refusal("wrong_region", f"The bucket '{bucket}' is not in region '{place.region}'.{right}")
+        if code == "NoSuchUpload":
+            return NotFound("The upload is gone: it was completed, aborted or has expired.")
         if code in _NO_BUCKET and doing in ("write", "list"):
             return _refusal(
                 "no_bucket", f"There is no bucket '{bucket}' at {_host(place)}. Make it, or check the name."
@@ -253,7 +315,18 @@ class UserBuckets:
         return f" by {abs(seconds)} s ({'fast' if seconds > 0 else 'slow'})" if abs(seconds) > 60 else ""
 
 
-_RIGHTS = {"write": "s3:PutObject", "list": "s3:ListBucket", "read": "s3:GetObject", "delete": "s3:DeleteObject"}
+_RIGHTS = {
+    "write": "s3:PutObject",
+    "list": "s3:ListBucket",
+    "read": "s3:GetObject",
+    "delete": "s3:DeleteObject",
+    "list the parts of an upload": "s3:ListMultipartUploadParts",
+    "abort an upload": "s3:AbortMultipartUpload",
+}
+
+
+def _md5(body: bytes) -> str:
+    return base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
 
 
 def _refusal(cause: str, detail: str) -> DestinationRefused:

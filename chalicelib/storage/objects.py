@@ -1,4 +1,5 @@
-"""Bytes in buckets, through boto3. Data never passes through here: only names, sizes, signed addresses and manifests.
+"""Bytes in buckets, through boto3. Data never passes through here: only names, sizes, signed addresses and manifests,
+and the pieces of a model that is sent again.
 
 Two clients, because an address is signed for the host that it names: the one for users signs what a person's machine
 or browser will open, the one for providers what a GPU box will. In the cloud they are the same.
@@ -182,6 +183,18 @@ class S3Objects:
         with _named_errors(f"read '{key}'"):
             found = self._s3.get_object(Bucket=self._name(bucket), Key=key, IfMatch=f'"{etag}"')
             yield from found["Body"].iter_chunks(_CHUNK)
+
+    def range(self, bucket: str, key: str, etag: str, offset: int, length: int) -> bytes:
+        if length == 0:
+            return b""
+        with _named_errors(f"read '{key}'"):
+            found = self._s3.get_object(
+                Bucket=self._name(bucket),
+                Key=key,
+                IfMatch=f'"{etag}"',
+                Range=f"bytes={offset}-{offset + length - 1}",
+            )
+            return found["Body"].read()
 
     def read(self, bucket: str, key: str, limit: int) -> bytes | None:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chalicelib.domain.destinations import BucketPlace, Destination
+from chalicelib.domain.destinations import BucketPlace, Destination, Kind
 from chalicelib.domain.moments import from_text, maybe_from_text, maybe_to_text, to_text
 from chalicelib.domain.ports.jobs import Stale
 from chalicelib.stores import keys
@@ -66,6 +66,8 @@ def _item(one: Destination) -> Item:
         "test_passed": one.test_passed,
         "test_detail": one.test_detail,
         "version": one.version,
+        "kind": one.kind.value,
+        "account": one.account,
     }
 
 
@@ -82,4 +84,7 @@ def _read(item: Item) -> Destination:
         test_passed=row["test_passed"],
         test_detail=row["test_detail"],
         version=row["version"],
+        # Rows from before there were accounts are buckets.
+        kind=Kind(row.get("kind", Kind.S3)),
+        account=row.get("account"),
     )

@@ -61,6 +61,10 @@ class OutboxTable:
         changes: Item = {"in_doubt": True, "due_at": to_text(until), **keys.due(intent.job_id, until)}
         return self._change(intent, set=changes)
 
+    def renew(self, intent: Intent, now: datetime) -> None:
+        until = now + LEASE
+        self._change(intent, set={"due_at": to_text(until), **keys.due(intent.job_id, until)})
+
     def assure(self, intent: Intent) -> Intent:
         return self._change(intent, remove=("in_doubt",))
 

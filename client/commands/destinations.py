@@ -11,11 +11,14 @@ from client.api import CloudClient
 from client.errors import UsageError
 from client.screen import Screen
 
+TOKEN = "STCLOUD_HUB_TOKEN"  # noqa: S105 - the variable's name
 ACCESS_KEY, SECRET_KEY = "STCLOUD_S3_ACCESS_KEY_ID", "STCLOUD_S3_SECRET_ACCESS_KEY"
 
 
 def add(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:
     """The keys come from the environment or are asked for: what is on a command line, every process can read."""
+    if given.hub:
+        return _add_account(cloud, screen, given)
     body = {
         "bucket": given.bucket,
         "region": given.region,
@@ -35,6 +38,21 @@ def add(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:
     return 0
 
 
+def _add_account(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:
+    token = _asked(TOKEN, "Hugging Face token (not shown): ", hidden=True)
+    kept = cloud.keep_destination(given.name, {"kind": "hub", "token": token})
+    if given.test:
+        return _tested(cloud, screen, given.name)
+    if screen.as_json:
+        screen.result(kept)
+        return 0
+    known = kept["destination"]
+    screen.line(f"Kept as '{given.name}': the account {known['account']} at the Hugging Face Hub.")
+    if not known["test_passed"]:
+        screen.warn(known["test_detail"])
+    return 0
+
+
 def list_destinations(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:
     known = cloud.destinations()
     if screen.as_json:
@@ -43,15 +61,15 @@ def list_destinations(cloud: CloudClient, screen: Screen, given: argparse.Namesp
     rows = [
         [
             one["name"],
-            "/".join(part for part in (one["bucket"], one["path_prefix"]) if part),
-            one["endpoint_url"] or f"Amazon S3, {one['region']}",
+            one["account"] or "/".join(part for part in (one["bucket"], one["path_prefix"]) if part),
+            "Hugging Face Hub" if one["kind"] == "hub" else one["endpoint_url"] or f"Amazon S3, {one['region']}",
             one["access_key_hint"],
             {None: "not tested", True: "works", False: "does not work"}[one["test_passed"]],
         ]
         for one in known["destinations"]
     ]
     if rows:
-        screen.table(["NAME", "BUCKET", "AT", "KEY", "STATE"], rows)
+        screen.table(["NAME", "BUCKET OR ACCOUNT", "AT", "KEY", "STATE"], rows)
         for one in known["destinations"]:
             if one["test_passed"] is False:
                 screen.warn(f"{one['name']}: {one['test_detail']}")
@@ -109,7 +127,10 @@ def _asked(variable: str, prompt: str, hidden: bool) -> str:
     if given:
         return given
     if not sys.stdin.isatty():
-        raise UsageError(f"The bucket's keys are missing: set {ACCESS_KEY} and {SECRET_KEY}, or use a terminal.")
+        what = f"token is missing: set {TOKEN}"
+        if variable != TOKEN:
+            what = f"bucket's keys are missing: set {ACCESS_KEY} and {SECRET_KEY}"
+        raise UsageError(f"The {what}, or use a terminal.")
     if hidden:
         return getpass.getpass(prompt).strip()
     print(prompt, end="", file=sys.stderr, flush=True)

@@ -71,7 +71,8 @@ class HubEmulator:
     async def _gate(self, request: Request, answer: RequestResponseEndpoint) -> Response:
         if request.url.path.startswith("/_emu/"):
             return await answer(request)
-        entry = {"method": request.method, "path": request.url.path, "status": 0}
+        agent = request.headers.get("user-agent", "")
+        entry = {"method": request.method, "path": request.url.path, "status": 0, "agent": agent}
         self._requests.append(entry)
         fault = next((one for one in self._faults if _fits(one, request)), None)
         if fault:

@@ -194,3 +194,19 @@ def _read(outbox: OutboxTable) -> Intent:
     found = outbox.get("default", "j-1", IntentKind.LAUNCH)
     assert found is not None
     return found
+
+
+def test_a_lease_can_be_renewed_by_its_holder_alone(bench: Bench) -> None:
+    outbox = OutboxTable(bench.table)
+    slow = outbox.claim(promised(bench), NOW)
+    assert slow is not None
+    later = NOW + LEASE - SECOND
+    outbox.renew(slow, later)
+    assert outbox.due(later + LEASE - SECOND, 10) == [] and not _read(outbox).in_doubt
+    quick = outbox.claim(_read(outbox), later + LEASE + SECOND)
+    assert quick is not None
+    with pytest.raises(Stale):
+        outbox.renew(slow, later + LEASE + SECOND)
+    outbox.forget(quick)
+    with pytest.raises(Stale):
+        outbox.renew(quick, NOW)

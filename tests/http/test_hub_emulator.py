@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ os.environ.setdefault("HF_HUB_DISABLE_XET", "1")  # read when the client is firs
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 from chalicelib.domain.errors import DestinationDown, DestinationRefused
+from chalicelib.domain.hub import HubUpload
 from chalicelib.providers.hugging_face_hub import HuggingFaceHub
 from chalicelib.providers.road import Road
 from tests.hub import ANA, FINE, MEMBER, READER, HubProcess, start_hub
@@ -142,3 +145,56 @@ def test_who_somebody_is_is_asked_once(hub: HubProcess) -> None:
     mine, before = ours(hub), len(hub.asked("/whoami-v2"))
     assert mine.identity() == mine.identity()
     assert len(hub.asked("/whoami-v2")) == before + 1
+
+
+def upload(path: str, body: bytes, read: list[int] | None = None) -> HubUpload:
+    def opened() -> io.BufferedIOBase:
+        if read is not None:
+            read.append(len(body))
+        return io.BytesIO(body)
+
+    return HubUpload(path, len(body), hashlib.sha256(body).hexdigest(), body[:512], opened)
+
+
+def test_a_model_is_sent_once_and_committed_once_by_the_official_client(hub: HubProcess) -> None:
+    adapter = ours(hub)
+    adapter.create("ana/sent", private=True)
+    files = [upload("model.safetensors", b"sent once" * 1000), upload("notes.txt", b"small")]
+    for _ in range(2):
+        for file in files:
+            adapter.send("ana/sent", file)
+    assert len(hub.asked(f"/_large/{files[0].sha256}")) == 1, "what the Hub has is not sent again"
+    for _ in range(2):
+        adapter.publish("ana/sent", files, "Add the trained model")
+    [commit] = hub.asked("/ana/sent/commit/main")
+    assert "hf_hub/" in commit["agent"]
+    there = {file.path: file for file in adapter.files("ana/sent")}
+    assert there["model.safetensors"].sha256 == files[0].sha256
+    assert adapter.read("ana/sent", "notes.txt", 100) == b"small"
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "kind", "told"),
+    [
+        ("/ana/faults.git/info/lfs/objects/batch", 403, DestinationRefused, "403"),
+        ("/ana/faults/commit/main", 400, DestinationRefused, "400"),
+        ("/ana/faults/preupload/main", 401, DestinationRefused, "token"),
+    ],
+)
+def test_what_goes_wrong_while_sending_is_named(
+    hub: HubProcess, path: str, status: int, kind: type[Exception], told: str
+) -> None:
+    adapter = ours(hub)
+    adapter.create("ana/faults", private=True)
+    file = upload("model.safetensors", f"{path}{status}".encode() * 100)
+    hub.fault(path, status)
+    with pytest.raises(kind, match=told) as refused:
+        adapter.send("ana/faults", file)
+        adapter.publish("ana/faults", [file], "Add")
+    assert ANA not in str(refused.value)
+
+
+def test_a_hub_that_is_not_there_may_be_asked_again_later() -> None:
+    adapter = HuggingFaceHub(ANA, "http://127.0.0.1:9", Road(2.0, 1.0), sleep=lambda _: None)
+    with pytest.raises(DestinationDown):
+        adapter.send("ana/nowhere", upload("model.safetensors", WEIGHTS))

@@ -281,3 +281,15 @@ def test_a_bucket_that_is_not_configured_or_not_there_is_refused_by_name(objects
 def test_in_the_cloud_addresses_name_the_buckets_own_region():
     objects = S3Objects(lambda: make_client(None, "eu-west-1", "a", "b"), None, BUCKETS)
     assert urlsplit(objects.presign_download("outputs", "k", 60, "k")).netloc == "outputs.s3.eu-west-1.amazonaws.com"
+
+
+def test_a_piece_is_read_of_the_object_that_was_meant_and_of_no_other(objects: Objects, key: str) -> None:
+    uploaded(objects, key, b"0123456789")
+    [stored] = objects.list("datasets", key)
+    assert objects.range("datasets", key, stored.etag, 3, 4) == b"3456"
+    assert objects.range("datasets", key, stored.etag, 8, 100) == b"89"
+    assert objects.range("datasets", key, stored.etag, 0, 0) == b""
+    uploaded(objects, key, b"another")
+    for gone in (key, f"{key}-not-there"):
+        with pytest.raises(NotFound):
+            objects.range("datasets", gone, stored.etag, 0, 4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -91,6 +92,38 @@ def test_without_webhooks_the_schedule_alone_brings_a_job_to_its_end(
     assert job["status"] == "completed", job
     assert "data_deleted" in _kinds(world, job_id)
     assert world.tick() == {"done": 0, "failed": 0}
+
+
+def test_a_tick_sends_a_model_on_with_the_rights_that_it_has(
+    make_world: MakeWorld, aws: Engine, config: Path, images: Path
+) -> None:
+    world = make_world(aws.url)
+    job_id = _submit(world, config, images)
+    assert world.until(job_id, "completed", "failed")["status"] == "completed"
+    s3 = as_root(aws.url, "s3")
+    s3.create_bucket(Bucket="sent-on")
+    iam = as_root(aws.url, "iam")
+    iam.create_user(UserName="sent-on")
+    allowed = {"Effect": "Allow", "Action": "s3:*", "Resource": ["arn:aws:s3:::sent-on", "arn:aws:s3:::sent-on/*"]}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    iam.put_user_policy(UserName="sent-on", PolicyName="p", PolicyDocument=document)
+    key = iam.create_access_key(UserName="sent-on")["AccessKey"]
+    body = {"bucket": "sent-on", "endpoint_url": aws.url, "access_key_id": key["AccessKeyId"]}
+    body |= {"secret_access_key": key["SecretAccessKey"]}
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    address = f"{world.address}/api/cloud"
+    httpx.put(f"{address}/destinations/far", json=body, headers=headers).raise_for_status()
+    asked = httpx.post(f"{address}/jobs/{job_id}/deliver", json={"destinations": ["far"]}, headers=headers, timeout=30)
+    assert asked.status_code == 202, asked.text
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        assert world.tick()["failed"] == 0
+        [far] = world.get(f"/api/cloud/jobs/{job_id}")["job"]["metadata"]["destinations"][1:]
+        if far["state"] != "sending":
+            break
+    assert far["state"] == "verified", far
+    there = {one["Key"] for one in s3.list_objects_v2(Bucket="sent-on")["Contents"]}
+    assert there == set(world.keys("outputs"))
 
 
 def test_without_the_token_nobody_comes_in_but_health_and_signed_news(make_world: MakeWorld) -> None:

@@ -43,7 +43,7 @@ RULES = {
     "chalicelib.actions": Rule(ours=(DOMAIN,)),
     "chalicelib.stores": Rule(ours=(DOMAIN,), libraries=AWS),
     "chalicelib.storage": Rule(ours=(DOMAIN,), libraries=AWS),
-    "chalicelib.providers": Rule(ours=(DOMAIN,), libraries=("replicate", "httpx")),
+    "chalicelib.providers": Rule(ours=(DOMAIN,), libraries=("replicate", "httpx", "huggingface_hub", "httpx2")),
     # Of the composition only the type, which says what a route can be handed.
     "chalicelib.routes": Rule(
         ours=(DOMAIN, "chalicelib.actions", "chalicelib.services.Services"), libraries=("chalice", "pydantic")

@@ -144,6 +144,10 @@ class Outbox(Protocol):
         happen twice. Raises ``Stale`` when the intent is gone or somebody else has claimed it: then do not ask."""
         ...
 
+    def renew(self, intent: Intent, now: datetime) -> None:
+        """A new lease for an effect that takes long. Raises ``Stale`` as ``doubt`` does: then stop."""
+        ...
+
     def assure(self, intent: Intent) -> Intent:
         """The intent without its doubt: it is known that nothing happened."""
         ...

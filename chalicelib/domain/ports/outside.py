@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from chalicelib.domain.destinations import BucketKeys, BucketPlace, Destination, Step
-from chalicelib.domain.hub import HubFile, HubIdentity
-from chalicelib.domain.ports.storage import StoredObject
+from chalicelib.domain.hub import HubFile, HubIdentity, HubUpload
+from chalicelib.domain.ports.storage import StoredObject, UploadedPart
 
 
 class Vault(Protocol):
@@ -50,8 +51,32 @@ class Buckets(Protocol):
         """Writes an object as the trainer would, lists it, reads it back and deletes it; stops at what fails."""
         ...
 
+    def parts(self, place: BucketPlace, keys: BucketKeys, key: str, upload_id: str) -> list[UploadedPart]:
+        """What the store has of an upload. Raises ``NotFound`` once that was completed, aborted or has expired."""
+        ...
+
     def list(self, place: BucketPlace, keys: BucketKeys, prefix: str) -> list[StoredObject]: ...
     def read(self, place: BucketPlace, keys: BucketKeys, key: str, limit: int) -> bytes | None: ...
+    def put(self, place: BucketPlace, keys: BucketKeys, key: str, body: bytes) -> None:
+        """A small object. The store checks the bytes that it got against their MD5, here and in ``put_part``."""
+        ...
+
+    def start(self, place: BucketPlace, keys: BucketKeys, key: str) -> str:
+        """A new multipart upload, by its id."""
+        ...
+
+    def put_part(
+        self, place: BucketPlace, keys: BucketKeys, key: str, upload_id: str, number: int, body: bytes
+    ) -> UploadedPart: ...
+    def complete(
+        self, place: BucketPlace, keys: BucketKeys, key: str, upload_id: str, parts: Iterable[UploadedPart]
+    ) -> None:
+        """Raises ``NotFound`` when the upload is gone."""
+        ...
+
+    def abort(self, place: BucketPlace, keys: BucketKeys, key: str, upload_id: str) -> None:
+        """Throws the parts away; an upload that is gone already is no error."""
+        ...
 
 
 class Hub(Protocol):
@@ -59,6 +84,10 @@ class Hub(Protocol):
 
     @property
     def has_token(self) -> bool: ...
+    def with_token(self, token: str) -> Hub:
+        """The same Hub, asked with another token."""
+        ...
+
     def identity(self) -> HubIdentity:
         """Remembered for some minutes: the Hub wants to be asked this rarely."""
         ...
@@ -75,6 +104,19 @@ class Hub(Protocol):
     def read(self, repo: str, path: str, limit: int) -> bytes | None: ...
     def commit(self, repo: str, files: dict[str, bytes], message: str) -> None:
         """One commit, or none when the repository holds just this."""
+        ...
+
+    @property
+    def largest(self) -> int | None:
+        """Bytes of the largest file that ``send`` has time for here; None for any."""
+        ...
+
+    def send(self, repo: str, file: HubUpload) -> None:
+        """Hands a file's bytes over, for a commit to name; those that the Hub has already are not sent again."""
+        ...
+
+    def publish(self, repo: str, files: Sequence[HubUpload], message: str) -> None:
+        """One commit of files that were sent, or none when the repository holds just this."""
         ...
 
     def page(self, repo: str) -> str: ...

@@ -5,6 +5,7 @@
  * the code and the next step that the server sent as problem+json.
  */
 import type {
+  Arrival,
   ArtifactList,
   Bundle,
   CancelAnswer,
@@ -129,6 +130,16 @@ export function createApi(options: ApiOptions = {}) {
     costEstimate: (order: CostQuestion) => ask<CostEstimate>("POST", "/cost-estimate", order),
     uploads: uploadProtocol((method, path, body) => ask(method, path, body, LONG_TIMEOUT_MS)),
     cancel: (id: string) => ask<CancelAnswer>("POST", `${at(id)}/cancel`, {}),
+    /** Has the server look now for what had not arrived when the job ended. */
+    look: async (id: string) => (await ask<{ job: Job }>("POST", `${at(id)}/look`, {}, LONG_TIMEOUT_MS)).job,
+    /** Has the server send the model to these places; returns at once. */
+    deliver: async (id: string, destinations: string[], repo?: string) =>
+      (
+        await ask<{ destinations: Arrival[] }>("POST", `${at(id)}/deliver`, {
+          destinations,
+          ...(repo && { hub_model_id: repo }),
+        })
+      ).destinations,
     remove: (id: string) => ask<{ success: boolean }>("DELETE", at(id)),
     spending: (days: number) => ask<Spending>("GET", `/metrics?days=${days}`),
     providers: async () => (await ask<{ providers: Provider[] }>("GET", "/providers")).providers,

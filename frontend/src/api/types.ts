@@ -66,19 +66,24 @@ export interface Arrival {
   name: string;
   kind: "store" | "s3" | "hub";
   place: string;
-  state: "promised" | "arrived" | "verified" | "missing" | "error";
+  state: "promised" | "arrived" | "verified" | "missing" | "error" | "sending" | "failed";
   files: number;
   bytes: number;
   missing: string[];
   error: string | null;
   url: string | null;
   checked_at: string | null;
+  /** How far this system has sent the model there itself; null where only the trainer has sent. */
+  sending?: { sent_bytes: number; total_bytes: number } | null;
 }
 
 export interface Destination {
   name: string;
-  bucket: string;
-  region: string;
+  kind: "s3" | "hub";
+  /** Whose token it is, at the Hub. */
+  account: string | null;
+  bucket: string | null;
+  region: string | null;
   endpoint_url: string | null;
   path_prefix: string;
   access_key_hint: string;
@@ -93,7 +98,9 @@ export interface Destinations {
 
 /** Keys that are left out stay as they were. */
 export interface NewDestination {
-  bucket: string;
+  kind?: "s3" | "hub";
+  token?: string;
+  bucket?: string;
   endpoint_url?: string;
   region?: string;
   path_prefix?: string;

@@ -4,7 +4,7 @@ import type { NewDestination } from "../api/types";
 import { t } from "../i18n/i18n";
 import { keep, test } from "./state";
 
-const EMPTY = { name: "", bucket: "", endpoint_url: "", region: "", path_prefix: "", access: "", secret: "" };
+const EMPTY = { name: "", token: "", bucket: "", endpoint_url: "", region: "", path_prefix: "", access: "", secret: "" };
 type Field = keyof typeof EMPTY;
 
 /** A new bucket, or new values for one of the same name. What is typed as a key stays in this form and goes once. */
@@ -49,6 +49,39 @@ export function DestinationForm() {
         <Line typed={typed} field="secret" hidden />
       </div>
       <p class="note">{t("destinations.keys_note")}</p>
+      <button type="submit" class="button primary" aria-disabled={busy}>
+        {t("destinations.save")}
+      </button>
+    </form>
+  );
+}
+
+/** An account at the Hub, by a token of its own beside the server's. */
+export function AccountForm() {
+  const typed = useSignal({ ...EMPTY });
+  const busy = useSignal(false);
+
+  async function save(): Promise<void> {
+    const { name, token } = typed.value;
+    busy.value = true;
+    if (await keep(name.trim(), { kind: "hub", token: token.trim() })) typed.value = { ...EMPTY };
+    busy.value = false;
+  }
+
+  return (
+    <form
+      class="card destination-form"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (!busy.value) void save();
+      }}
+    >
+      <h2>{t("destinations.add_account")}</h2>
+      <div class="destination-fields">
+        <Line typed={typed} field="name" required pattern="[a-z0-9][a-z0-9_\-]*" />
+        <Line typed={typed} field="token" hidden required />
+      </div>
+      <p class="note">{t("destinations.account_note")}</p>
       <button type="submit" class="button primary" aria-disabled={busy}>
         {t("destinations.save")}
       </button>

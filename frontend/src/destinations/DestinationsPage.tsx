@@ -4,7 +4,7 @@ import type { Destination } from "../api/types";
 import { t } from "../i18n/i18n";
 import { Confirm } from "../ui/Confirm";
 import { Icon } from "../ui/Icon";
-import { DestinationForm } from "./DestinationForm";
+import { AccountForm, DestinationForm } from "./DestinationForm";
 import { choose, known, load, refused, remove, test, tested, testing } from "./state";
 
 const OWN = ["store", "hub"] as const;
@@ -31,6 +31,7 @@ export function DestinationsPage() {
             <DestinationCard key={one.name} one={one} onRemove={() => (removing.value = one.name)} />
           ))}
           <DestinationForm />
+          <AccountForm />
         </div>
       )}
       {removing.value && (
@@ -86,7 +87,10 @@ function DestinationCard({ one, onRemove }: { one: Destination; onRemove: () => 
         <span class="muted">{verdict(one)}</span>
       </div>
       <p class="finer mono">
-        {place} · {one.endpoint_url ?? one.region} · {t("destinations.key", { hint: one.access_key_hint })}
+        {one.kind === "hub"
+          ? `${t("delivery.kind.hub")} · ${one.account ?? ""}`
+          : `${place} · ${one.endpoint_url ?? one.region ?? ""}`}{" "}
+        · {t("destinations.key", { hint: one.access_key_hint })}
       </p>
       {one.test_passed === false && steps.length === 0 && <p class="arrival-why">{one.test_detail}</p>}
       {steps.length > 0 && (

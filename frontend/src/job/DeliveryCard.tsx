@@ -1,9 +1,11 @@
 import type { Arrival, Job } from "../api/types";
-import { size } from "../format/amount";
+import { percent, size } from "../format/amount";
 import { shortTime } from "../format/time";
 import { known, locale, plural, t } from "../i18n/i18n";
 import { webLink } from "../jobs/job";
 import { Icon, type IconName } from "../ui/Icon";
+import { ProgressBar } from "../ui/ProgressBar";
+import { LookAgain, SendAgain, SendElsewhere } from "./SendAgain";
 
 const ICONS: Record<Arrival["state"], IconName> = {
   promised: "clock",
@@ -11,12 +13,22 @@ const ICONS: Record<Arrival["state"], IconName> = {
   verified: "check",
   missing: "alert",
   error: "alert",
+  sending: "clock",
+  failed: "alert",
 };
 
+interface Props {
+  job: Job;
+  /** Whether this system has files of the job, which it could send on. */
+  atHome: boolean;
+  onAsked: () => void;
+}
+
 /** Where the model goes, and for each place whether somebody looked and found it there. */
-export function DeliveryCard({ job }: { job: Job }) {
+export function DeliveryCard({ job, atHome, onAsked }: Props) {
   const arrivals = job.metadata.destinations ?? [];
   if (arrivals.length === 0) return null;
+  const sendable = job.is_terminal && atHome;
   return (
     <section class="card" aria-labelledby="delivery">
       <h2 id="delivery">{t("delivery.title")}</h2>
@@ -30,7 +42,8 @@ export function DeliveryCard({ job }: { job: Job }) {
                 <span class="arrival-state">{state(one, job)}</span>
               </p>
               <Place arrival={one} />
-              {one.files > 0 && (
+              {one.state === "sending" && <OnItsWay arrival={one} />}
+              {one.files > 0 && one.state !== "sending" && (
                 <p class="finer number">
                   {plural("files.count", one.files)} · {size(one.bytes, locale.value)}
                   {one.checked_at &&
@@ -44,11 +57,38 @@ export function DeliveryCard({ job }: { job: Job }) {
                   <p class="arrival-why">{t("delivery.missing", { names: one.missing.join(", ") })}</p>
                 )
               )}
+              {sendable && isSendable(one) && <SendAgain job={job} arrival={one} onAsked={onAsked} />}
             </div>
           </li>
         ))}
       </ul>
+      {job.is_terminal && arrivals.some((one) => !isThere(one)) && <LookAgain job={job} onAsked={onAsked} />}
+      {sendable && <SendElsewhere job={job} onAsked={onAsked} />}
     </section>
+  );
+}
+
+function isSendable(arrival: Arrival): boolean {
+  return arrival.kind !== "store" && arrival.state !== "sending" && !isThere(arrival);
+}
+
+function isThere(arrival: Arrival): boolean {
+  return arrival.state === "verified" || arrival.state === "arrived";
+}
+
+function OnItsWay({ arrival }: { arrival: Arrival }) {
+  const { sent_bytes: sent, total_bytes: total } = arrival.sending ?? { sent_bytes: 0, total_bytes: 0 };
+  const share = total > 0 ? (100 * sent) / total : 0;
+  const words = t("delivery.sent", {
+    sent: size(sent, locale.value),
+    total: size(total, locale.value),
+    percent: percent(share, locale.value),
+  });
+  return (
+    <>
+      <ProgressBar label={t("delivery.progress", { name: name(arrival) })} value={share} text={words} />
+      <p class="finer number">{words}</p>
+    </>
   );
 }
 

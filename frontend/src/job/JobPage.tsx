@@ -81,7 +81,7 @@ function FoundJob({ job, follow }: { job: Job; follow: JobFollow }) {
         </div>
         <div class="column side">
           <CostCard job={job} />
-          <DeliveryCard job={job} />
+          <DeliveryCard job={job} atHome={(artifacts?.artifacts.length ?? 0) > 0} onAsked={follow.polling.now} />
           <ReceiptCard job={job} />
           {/* A job that went well has nothing to be warned of first. */}
           {job.status === "completed" && <WarningsCard warnings={warnings} />}

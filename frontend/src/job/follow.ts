@@ -99,7 +99,8 @@ export function followJob(id: string) {
   function pace(): number | null {
     const current = job.value;
     if (missing.value || current === null) return null;
-    if (current.is_active) return ACTIVE_MS;
+    const sending = current.metadata.destinations?.some((one) => one.state === "sending");
+    if (current.is_active || sending) return ACTIVE_MS;
     const dataGone = !current.metadata.upload_id || deletion(events.value) !== null;
     const settled = current.cost_is_final && logComplete.value && (dataGone || keeping(events.value) !== null);
     return settled ? SETTLED_MS : SETTLING_MS;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
@@ -29,8 +30,11 @@ class BytesInMemory:
         self._parts[upload_id][number] = body
 
     @property
-    def open_uploads(self) -> dict[str, dict[int, bytes]]:
+    def open_parts(self) -> dict[str, dict[int, bytes]]:
         return self._parts
+
+    def open_uploads(self) -> int:
+        return len(self._parts)
 
     def check_reach(self) -> None:
         return
@@ -84,7 +88,13 @@ class BytesInMemory:
         return self.hashes.get(key)
 
     def sha256(self, bucket: str, key: str) -> str:
-        return _etag(self.buckets[bucket][key])
+        return hashlib.sha256(self.buckets[bucket][key]).hexdigest()
+
+    def range(self, bucket: str, key: str, etag: str, offset: int, length: int) -> bytes:
+        body = self.buckets[bucket].get(key)
+        if body is None or _etag(body) != etag:
+            raise NotFound("There is no such object.")
+        return body[offset : offset + length]
 
     def presign_download(self, bucket: str, key: str, seconds: int, filename: str) -> str:
         return f"memory://{bucket}/{key}"

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from typing import Protocol
 
 from chalicelib.domain.destinations import BucketKeys, BucketPlace, Step
 from chalicelib.domain.errors import DestinationDown, DestinationRefused
-from chalicelib.domain.hub import HubFile, HubIdentity
-from chalicelib.domain.ports.storage import StoredObject
+from chalicelib.domain.hub import HubFile, HubIdentity, HubUpload
+from chalicelib.domain.ports.storage import StoredObject, UploadedPart
 from tests.unit.actions.bytes_in_memory import BytesInMemory
 
-HUB = ("create", "commit", "may_write", "identity")
+HUB = ("create", "commit", "may_write", "identity", "send", "publish")
+BUCKETS = ("put", "start", "put_part", "complete", "abort")
 VAULT = ("keep", "drop")
 
 
@@ -26,8 +28,18 @@ class PretendHub:
         self.repos: dict[str, dict[str, tuple[bytes, datetime]]] = {}
         self.made: list[str] = []
         self.commits: list[str] = []
+        self.held: dict[str, bytes] = {}
+        self.sent: list[str] = []
+        """Paths of files whose bytes were really sent."""
+        self.largest: int | None = None
+        self.tokens: list[str] = []
+        """Those that it was asked with, beside the default."""
         self.down = False
         self.refuses = False
+
+    def with_token(self, token: str) -> PretendHub:
+        self.tokens.append(token)
+        return self
 
     def identity(self) -> HubIdentity:
         self._answer()
@@ -62,6 +74,18 @@ class PretendHub:
             self.repos[repo] |= {path: (body, self._clock()) for path, body in changed.items()}
             self.commits.append(message)
 
+    def send(self, repo: str, file: HubUpload) -> None:
+        self._answer()
+        if file.sha256 not in self.held:
+            with file.opened() as body:
+                content = body.read()
+            assert hashlib.sha256(content).hexdigest() == file.sha256 and content[:512] == file.head
+            self.held[file.sha256] = content
+            self.sent.append(file.path)
+
+    def publish(self, repo: str, files: Sequence[HubUpload], message: str) -> None:
+        self.commit(repo, {file.path: self.held[file.sha256] for file in files}, message)
+
     def page(self, repo: str) -> str:
         return f"https://hub.example/{repo}"
 
@@ -70,20 +94,80 @@ class PretendHub:
             raise DestinationDown("The Hub does not answer.", cause="network")
 
 
-class PretendBuckets:
-    def __init__(self, clock: Callable[[], datetime]) -> None:
-        self._bytes = BytesInMemory(clock)
-        self.down = False
+class Moving(Protocol):
+    """A clock that can be moved on."""
 
-    def put(self, bucket: str, key: str, body: bytes) -> None:
+    def __call__(self) -> datetime: ...
+    def forward(self, **length: float) -> None: ...
+
+
+class PretendBuckets:
+    def __init__(self, clock: Moving) -> None:
+        self._bytes = BytesInMemory(clock)
+        self._clock = clock
+        self.down = False
+        self.refuses = False
+        self.seconds_a_part = 0
+        """How long each takes: the clock of the world moves on by it."""
+        self.sent: list[tuple[str, int]] = []
+        """Keys and parts whose bytes were really sent; 0 for a small file."""
+
+    def deliver(self, bucket: str, key: str, body: bytes) -> None:
+        """What the trainer does."""
         self._bytes.buckets.setdefault(bucket, {})[key] = body
+
+    def open_uploads(self) -> int:
+        return self._bytes.open_uploads()
+
+    def held(self, bucket: str) -> dict[str, bytes]:
+        return self._bytes.buckets.get(bucket, {})
+
+    def put(self, place: BucketPlace, keys: BucketKeys, key: str, body: bytes) -> None:
+        self._answer()
+        self.deliver(place.bucket, key, body)
+        self.sent.append((key, 0))
+
+    def start(self, place: BucketPlace, keys: BucketKeys, key: str) -> str:
+        self._answer()
+        return self._bytes.start_multipart(place.bucket, key, "")
+
+    def parts(self, place: BucketPlace, keys: BucketKeys, key: str, upload_id: str) -> list[UploadedPart]:
+        self._answer()
+        return self._bytes.list_parts(place.bucket, key, upload_id)
+
+    def put_part(
+        self, place: BucketPlace, keys: BucketKeys, key: str, upload_id: str, number: int, body: bytes
+    ) -> UploadedPart:
+        self._answer()
+        if self.seconds_a_part:
+            self._clock.forward(seconds=self.seconds_a_part)
+        self._bytes.put_part(upload_id, number, body)
+        self.sent.append((key, number))
+        return self.parts(place, keys, key, upload_id)[-1]
+
+    def complete(
+        self, place: BucketPlace, keys: BucketKeys, key: str, upload_id: str, parts: Iterable[UploadedPart]
+    ) -> None:
+        self._answer()
+        self.parts(place, keys, key, upload_id)
+        self._bytes.buckets.setdefault(place.bucket, {})
+        self._bytes.complete_multipart(place.bucket, key, upload_id, parts)
+
+    def abort(self, place: BucketPlace, keys: BucketKeys, key: str, upload_id: str) -> None:
+        self._answer()
+        self._bytes.abort_multipart(place.bucket, key, upload_id)
+
+    def _answer(self) -> None:
+        if self.down:
+            raise DestinationDown("The bucket does not answer.", cause="network")
+        if self.refuses:
+            raise DestinationRefused("The keys may not write.", cause="denied")
 
     def test(self, place: BucketPlace, keys: BucketKeys, probe: str) -> list[Step]:
         return [Step("write", True, "")]
 
     def list(self, place: BucketPlace, keys: BucketKeys, prefix: str) -> list[StoredObject]:
-        if self.down:
-            raise DestinationDown("The bucket does not answer.", cause="network")
+        self._answer()
         self._bytes.buckets.setdefault(place.bucket, {})
         return self._bytes.list(place.bucket, prefix)
 

@@ -7,9 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from chalicelib.actions.destinations import Naming
+from chalicelib.actions.send_again import Wanted
 from chalicelib.domain.callers import LOCAL
 from chalicelib.domain.dataset_delivery import Mode
 from chalicelib.domain.destinations import State
+from chalicelib.domain.errors import AlreadySending
 from chalicelib.domain.jobs import Job, Phase, Reason
 from chalicelib.services import Services
 from tests.unit.actions.touches import Died
@@ -28,6 +30,8 @@ class Scenario:
     runs: frozenset[int] = field(default_factory=lambda: frozenset({1}))
     paid: bool | None = None
     """True: the run cost something. None: that depends on when it was stopped."""
+    sent_again: bool = False
+    """By us, after the trainer had not delivered."""
 
 
 def play(world: World, scenario: Scenario) -> None:
@@ -74,7 +78,7 @@ def _news_overtakes_the_answer(world: World, _: Services) -> None:
     world.vendor.moods.on_accept = hear
 
 
-def _to_every_place(world: World, _: Services) -> None:
+def to_every_place(world: World, _: Services) -> None:
     """Home, a bucket, and a repository that is not there yet."""
     services = world.process(careful=True)
     services.destinations.keep("mine", Naming("theirs", access_key="AKIAEXAMPLE", secret_key="very-secret"), LOCAL)
@@ -90,7 +94,36 @@ def _hub(**moods: bool) -> Step:
     return step
 
 
+def _until_it_ended(world: World, _: Services) -> None:
+    world.settle()
+
+
+def _send_again(world: World, services: Services) -> None:
+    assert world.job_id
+    try:
+        services.send_again(world.job_id, Wanted(), LOCAL)
+    except AlreadySending:
+        assert world.touches.died, "only who died while asking finds that it was asked already"
+
+
+def _buckets(**moods: object) -> Step:
+    def step(world: World, _: Services) -> None:
+        for name, value in moods.items():
+            setattr(world.buckets, name, value)
+
+    return step
+
+
+LARGE = bytes(range(256)) * 4 * 1024 * 17
+"""Of three parts."""
+
 _ALWAYS: tuple[Step, ...] = (send_data, submit)
+FAILED_TO_DELIVER: tuple[Step, ...] = (
+    to_every_place,
+    _mood(delivers_to_hub=False, delivers_to_buckets=False, model=LARGE),
+    *_ALWAYS,
+    _until_it_ended,
+)
 _RUNNING: tuple[Step, ...] = (*_ALWAYS, _later(20), sweep)
 
 SCENARIOS = (
@@ -109,23 +142,23 @@ SCENARIOS = (
         Reason.NOTHING_DELIVERED,
         paid=True,
     ),
-    Scenario("delivered to every place", (_to_every_place, *_ALWAYS), Phase.COMPLETED, paid=True),
+    Scenario("delivered to every place", (to_every_place, *_ALWAYS), Phase.COMPLETED, paid=True),
     Scenario(
         "the Hub goes away while it runs",
-        (_to_every_place, *_ALWAYS, _hub(down=True), *(_later(20), sweep) * 4, _hub(down=False)),
+        (to_every_place, *_ALWAYS, _hub(down=True), *(_later(20), sweep) * 4, _hub(down=False)),
         Phase.COMPLETED,
         paid=True,
     ),
     Scenario(
         "the push fails",
-        (_to_every_place, _mood(delivers_to_hub=False), *_ALWAYS),
+        (to_every_place, _mood(delivers_to_hub=False), *_ALWAYS),
         Phase.FAILED,
         Reason.DELIVERY_INCOMPLETE,
         paid=True,
     ),
     Scenario(
         "the Hub refuses before the run",
-        (_to_every_place, _hub(refuses=True), *_ALWAYS),
+        (to_every_place, _hub(refuses=True), *_ALWAYS),
         Phase.FAILED,
         Reason.DESTINATION_FAILED,
         frozenset({0}),
@@ -190,6 +223,32 @@ SCENARIOS = (
         frozenset({0, 1}),
     ),
     Scenario(
+        "sent again",
+        (*FAILED_TO_DELIVER, _send_again),
+        Phase.FAILED,
+        Reason.DELIVERY_INCOMPLETE,
+        paid=True,
+        sent_again=True,
+    ),
+    Scenario(
+        "sent again slowly to places that go away meanwhile",
+        (
+            *FAILED_TO_DELIVER,
+            _buckets(seconds_a_part=11),
+            _send_again,
+            _hub(down=True),
+            sweep,
+            _buckets(down=True),
+            *(_later(90), sweep) * 3,
+            _buckets(down=False),
+            _hub(down=False),
+        ),
+        Phase.FAILED,
+        Reason.DELIVERY_INCOMPLETE,
+        paid=True,
+        sent_again=True,
+    ),
+    Scenario(
         "stopped before its ceiling",
         (_mood(plan="runs on"), _wanting(ceiling_micros=640 * PRICE), *_ALWAYS),
         Phase.CANCELLED,
@@ -219,5 +278,20 @@ def check_outcome(world: World, job: Job, scenario: Scenario) -> None:
         assert {one.state for one in job.destinations} == {State.VERIFIED}, job.destinations
         assert len(world.hub.commits) == 1, "one model card, whoever died"
         assert b"How it was trained" in world.hub.repos["ana/lora"]["README.md"][0]
+    if scenario.sent_again:
+        _check_sent_again(world, job)
     if job.phase is Phase.COMPLETED:
         assert any(key.startswith(f"{job.id}/") for key in world.objects.buckets["outputs"])
+
+
+def _check_sent_again(world: World, job: Job) -> None:
+    assert {one.state for one in job.destinations} == {State.VERIFIED}, job.destinations
+    assert job.error and "By now the model is at" in job.error and "Still not there" not in job.error
+    [(key, body)] = world.buckets.held("theirs").items()
+    assert key.startswith(job.id) and body == world.vendor.moods.model
+    assert sorted(number for _, number in world.buckets.sent) == [1, 2, 3], "each part once, whoever died"
+    assert world.hub.sent == ["pytorch_lora_weights.safetensors"], "each file once, whoever died"
+    assert world.hub.repos["ana/lora"]["pytorch_lora_weights.safetensors"][0] == body
+    assert world.hub.commits == ["Add the trained model", "Say how the model was trained"]
+    told = [event.message for event in world.process(careful=True).jobs.events(job)]
+    assert sum(message.startswith("The model was sent to ") for message in told) == 2, told

@@ -103,8 +103,8 @@ def test_a_death_at_any_touch_costs_nothing_that_was_done(new_world: NewWorld) -
         assert done == sorted(done), "never less than before"
         assert unpacked(world) == FILES
         # Between the beginning of an upload and the row that names it, an empty upload can be left behind.
-        assert len(world.objects.open_uploads) <= 1
-        assert all(not parts for parts in world.objects.open_uploads.values())
+        assert len(world.objects.open_parts) <= 1
+        assert all(not parts for parts in world.objects.open_parts.values())
         world.table.close()
 
 
@@ -125,7 +125,7 @@ def test_two_who_ask_at_once_get_the_same_tar_from_one_upload(new_world: NewWorl
         first, second = pool.map(lambda _: finish(world, services), range(2))
     assert len(begun) == 2 and first.url == second.url
     assert unpacked(world) == FILES
-    assert world.objects.open_uploads == {}
+    assert world.objects.open_parts == {}
 
 
 def test_a_join_that_takes_long_is_waited_for_by_all_who_ask_and_made_once(new_world: NewWorld) -> None:
@@ -159,7 +159,7 @@ def test_an_upload_that_the_store_gave_up_is_begun_anew(new_world: NewWorld) -> 
     world = with_files(new_world(), files)
     services = world.process()
     assert go_on(world, services).url is None
-    [upload_id] = world.objects.open_uploads
+    [upload_id] = world.objects.open_parts
     world.objects.abort_multipart("outputs", "", upload_id)
     finish(world, services)
     assert unpacked(world) == files
@@ -184,7 +184,7 @@ def test_a_file_that_goes_away_in_the_middle_is_named_and_the_next_answer_is_wit
     world.objects.list = then_it_changes  # type: ignore[assignment,method-assign]
     with pytest.raises(Conflict, match=f"optimizer.bin' was {change}"):
         world.process(careful=True).bundling.go_on(world.job(), False, timedelta(seconds=12))
-    assert world.objects.open_uploads == {}
+    assert world.objects.open_parts == {}
     world.objects.list = listed  # type: ignore[method-assign]
     finish(world, world.process(careful=True))
     found = unpacked(world)

@@ -77,6 +77,8 @@ class Moods:
     keeps_files: bool = False
     """Takes a deletion and deletes nothing."""
     delivers_to_hub: bool = True
+    delivers_to_buckets: bool = True
+    model: bytes = b"model"
     on_ask: Callable[[], None] | None = field(default=None, repr=False)
     on_accept: Callable[[Run], None] | None = field(default=None, repr=False)
     while_sent: Callable[[], None] | None = field(default=None, repr=False)
@@ -250,12 +252,12 @@ class PretendVendor:
     def _deliver(self, run: Run) -> None:
         """To every place that the order names, as far as the moods let it."""
         name = f"{run.key}/pytorch_lora_weights.safetensors"
-        self._objects.put("outputs", f"{run.prefix}/{name}", b"model")
-        for other in run.order.also_to if run.order else ():
-            self._buckets.put(other.bucket, f"{other.prefix}/{name}", b"model")
+        self._objects.put("outputs", f"{run.prefix}/{name}", self.moods.model)
+        for other in run.order.also_to if run.order and self.moods.delivers_to_buckets else ():
+            self._buckets.deliver(other.bucket, f"{other.prefix}/{name}", self.moods.model)
         repo = run.order.hub_model_id if run.order else None
         if repo and self.moods.delivers_to_hub:
-            self._hub.repos[repo]["pytorch_lora_weights.safetensors"] = (b"model", self._clock())
+            self._hub.repos[repo]["pytorch_lora_weights.safetensors"] = (self.moods.model, self._clock())
 
     def working(self) -> list[Run]:
         return [run for run in self.runs if not run.is_over]

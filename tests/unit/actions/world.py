@@ -13,6 +13,7 @@ from chalicelib.actions.submit import Submission
 from chalicelib.actions.upload import Wanted
 from chalicelib.domain.callers import LOCAL
 from chalicelib.domain.jobs import Job
+from chalicelib.domain.outbox import IntentKind
 from chalicelib.domain.sightings import is_over
 from chalicelib.providers.registry import Registry
 from chalicelib.services import OpenDoor, Services, assemble
@@ -21,7 +22,7 @@ from chalicelib.stores.outbox import OutboxTable
 from chalicelib.stores.table import Table
 from local.sqlite_table import SqliteTable
 from tests.unit.actions.bytes_in_memory import BytesInMemory
-from tests.unit.actions.places import HUB, PretendBuckets, PretendHub, VaultInMemory
+from tests.unit.actions.places import BUCKETS, HUB, PretendBuckets, PretendHub, VaultInMemory
 from tests.unit.actions.touches import BYTES, TABLE, VENDOR, Death, Died, Touches, watched
 from tests.unit.actions.vendor import Clock, PretendVendor, Run
 
@@ -50,12 +51,13 @@ class World:
         self.touches = Touches(deaths)
         self.table = SqliteTable(path, lambda: int(self.clock().timestamp()))
         self.outbox = OutboxTable(self.table)
-        self._outside: tuple[Any, Any, Any, Any] = (self.table, self.vendor, self.objects, self.hub)
-        self._deadly: tuple[Any, Any, Any, Any] = (
+        self._outside: tuple[Any, ...] = (self.table, self.vendor, self.objects, self.hub, self.buckets)
+        self._deadly: tuple[Any, ...] = (
             watched(self.table, "table", TABLE, self.touches),
             watched(self.vendor, "vendor", VENDOR, self.touches),
             watched(self.objects, "bytes", BYTES, self.touches),
             watched(self.hub, "hub", HUB, self.touches),
+            watched(self.buckets, "buckets", BUCKETS, self.touches),
         )
         self.config: dict[str, object] = dict(CONFIG)
         self.destinations: list[str] | None = None
@@ -68,7 +70,7 @@ class World:
 
     def process(self, careful: bool = False) -> Services:
         """Fresh services, as after a restart. A ``careful`` one cannot die, and is for looking."""
-        table, vendor, objects, hub = self._outside if careful else self._deadly
+        table, vendor, objects, hub, buckets = self._outside if careful else self._deadly
         trainers = Registry({"replicate": lambda: vendor})
         return assemble(
             self.settings,
@@ -80,7 +82,7 @@ class World:
             trainers=trainers,
             vault=self.vault,
             hub=hub,
-            buckets=self.buckets,
+            buckets=buckets,
         )
 
     def keys(self, table: Table) -> StorageKeyTable:
@@ -100,20 +102,31 @@ class World:
         assert self.job_id
         return self.process(careful=True).jobs.get("default", self.job_id)
 
-    def settle(self, rounds: int = 60) -> None:
-        """Time passes, runs go on and sweeps run until nothing is left to do."""
+    def settle(self, rounds: int = 60, for_late: bool = False) -> None:
+        """Time passes, runs go on and sweeps run until nothing is left to do; with ``for_late`` also the looks for a
+        late model, which take a day."""
         for _ in range(rounds):
-            if not self.vendor.working() and not self.left():
+            if not self.vendor.working() and not self.left(for_late):
                 return
             self.clock.forward(seconds=90)
+            if for_late and not self.vendor.working():
+                self._leap()
             self.vendor.go_on()
             self.attempt(lambda _, services: self._sweep(services))
         raise AssertionError(f"never at rest: {self.left()}, {self.vendor.working()}, job {self.job_id and self.job()}")
 
-    def left(self) -> list[str]:
-        """What is due now or at any later time."""
+    def _leap(self) -> None:
+        """To the moment when something is due again: nobody waits for a day."""
+        due = [item.since for item in self.outbox.due(self.clock() + timedelta(days=400), 100) if item.since]
+        wait = min(due, default=self.clock()) - self.clock()
+        if wait > timedelta(0):
+            self.clock.forward(seconds=wait.total_seconds() + 1)
+
+    def left(self, for_late: bool = False) -> list[str]:
+        """What is due now or at any later time; the looks for a late model with ``for_late`` alone."""
         due = self.outbox.due(self.clock() + timedelta(days=400), 100)
-        return [f"{item.intent or item.what} {item.id}" for item in due]
+        wanted = [item for item in due if for_late or item.intent is not IntentKind.LOOK]
+        return [f"{item.intent or item.what} {item.id}" for item in wanted]
 
     def tell(self, services: Services) -> None:
         """The vendor's webhooks about all that has changed since; what was not heard is sent again."""
