@@ -126,6 +126,27 @@ def test_broken_framing_is_named_and_nothing_is_stored(
         stored(world)
 
 
+@pytest.mark.parametrize("ending", [b"\r\n", b""], ids=["as written down", "without the last line"])
+@pytest.mark.parametrize("announced", [True, False], ids=["trailer", "no trailer"])
+def test_a_chunked_body_may_end_without_the_empty_line(world: World, ending: bytes, announced: bool) -> None:
+    """S3 takes it, and so there are clients that never noticed. All that the line says is known by then."""
+    world.s3().delete_object(Bucket="outputs", Key="body")
+    trailer = f"x-amz-checksum-crc32:{b64(DIGESTS['crc32'](DATA))}" if announced else ""
+    body = chunks(DATA, trailer).removesuffix(b"\r\n") + ending
+    assert send_chunked(world, body, "x-amz-checksum-crc32" if announced else "")[0] == 200
+    assert stored(world) == DATA
+
+
+def test_a_chunked_body_that_is_cut_in_its_trailer_is_not_taken(world: World) -> None:
+    whole = chunks(DATA, f"x-amz-checksum-crc32:{b64(DIGESTS['crc32'](DATA))}")
+    start = whole.index(b"\r\n0\r\n") + 2
+    world.s3().delete_object(Bucket="outputs", Key="body")
+    for end in range(start, len(whole) - 2):
+        assert send_chunked(world, whole[:end], "x-amz-checksum-crc32")[0] == 400, whole[start:end]
+    with pytest.raises(ClientError):
+        stored(world)
+
+
 @pytest.mark.parametrize("damage", [None, "data", "trailer"])
 def test_a_signed_chunk_chain_with_a_signed_trailer(world: World, damage: str | None) -> None:
     world.s3().delete_object(Bucket="outputs", Key="body")
