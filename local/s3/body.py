@@ -91,6 +91,8 @@ class _Plain:
 
 def payload_of(request: Request, mode: str, seal: Seal) -> Payload:
     """The decoder for the mode that the client signed."""
+    if request.headers.get("x-amz-trailer") and not mode.endswith("-TRAILER"):
+        raise S3Error("MalformedTrailerError", "A body of this kind has no trailers, but x-amz-trailer announces some.")
     if mode in _STREAMS:
         announced = [name.strip().lower() for name in request.headers.get("x-amz-trailer", "").split(",")]
         trailers = frozenset(name for name in announced if name) if mode.endswith("-TRAILER") else frozenset()

@@ -228,6 +228,38 @@ def test_content_md5_is_held_against_the_body(world: World, value: str, expected
     assert outcome == expected
 
 
+WRONG = b64(DIGESTS["crc32"](b"other"))
+
+
+@pytest.mark.parametrize(
+    ("mode", "headers", "code"),
+    [
+        ("UNSIGNED-PAYLOAD", {"x-amz-trailer": "x-amz-checksum-crc32"}, b"MalformedTrailerError"),
+        (
+            "UNSIGNED-PAYLOAD",
+            {"x-amz-sdk-checksum-algorithm": "SHA256", "x-amz-checksum-crc32": WRONG},
+            b"InvalidRequest",
+        ),
+        ("STREAMING-UNSIGNED-PAYLOAD-TRAILER", {"x-amz-checksum-crc32": WRONG}, b"InvalidRequest"),
+        ("STREAMING-UNSIGNED-PAYLOAD-TRAILER", {"x-amz-checksum-sha1": "x"}, b"InvalidRequest"),
+    ],
+    ids=["a trailer that cannot come", "two algorithms", "header and trailer", "header and another trailer"],
+)
+def test_a_checksum_that_would_not_be_looked_at_is_refused(
+    world: World, mode: str, headers: dict[str, str], code: bytes
+) -> None:
+    """Whoever sent it would believe that the bytes were verified by it."""
+    framed = mode.startswith("STREAMING")
+    trailer = f"x-amz-checksum-crc32:{b64(DIGESTS['crc32'](DATA))}"
+    framing = {"x-amz-decoded-content-length": str(len(DATA)), "x-amz-trailer": "x-amz-checksum-crc32"}
+    signed = world.signed("PUT", PATH, {"x-amz-content-sha256": mode, **(framing if framed else {}), **headers})
+    world.s3().delete_object(Bucket="outputs", Key="body")
+    status, _headers, answer = world.send("PUT", PATH, signed, chunks(DATA, trailer) if framed else DATA)
+    assert (status, code in answer) == (400, True), answer
+    with pytest.raises(ClientError):
+        stored(world)
+
+
 def test_a_wrong_checksum_header_is_a_bad_digest(world: World) -> None:
     with pytest.raises(ClientError) as error:
         world.s3().put_object(Bucket="outputs", Key="crc", Body=b"x", ChecksumCRC32="AAAAAA==")
