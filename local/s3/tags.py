@@ -49,9 +49,11 @@ def stated_tags(request: Request) -> dict[str, str]:
     if not text:
         return {}
     try:
-        pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True, errors="strict")
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict")
     except ValueError:
-        raise S3Error("InvalidArgument", "x-amz-tagging is written like a query: name=value&name=value.") from None
+        raise S3Error(
+            "InvalidArgument", "x-amz-tagging is written like a query, in UTF-8: name=value&name=value."
+        ) from None
     return {TAGS: checked(pairs)}
 
 
