@@ -195,6 +195,14 @@ def test_refusals_carry_the_code_that_clients_know(s3: Any, call: Any, expected:
     assert code_of(error) == expected
 
 
+@pytest.mark.parametrize("name", ["192.168.5.123", "label.-dash", "dash-.label", "two..dots", "dash-", "a"])
+def test_names_that_no_host_can_have_are_no_buckets(world: World, s3: Any, name: str) -> None:
+    with pytest.raises(ClientError) as error:
+        s3.create_bucket(Bucket=name)
+    assert code_of(error) == (400, "InvalidBucketName")
+    assert not (world.root / name).exists()
+
+
 def test_a_bucket_is_deleted_only_when_nothing_at_all_is_in_it(world: World, s3: Any) -> None:
     s3.create_bucket(Bucket="passing")
     for key in ("a/b", "odd//key"):
