@@ -89,7 +89,7 @@ async def list_objects(call: Call) -> Answer:
     request = call.request
     prefix, delimiter = request.argument("prefix") or "", request.argument("delimiter") or ""
     if _wants_json(call) and not prefix:
-        prefix = call.key.prefix
+        prefix = access.boundary(call.key)
     second = request.argument("list-type") == "2"
     token = request.argument("continuation-token")
     after = (_from_token(token) if token else request.argument("start-after")) if second else request.argument("marker")
@@ -210,7 +210,7 @@ def _tally(call: Call, buckets: list[str]) -> dict[str, object]:
     for bucket in buckets:
         size = count = 0
         newest = 0.0
-        for key in call.disk.keys(bucket, call.key.prefix.encode(), b""):
+        for key in call.disk.keys(bucket, access.boundary(call.key).encode(), b""):
             entry = call.disk.find(bucket, key.decode())
             if entry is not None:
                 size, count = size + entry.size, count + 1
