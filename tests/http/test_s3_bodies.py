@@ -195,6 +195,13 @@ def chain(key: bytes, kind: str, date: str, *lines: str) -> str:
     return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
 
 
+def test_a_hash_may_be_written_in_capitals(world: World) -> None:
+    for body, status in ((DATA, 200), (DATA[1:], 400)):
+        mode = {"x-amz-content-sha256": hashlib.sha256(DATA).hexdigest().upper()}
+        assert world.send("PUT", PATH, world.signed("PUT", PATH, mode), body)[0] == status
+    assert stored(world) == DATA
+
+
 def test_transfer_encoding_chunked_needs_no_content_length(world: World) -> None:
     framed = chunks(DATA)
     headers = world.signed("PUT", PATH, {"x-amz-content-sha256": "UNSIGNED-PAYLOAD"})
