@@ -21,6 +21,7 @@ REFUSALS: dict[str, tuple[int, str]] = {
     "InvalidBucketName": (400, "Bucket names are 3 to 63 lower-case letters, digits, dots and hyphens."),
     "InvalidDigest": (400, "The Content-MD5 header is not the base64 form of 16 bytes."),
     "InvalidPart": (400, "A part is missing, or its ETag or checksum is another."),
+    "InvalidPartNumber": (416, "The object has no such part."),
     "InvalidPartOrder": (400, "The parts are not in ascending order."),
     "InvalidRange": (416, "The range lies outside the object."),
     "InvalidRequest": (400, "The request cannot be used."),
