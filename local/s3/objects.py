@@ -84,7 +84,7 @@ async def delete_object(call: Call) -> Answer:
 
 async def delete_objects(call: Call) -> Answer:
     access.require_bucket(call.key, call.bucket)
-    tree = xml.parse(await call.read_document(), "Delete")
+    tree = await call.read_document("Delete")
     wanted = tree.all("Object")
     if not 1 <= len(wanted) <= _MOST_DELETED:
         raise S3Error("MalformedXML", f"Name from 1 to {_MOST_DELETED} objects.")

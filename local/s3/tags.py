@@ -28,7 +28,7 @@ async def get_tags(call: Call) -> Answer:
 
 async def put_tags(call: Call) -> Answer:
     key = call.name
-    tree = xml.parse(await call.read_document(), "Tagging")
+    tree = await call.read_document("Tagging")
     tags = [tag for found in tree.all("TagSet") for tag in found.all("Tag")]
     text = checked([(tag.value("Key") or "", tag.value("Value") or "") for tag in tags])
     await call.run(call.disk.require_bucket, call.bucket)

@@ -237,6 +237,31 @@ def test_a_document_type_in_xml_is_refused(world: World) -> None:
     assert status == 400 and b"MalformedXML" in answer
 
 
+@pytest.mark.parametrize(
+    "inside",
+    [b"<a/>" * 1_000_000, b"<Object " + b" ".join(b'a%d="1"' % n for n in range(200_000)) + b"/>"],
+    ids=["elements", "attributes"],
+)
+def test_xml_with_more_in_it_than_any_client_has_to_say_is_refused_unread(world: World, inside: bytes) -> None:
+    """A million elements in 4 MiB cost seconds and hundreds of megabytes, and nobody else was served meanwhile."""
+    path = f"{PREFIX}/outputs?delete"
+    headers = world.signed("POST", path, {"x-amz-content-sha256": "UNSIGNED-PAYLOAD"}, key=JOB)
+    status, _headers, answer = world.send("POST", path, headers, b"<Delete>" + inside + b"</Delete>")
+    assert status == 400 and b"has more in it" in answer
+
+
+def test_the_longest_completion_that_a_client_can_send_is_read(world: World, s3: Any) -> None:
+    named = {"Bucket": "outputs", "Key": "long"}
+    upload = named | {"UploadId": s3.create_multipart_upload(**named, ChecksumAlgorithm="SHA256")["UploadId"]}
+    part = {"ETag": '"' + "f" * 32 + '"', "ChecksumSHA256": "A" * 43 + "="}
+    with pytest.raises(ClientError) as error:
+        s3.complete_multipart_upload(
+            **upload, MultipartUpload={"Parts": [{"PartNumber": number + 1, **part} for number in range(10_000)]}
+        )
+    assert code_of(error) == (400, "InvalidPart")
+    s3.abort_multipart_upload(**upload)
+
+
 def test_bucket_names_with_and_without_a_trailing_slash_are_one(world: World) -> None:
     for path in (PREFIX, f"{PREFIX}/", f"{PREFIX}/outputs", f"{PREFIX}/outputs/", f"{PREFIX}/outputs?x-id=List"):
         assert world.send("GET", path, world.signed("GET", path))[0] == 200
