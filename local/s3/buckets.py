@@ -96,7 +96,7 @@ async def list_objects(call: Call) -> Answer:
     found, entries = await _find(call, prefix, delimiter, after or "")
     if _wants_json(call):
         return json_document(_json_listing(call.bucket, found, entries))
-    content = _second(call, found, token) if second else _first(call, found)
+    content = _second(call, found, len(entries), token) if second else _first(call, found)
     return document("ListBucketResult", content + _contents(call, found, entries, owner=not second))
 
 
@@ -126,9 +126,9 @@ def _first(call: Call, found: Page) -> list[xml.Element]:
     return content
 
 
-def _second(call: Call, found: Page, token: str | None) -> list[xml.Element]:
+def _second(call: Call, found: Page, shown: int, token: str | None) -> list[xml.Element]:
     content = _head(call, found)
-    content.append(("KeyCount", len(found.keys) + len(found.prefixes)))
+    content.append(("KeyCount", shown + len(found.prefixes)))
     if token is not None:
         content.append(("ContinuationToken", token))
     start = call.request.argument("start-after")
