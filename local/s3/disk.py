@@ -10,6 +10,7 @@ The rename is the moment an object begins to exist. Everything else is written b
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import mimetypes
@@ -33,6 +34,7 @@ from local.s3.versions import Piece, Version, Versions
 from local.s3.walk import keys_in_order, plain_keys
 
 HIDDEN = ".stcloud"
+_NO_OBJECT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO)  # nothing, a link, a socket
 Condition = Callable[[Entry | None], None]
 
 
@@ -233,8 +235,10 @@ class Disk:
     def _open_file(self, path: Path, aside: bool) -> int | None:
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError:
-            return None
+        except OSError as error:
+            if error.errno in _NO_OBJECT:
+                return None
+            raise  # it may well be there: without a free descriptor, say, nobody can tell
         if stat.S_ISREG(os.fstat(descriptor).st_mode) and (aside or self._inside(path)):
             return descriptor
         os.close(descriptor)

@@ -74,8 +74,11 @@ class S3Error(Exception):
 
 
 def told(error: Exception) -> S3Error:
-    """What a client hears of an error: an S3 error as it is, a full disk as such, of anything else only that it was."""
+    """What a client hears of an error: an S3 error as it is, a full disk and a want of files as such, of anything else
+    only that it was."""
     if isinstance(error, S3Error):
         return error
-    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    return S3Error("InsufficientStorage" if full else "InternalError")
+    number = error.errno if isinstance(error, OSError) else None
+    if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return S3Error("InsufficientStorage")
+    return S3Error("SlowDown" if number in (errno.EMFILE, errno.ENFILE) else "InternalError")

@@ -209,6 +209,30 @@ def test_a_full_disk_is_a_507_and_leaves_nothing(tmp_path: Path) -> None:
         assert not any((tmp_path / ".stcloud/drafts").iterdir())
 
 
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs Linux to take files from a running process")
+def test_without_free_files_an_object_is_not_called_missing(tmp_path: Path) -> None:
+    """A client that hears 404 may well put or delete something for it; 503 it tries again."""
+    with serve_apart(tmp_path) as (world, process):
+        s3 = world.s3()
+        s3.put_object(Bucket="outputs", Key="model", Body=b"old")
+        used = {int(link.name) for link in Path(f"/proc/{process.pid}/fd").iterdir()}
+        limits = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+        free = next(number for number in range(limits[1]) if number not in used)
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (free, limits[1]))
+        for attempt in (
+            lambda: s3.get_object(Bucket="outputs", Key="model"),
+            lambda: s3.put_object(Bucket="outputs", Key="model", Body=b"new"),
+            lambda: s3.copy_object(Bucket="outputs", Key="other", CopySource="outputs/model"),
+            lambda: s3.list_objects_v2(Bucket="outputs"),
+        ):
+            with pytest.raises(ClientError) as error:
+                attempt()
+            assert code_of(error) == (503, "SlowDown")
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, limits)
+        assert s3.get_object(Bucket="outputs", Key="model")["Body"].read() == b"old"
+        assert not any((tmp_path / ".stcloud/drafts").iterdir())
+
+
 def test_a_body_that_cannot_fit_is_refused_before_it_is_sent(tmp_path: Path) -> None:
     with serve(tmp_path) as world:
         path = f"{PREFIX}/outputs/huge"
