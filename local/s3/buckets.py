@@ -36,6 +36,7 @@ async def create_bucket(call: Call) -> Answer:
 async def delete_bucket(call: Call) -> Answer:
     access.require_root(call.key)
     await call.run(call.disk.delete_bucket, call.bucket)
+    await call.run(call.uploads.forget_bucket, call.bucket)
     return Answer(204)
 
 

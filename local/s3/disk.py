@@ -194,7 +194,9 @@ class Disk:
 
     def keys(self, bucket: str, prefix: bytes, after: bytes) -> Iterator[bytes]:
         """The bucket's keys that start with ``prefix`` and sort after ``after``, in UTF-8 order, each once."""
-        aside = self._versions.aside(bucket, prefix, after)
+        # A row alone is no object: a kill may have come before its file was there, or after it was gone.
+        rows = self._versions.aside(bucket, prefix, after)
+        aside = (key for key in rows if self._aside_path(bucket, key.decode()).exists())
         return keys_in_order(plain_keys(self._root / bucket, prefix, after), aside)
 
     def close(self) -> None:

@@ -156,6 +156,13 @@ class Uploads:
             write.execute("DELETE FROM parts WHERE upload = ?", (upload.id,))
         self._forget(upload)
 
+    def forget_bucket(self, bucket: str) -> None:
+        """Gives up every upload to a bucket that has been deleted: one of the same name is another bucket."""
+        for row in self._records.all("SELECT * FROM uploads WHERE bucket = ? AND etag IS NULL", bucket):
+            self.abort(upload_of(row))
+        with self._records.transaction() as write:
+            write.execute("DELETE FROM uploads WHERE bucket = ?", (bucket,))
+
     def keys(self, bucket: str, prefix: bytes, after: bytes) -> Iterator[bytes]:
         """Keys that have open uploads, in order, each once."""
         rows = self._records.all(

@@ -221,6 +221,31 @@ def test_a_bucket_is_deleted_only_when_nothing_at_all_is_in_it(world: World, s3:
     assert not (world.root / "passing").exists()
 
 
+def test_a_row_whose_file_a_kill_has_prevented_is_no_object(world: World, s3: Any) -> None:
+    """Taking the file away is the state that a kill leaves between the row and the rename, or amid a deletion."""
+    s3.create_bucket(Bucket="phantom")
+    s3.put_object(Bucket="phantom", Key="odd//key", Body=b"x")
+    for file in (world.root / ".stcloud/aside/phantom").iterdir():
+        file.unlink()
+    assert s3.list_objects_v2(Bucket="phantom", Delimiter="/").get("CommonPrefixes", []) == []
+    s3.delete_bucket(Bucket="phantom")
+
+
+def test_the_uploads_of_a_bucket_go_with_it(world: World, s3: Any) -> None:
+    s3.create_bucket(Bucket="passing")
+    named = {"Bucket": "passing", "Key": "k"}
+    upload = named | {"UploadId": s3.create_multipart_upload(**named)["UploadId"]}
+    s3.upload_part(**upload, PartNumber=1, Body=b"x")
+    s3.delete_bucket(Bucket="passing")
+    s3.create_bucket(Bucket="passing")
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket="passing")
+    assert not (world.root / ".stcloud/uploads" / upload["UploadId"]).exists()
+    with pytest.raises(ClientError) as error:
+        s3.upload_part(**upload, PartNumber=2, Body=b"x")
+    assert code_of(error) == (404, "NoSuchUpload")
+    s3.delete_bucket(Bucket="passing")
+
+
 def test_a_subresource_is_never_taken_for_the_object(s3: Any) -> None:
     s3.put_object(Bucket="outputs", Key="acl", Body=b"object")
     with pytest.raises(ClientError):
