@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import resource
@@ -266,3 +267,26 @@ def test_closing_lets_another_take_over(tmp_path: Path) -> None:
         endpoint = StorageEndpoint(tmp_path, KEYS.get, now)
         endpoint.ensure_bucket("outputs")
         endpoint.close()
+
+
+def test_a_kill_amid_a_deletion_of_many_leaves_each_object_whole_or_gone(tmp_path: Path) -> None:
+    keys = [f"many/{number:03}" if number % 3 else f"many//{number:03}" for number in range(150)]
+    with serve_apart(tmp_path) as (world, process):
+        s3 = world.s3()
+        for key in keys:
+            s3.put_object(Bucket="outputs", Key=key, Body=key.encode(), Metadata={"key": key})
+        killer = threading.Timer(0.2, process.kill)
+        killer.start()
+        with contextlib.suppress(ClientError, BotoCoreError):
+            s3.delete_objects(Bucket="outputs", Delete={"Objects": [{"Key": key} for key in keys]})
+        killer.cancel()
+        process.kill()
+        process.wait()
+    with serve_apart(tmp_path) as (world, process):
+        s3 = world.s3()
+        left = [found["Key"] for found in s3.list_objects_v2(Bucket="outputs").get("Contents", [])]
+        for key in left:
+            found = s3.get_object(Bucket="outputs", Key=key)
+            assert (found["Body"].read().decode(), found["Metadata"]) == (key, {"key": key})
+            s3.delete_object(Bucket="outputs", Key=key)
+        s3.delete_bucket(Bucket="outputs")
