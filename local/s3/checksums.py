@@ -86,10 +86,12 @@ def stated(headers: Mapping[str, str], trailers: Mapping[str, str] | None = None
 
 
 def decoded(value: str) -> bytes | None:
+    """The bytes whose one base64 form ``value`` is; None when it is that of none."""
     try:
-        return base64.b64decode(value, validate=True)
+        digest = base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):
         return None
+    return digest if encoded(digest) == value else None
 
 
 def encoded(digest: bytes) -> str:

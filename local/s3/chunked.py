@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from local.s3.errors import S3Error
 from local.s3.sigv4 import EMPTY_SHA256, Seal, sign
 
-_SIZE_LINE = re.compile(rb"([0-9a-fA-F]{1,12})(?:;chunk-signature=([0-9a-f]{64}))?")
+_SIZE_LINE = re.compile(rb"([0-9a-fA-F]{1,12}) *(?:; *chunk-signature *= *([0-9a-f]{64}) *)?")
 _LONGEST_LINE = 16 * 1024
 _MOST_TRAILERS = 16
 

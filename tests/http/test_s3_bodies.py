@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from local.s3.checksums import begin, of_parts
 from local.s3.chunked import ChunkDecoder
 from local.s3.errors import S3Error
+from local.s3.sigv4 import Seal, sign
 from tests.http.s3_world import PREFIX, ROOT, World, code_of, serve
 
 PATH = f"{PREFIX}/outputs/body"
@@ -193,6 +194,23 @@ def chain(key: bytes, kind: str, date: str, *lines: str) -> str:
     assert datetime.strptime(date, "%Y%m%dT%H%M%SZ")
     text = "\n".join((f"AWS4-HMAC-SHA256-{kind}", date, f"{date[:8]}/us-east-1/s3/aws4_request", *lines))
     return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+
+
+@pytest.mark.parametrize("value", ["y/Q5J===", "y/Q5Jh==", "y/Q5Jg", "y_Q5Jg==", " ", "AAAAAAA="])
+def test_a_checksum_that_no_bytes_have_is_an_invalid_request(world: World, value: str) -> None:
+    headers = {"x-amz-content-sha256": "UNSIGNED-PAYLOAD", "x-amz-checksum-crc32": value}
+    status, _headers, answer = world.send("PUT", PATH, world.signed("PUT", PATH, headers), DATA)
+    assert (status, b"<Code>InvalidRequest</Code>" in answer) == (400, True), answer
+
+
+def test_spaces_around_a_chunk_signature_do_not_matter() -> None:
+    """S3 passes over them."""
+    seal = Seal("0" * 64, "20260101T000000Z", "20260101/us-east-1/s3/aws4_request", b"key")
+    empty = hashlib.sha256().hexdigest()
+    text = "\n".join(("AWS4-HMAC-SHA256-PAYLOAD", seal.date, seal.scope, seal.signature, empty, empty))
+    decoder = ChunkDecoder(seal, frozenset())
+    assert not list(decoder.feed(f"0 ; chunk-signature = {sign(b'key', text)} \r\n\r\n".encode()))
+    assert decoder.finish() == {}
 
 
 def test_a_hash_may_be_written_in_capitals(world: World) -> None:
