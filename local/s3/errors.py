@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sqlite3
 
 REFUSALS: dict[str, tuple[int, str]] = {
     "AccessDenied": (403, "This access key does not reach that."),
@@ -79,6 +80,7 @@ def told(error: Exception) -> S3Error:
     if isinstance(error, S3Error):
         return error
     number = error.errno if isinstance(error, OSError) else None
-    if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    unwritten = isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    if unwritten or number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return S3Error("InsufficientStorage")
     return S3Error("SlowDown" if number in (errno.EMFILE, errno.ENFILE) else "InternalError")

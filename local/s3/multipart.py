@@ -50,12 +50,14 @@ class Uploads:
     ) -> Upload:
         self._disk.require_bucket(bucket)
         upload = Upload(uuid4().hex, bucket, key, self._clock(), headers, algorithm, kind, None)
+        values = (upload.id, bucket, key.encode(), micros(upload.started), pack(headers), algorithm, kind)
         (self._folder / upload.id).mkdir()
-        with self._records.transaction() as write:
-            write.execute(
-                "INSERT INTO uploads VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
-                (upload.id, bucket, key.encode(), micros(upload.started), pack(headers), algorithm, kind),
-            )
+        try:
+            with self._records.transaction() as write:
+                write.execute("INSERT INTO uploads VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", values)
+        except BaseException:
+            (self._folder / upload.id).rmdir()
+            raise
         return upload
 
     def get(self, bucket: str, key: str, upload_id: str, completed: bool = False) -> Upload:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import subprocess
@@ -13,7 +14,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.http.s3_world import World, code_of, serve
+from local.s3 import errors
+from local.s3.disk import Disk
+from local.s3.multipart import Uploads
+from tests.http.s3_world import World, code_of, now, serve
 from tests.http.test_s3_multipart import FIVE, begin, complete, send
 
 MIB = 1024 * 1024
@@ -219,6 +223,28 @@ def test_what_the_disk_has_no_room_for_is_refused_whole(tmp_path: Path) -> None:
             assert not any((disk / ".stcloud/drafts").iterdir()) and not any((disk / ".stcloud/uploads").iterdir())
     finally:
         subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_a_disk_without_room_for_the_rows_is_full_too() -> None:
+    with contextlib.closing(sqlite3.connect(":memory:")) as database:
+        database.execute("CREATE TABLE rows (text TEXT)")
+        database.execute("PRAGMA max_page_count = 2")
+        with pytest.raises(sqlite3.OperationalError) as error:
+            database.execute("INSERT INTO rows VALUES (?)", ("x" * 100_000,))
+        assert errors.told(error.value).code == "InsufficientStorage"
+        with pytest.raises(sqlite3.OperationalError) as error:
+            database.execute("SELECT * FROM others")
+        assert errors.told(error.value).code == "InternalError"
+
+
+def test_an_upload_without_a_row_leaves_no_folder(tmp_path: Path) -> None:
+    disk = Disk(tmp_path, now, MIB)
+    disk.create_bucket("outputs")
+    uploads = Uploads(tmp_path, disk, now)
+    disk.close()
+    with pytest.raises(sqlite3.ProgrammingError):
+        uploads.create("outputs", "key", {}, None, None)
+    assert not any((tmp_path / ".stcloud/uploads").iterdir())
 
 
 def test_metadata_with_control_characters_is_refused(s3: Any) -> None:
