@@ -26,7 +26,7 @@ def require_bucket(key: StorageKey, bucket: str) -> None:
 
 def reaches(key: StorageKey, bucket: str, name: str) -> bool:
     """Whether ``name``, an object key or the prefix of a listing, lies inside the key's own prefix."""
-    return may_see(key, bucket) and name.startswith(_boundary(key))
+    return may_see(key, bucket) and name.startswith(boundary(key))
 
 
 def require_object(key: StorageKey, bucket: str, name: str) -> None:
@@ -36,9 +36,10 @@ def require_object(key: StorageKey, bucket: str, name: str) -> None:
 
 def require_listing(key: StorageKey, bucket: str, prefix: str) -> None:
     if not reaches(key, bucket, prefix):
-        raise S3Error("AccessDenied", f"This access key lists only with prefix={_boundary(key)}")
+        raise S3Error("AccessDenied", f"This access key lists only with prefix={boundary(key)}")
 
 
-def _boundary(key: StorageKey) -> str:
+def boundary(key: StorageKey) -> str:
+    """The prefix that all that the key reaches begins with; empty when it reaches everything."""
     # jobs/7 must not reach jobs/70: a prefix ends at a slash even when it was written without.
     return f"{key.prefix.rstrip('/')}/" if key.prefix else ""

@@ -35,7 +35,7 @@ async def put_acl(call: Call) -> Answer:
 async def _is_the_owners(call: Call) -> bool:
     if not call.request.has_body:
         return False
-    lists = xml.parse(await call.read_document(), "AccessControlPolicy").all("AccessControlList")
+    lists = (await call.read_document("AccessControlPolicy")).all("AccessControlList")
     grants = [grant for found in lists for grant in found.all("Grant")]
     owners = [grant for grant in grants if grant.value("Permission") == "FULL_CONTROL" and _names_owner(grant)]
     return len(grants) == len(owners)

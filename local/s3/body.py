@@ -19,7 +19,7 @@ from local.s3.sigv4 import UNSIGNED, Seal
 
 BATCH = 1024 * 1024
 _DRAIN = 16 * 1024 * 1024
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _STREAMS = {
     "STREAMING-UNSIGNED-PAYLOAD-TRAILER": False,
     "STREAMING-AWS4-HMAC-SHA256-PAYLOAD": True,
@@ -91,6 +91,8 @@ class _Plain:
 
 def payload_of(request: Request, mode: str, seal: Seal) -> Payload:
     """The decoder for the mode that the client signed."""
+    if request.headers.get("x-amz-trailer") and not mode.endswith("-TRAILER"):
+        raise S3Error("MalformedTrailerError", "A body of this kind has no trailers, but x-amz-trailer announces some.")
     if mode in _STREAMS:
         announced = [name.strip().lower() for name in request.headers.get("x-amz-trailer", "").split(",")]
         trailers = frozenset(name for name in announced if name) if mode.endswith("-TRAILER") else frozenset()
@@ -99,7 +101,7 @@ def payload_of(request: Request, mode: str, seal: Seal) -> Payload:
         return _Plain(None)
     if not _SHA256.fullmatch(mode):
         raise S3Error("InvalidArgument", "x-amz-content-sha256 must be a SHA-256 in hex or one of S3's fixed words.")
-    return _Plain(mode)
+    return _Plain(mode.lower())
 
 
 async def pour(

@@ -36,6 +36,7 @@ async def create_bucket(call: Call) -> Answer:
 async def delete_bucket(call: Call) -> Answer:
     access.require_root(call.key)
     await call.run(call.disk.delete_bucket, call.bucket)
+    await call.run(call.uploads.forget_bucket, call.bucket)
     return Answer(204)
 
 
@@ -89,14 +90,14 @@ async def list_objects(call: Call) -> Answer:
     request = call.request
     prefix, delimiter = request.argument("prefix") or "", request.argument("delimiter") or ""
     if _wants_json(call) and not prefix:
-        prefix = call.key.prefix
+        prefix = access.boundary(call.key)
     second = request.argument("list-type") == "2"
     token = request.argument("continuation-token")
     after = (_from_token(token) if token else request.argument("start-after")) if second else request.argument("marker")
     found, entries = await _find(call, prefix, delimiter, after or "")
     if _wants_json(call):
         return json_document(_json_listing(call.bucket, found, entries))
-    content = _second(call, found, token) if second else _first(call, found)
+    content = _second(call, found, len(entries), token) if second else _first(call, found)
     return document("ListBucketResult", content + _contents(call, found, entries, owner=not second))
 
 
@@ -126,9 +127,9 @@ def _first(call: Call, found: Page) -> list[xml.Element]:
     return content
 
 
-def _second(call: Call, found: Page, token: str | None) -> list[xml.Element]:
+def _second(call: Call, found: Page, shown: int, token: str | None) -> list[xml.Element]:
     content = _head(call, found)
-    content.append(("KeyCount", len(found.keys) + len(found.prefixes)))
+    content.append(("KeyCount", shown + len(found.prefixes)))
     if token is not None:
         content.append(("ContinuationToken", token))
     start = call.request.argument("start-after")
@@ -210,7 +211,7 @@ def _tally(call: Call, buckets: list[str]) -> dict[str, object]:
     for bucket in buckets:
         size = count = 0
         newest = 0.0
-        for key in call.disk.keys(bucket, call.key.prefix.encode(), b""):
+        for key in call.disk.keys(bucket, access.boundary(call.key).encode(), b""):
             entry = call.disk.find(bucket, key.decode())
             if entry is not None:
                 size, count = size + entry.size, count + 1

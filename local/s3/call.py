@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from chalicelib.domain.ports.storage import StorageKey
-from local.s3 import access, names
+from local.s3 import access, names, xml
 from local.s3.body import Inbound, Payload, collect, payload_of, pour
 from local.s3.checksums import Bytes, Digests, stated
 from local.s3.disk import Disk
@@ -57,13 +57,13 @@ class Call:
         """Pours the body into ``write``; the trailers that came behind it."""
         return await pour(self.inbound, self.payload(), write, self.run)
 
-    async def read_document(self, checked: bool = True) -> bytes:
-        """The body of a request that carries XML, verified by whatever the client sent to verify it."""
+    async def read_document(self, root: str, checked: bool = True) -> xml.Tree:
+        """The XML document ``root`` that a request carries, verified by whatever the client sent to verify it."""
         body, trailers = await collect(self.inbound, self.payload(), LARGEST_DOCUMENT)
-        expected = stated({**self.request.headers, **trailers}) if checked else None
+        expected = stated(self.request.headers, trailers) if checked else None
         digests = Digests([expected.algorithm] if expected else [])
         digests.update(body)
         digests.check_md5(self.request.headers.get("content-md5"))
         if expected:
             digests.check(expected)
-        return body
+        return await self.run(xml.parse, body, root)

@@ -70,9 +70,10 @@ def known(algorithm: str) -> str:
     return name
 
 
-def stated(headers: Mapping[str, str]) -> Checksum | None:
-    """The one checksum that headers or trailers carry; two are one too many."""
-    found = [(name, value) for name, value in headers.items() if name.startswith(PREFIX) and name not in _NOT_VALUES]
+def stated(headers: Mapping[str, str], trailers: Mapping[str, str] | None = None) -> Checksum | None:
+    """The one checksum that headers or trailers carry; two are one too many, even of one name."""
+    pairs = [*headers.items(), *(trailers or {}).items()]
+    found = [(name, value) for name, value in pairs if name.startswith(PREFIX) and name not in _NOT_VALUES]
     if len(found) > 1:
         raise S3Error("InvalidRequest", "Expecting a single x-amz-checksum- header.")
     if not found:
@@ -85,10 +86,12 @@ def stated(headers: Mapping[str, str]) -> Checksum | None:
 
 
 def decoded(value: str) -> bytes | None:
+    """The bytes whose one base64 form ``value`` is; None when it is that of none."""
     try:
-        return base64.b64decode(value, validate=True)
+        digest = base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):
         return None
+    return digest if encoded(digest) == value else None
 
 
 def encoded(digest: bytes) -> str:

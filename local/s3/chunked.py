@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from local.s3.errors import S3Error
 from local.s3.sigv4 import EMPTY_SHA256, Seal, sign
 
-_SIZE_LINE = re.compile(rb"([0-9a-fA-F]{1,12})(?:;chunk-signature=([0-9a-f]{64}))?")
+_SIZE_LINE = re.compile(rb"([0-9a-fA-F]{1,12}) *(?:; *chunk-signature *= *([0-9a-f]{64}) *)?")
 _LONGEST_LINE = 16 * 1024
 _MOST_TRAILERS = 16
 
@@ -55,6 +55,9 @@ class ChunkDecoder:
 
     def finish(self) -> dict[str, str]:
         """The trailers, once the last chunk and every announced trailer have arrived."""
+        if self._state == self._trailer and not self._buffer and not self._ended:
+            # Some clients leave out the empty line at the end, which S3 does not miss either.
+            self._end()
         if not self._ended:
             raise S3Error("IncompleteBody", "The aws-chunked body ends before its last chunk.")
         if self._announced != self.trailers.keys():
@@ -97,13 +100,16 @@ class ChunkDecoder:
             # Some clients put an empty line before x-amz-trailer-signature.
             if self._signed_trailers and "x-amz-trailer-signature" not in self.trailers:
                 return
-            self._check_trailers()
-            self._ended = True
+            self._end()
             return
         name, colon, value = line.decode("latin-1").partition(":")
         if not colon or len(self.trailers) == _MOST_TRAILERS:
             raise S3Error("MalformedTrailerError")
         self.trailers[name.strip().lower()] = value.strip()
+
+    def _end(self) -> None:
+        self._check_trailers()
+        self._ended = True
 
     @property
     def _signed_trailers(self) -> bool:
@@ -118,7 +124,9 @@ class ChunkDecoder:
     def _check_trailers(self) -> None:
         if not self._signed_trailers or self._seal is None:
             return
-        signature = self.trailers.pop("x-amz-trailer-signature")
+        signature = self.trailers.pop("x-amz-trailer-signature", None)
+        if signature is None:
+            raise S3Error("IncompleteBody", "The aws-chunked body ends before the signature of its trailers.")
         text = "".join(f"{name}:{value}\n" for name, value in sorted(self.trailers.items()))
         digest = hashlib.sha256(text.encode()).hexdigest()
         lines = ("AWS4-HMAC-SHA256-TRAILER", self._seal.date, self._seal.scope, self._previous, digest)

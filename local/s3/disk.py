@@ -10,6 +10,7 @@ The rename is the moment an object begins to exist. Everything else is written b
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import mimetypes
@@ -33,6 +34,7 @@ from local.s3.versions import Piece, Version, Versions
 from local.s3.walk import keys_in_order, plain_keys
 
 HIDDEN = ".stcloud"
+_NO_OBJECT = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO)  # nothing, a link, a socket
 Condition = Callable[[Entry | None], None]
 
 
@@ -192,7 +194,9 @@ class Disk:
 
     def keys(self, bucket: str, prefix: bytes, after: bytes) -> Iterator[bytes]:
         """The bucket's keys that start with ``prefix`` and sort after ``after``, in UTF-8 order, each once."""
-        aside = self._versions.aside(bucket, prefix, after)
+        # A row alone is no object: a kill may have come before its file was there, or after it was gone.
+        rows = self._versions.aside(bucket, prefix, after)
+        aside = (key for key in rows if self._aside_path(bucket, key.decode()).exists())
         return keys_in_order(plain_keys(self._root / bucket, prefix, after), aside)
 
     def close(self) -> None:
@@ -233,8 +237,10 @@ class Disk:
     def _open_file(self, path: Path, aside: bool) -> int | None:
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError:
-            return None
+        except OSError as error:
+            if error.errno in _NO_OBJECT:
+                return None
+            raise  # it may well be there: without a free descriptor, say, nobody can tell
         if stat.S_ISREG(os.fstat(descriptor).st_mode) and (aside or self._inside(path)):
             return descriptor
         os.close(descriptor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sqlite3
 
 REFUSALS: dict[str, tuple[int, str]] = {
     "AccessDenied": (403, "This access key does not reach that."),
@@ -21,6 +22,7 @@ REFUSALS: dict[str, tuple[int, str]] = {
     "InvalidBucketName": (400, "Bucket names are 3 to 63 lower-case letters, digits, dots and hyphens."),
     "InvalidDigest": (400, "The Content-MD5 header is not the base64 form of 16 bytes."),
     "InvalidPart": (400, "A part is missing, or its ETag or checksum is another."),
+    "InvalidPartNumber": (416, "The object has no such part."),
     "InvalidPartOrder": (400, "The parts are not in ascending order."),
     "InvalidRange": (416, "The range lies outside the object."),
     "InvalidRequest": (400, "The request cannot be used."),
@@ -73,8 +75,12 @@ class S3Error(Exception):
 
 
 def told(error: Exception) -> S3Error:
-    """What a client hears of an error: an S3 error as it is, a full disk as such, of anything else only that it was."""
+    """What a client hears of an error: an S3 error as it is, a full disk and a want of files as such, of anything else
+    only that it was."""
     if isinstance(error, S3Error):
         return error
-    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    return S3Error("InsufficientStorage" if full else "InternalError")
+    number = error.errno if isinstance(error, OSError) else None
+    unwritten = isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    if unwritten or number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return S3Error("InsufficientStorage")
+    return S3Error("SlowDown" if number in (errno.EMFILE, errno.ENFILE) else "InternalError")

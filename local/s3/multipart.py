@@ -50,12 +50,14 @@ class Uploads:
     ) -> Upload:
         self._disk.require_bucket(bucket)
         upload = Upload(uuid4().hex, bucket, key, self._clock(), headers, algorithm, kind, None)
+        values = (upload.id, bucket, key.encode(), micros(upload.started), pack(headers), algorithm, kind)
         (self._folder / upload.id).mkdir()
-        with self._records.transaction() as write:
-            write.execute(
-                "INSERT INTO uploads VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
-                (upload.id, bucket, key.encode(), micros(upload.started), pack(headers), algorithm, kind),
-            )
+        try:
+            with self._records.transaction() as write:
+                write.execute("INSERT INTO uploads VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", values)
+        except BaseException:
+            (self._folder / upload.id).rmdir()
+            raise
         return upload
 
     def get(self, bucket: str, key: str, upload_id: str, completed: bool = False) -> Upload:
@@ -130,10 +132,12 @@ class Uploads:
     def complete(
         self, upload: Upload, wanted: Sequence[Wanted], stated: str | None, condition: Condition | None = None
     ) -> Entry:
-        """Joins the parts into the object. Asked again, it answers with the object that it made."""
+        """Joins the parts into the object. Asked again for the same parts, it answers with the object that it made."""
         with self._joins[upload.id], self._at_rest(upload.id):
             upload = self.get(upload.bucket, upload.key, upload.id, completed=True)
             if upload.etag is not None:
+                if upload.etag != _etag([want.etag for want in wanted]):
+                    raise S3Error("NoSuchUpload", UploadId=upload.id)
                 return self._made_before(upload, upload.etag)
             present = self.parts(upload)
             parts = chosen(present, wanted)
@@ -160,6 +164,13 @@ class Uploads:
             for upload in self.of_key(bucket, key.decode()):
                 if upload.started < before:
                     self.abort(upload)
+
+    def forget_bucket(self, bucket: str) -> None:
+        """Gives up every upload to a bucket that has been deleted: one of the same name is another bucket."""
+        for row in self._records.all("SELECT * FROM uploads WHERE bucket = ? AND etag IS NULL", bucket):
+            self.abort(upload_of(row))
+        with self._records.transaction() as write:
+            write.execute("DELETE FROM uploads WHERE bucket = ?", (bucket,))
 
     def keys(self, bucket: str, prefix: bytes, after: bytes) -> Iterator[bytes]:
         """Keys that have open uploads, in order, each once."""
@@ -229,7 +240,7 @@ class Uploads:
         path = self._folder / upload.id / _WHOLE
         if not path.exists():
             # A crash came between the rename and the row that tells of it.
-            return self._made_before(upload, _etag(parts))
+            return self._made_before(upload, _etag([part.md5 for part in parts]))
         with Draft(path, self._disk.limits, release=lambda: None) as draft:
             draft.seal(size=size)
             return self._publish(upload, parts, draft, checksum, condition)
@@ -254,7 +265,7 @@ class Uploads:
         checksum: Checksum | None,
         condition: Condition | None,
     ) -> Entry:
-        etag, pieces = _etag(parts), pieces_of(parts)
+        etag, pieces = _etag([part.md5 for part in parts]), pieces_of(parts)
         return self._disk.publish(upload.bucket, upload.key, draft, etag, upload.headers, checksum, condition, pieces)
 
     def _made_before(self, upload: Upload, etag: str) -> Entry:
@@ -296,6 +307,10 @@ def _in_place(parts: Sequence[Part]) -> bool:
     return True
 
 
-def _etag(parts: Sequence[Part]) -> str:
-    md5s = b"".join(bytes.fromhex(part.md5) for part in parts)
-    return f"{hashlib.md5(md5s, usedforsecurity=False).hexdigest()}-{len(parts)}"
+def _etag(etags: Sequence[str]) -> str:
+    """The ETag of an object from those of its parts; one that no object has when some of them are no MD5."""
+    try:
+        md5s = b"".join(bytes.fromhex(etag) for etag in etags)
+    except ValueError:
+        return ""
+    return f"{hashlib.md5(md5s, usedforsecurity=False).hexdigest()}-{len(etags)}"

@@ -8,18 +8,20 @@ from local.s3.errors import S3Error
 
 LONGEST_KEY = 1024
 _LONGEST_SEGMENT = 255
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_BUCKET = re.compile(r"(?=.{3,63}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+_ADDRESS = re.compile(r"[0-9]+(\.[0-9]+){3}")
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
 
 
 def require_bucket_name(name: str) -> str:
-    if not _BUCKET.fullmatch(name) or ".." in name:
+    if not is_bucket_name(name):
         raise S3Error("InvalidBucketName")
     return name
 
 
 def is_bucket_name(name: str) -> bool:
-    return _BUCKET.fullmatch(name) is not None and ".." not in name
+    """Whether a host could have the name, as S3 has it: clients put it in front of the endpoint's."""
+    return _BUCKET.fullmatch(name) is not None and not _ADDRESS.fullmatch(name)
 
 
 def require_key(key: str) -> str:

@@ -13,6 +13,7 @@ from local.s3.conditions import byte_range, check_delete, check_read, check_writ
 from local.s3.entry import TAGS, Entry, kept_headers
 from local.s3.errors import S3Error
 from local.s3.tags import count_tags, stated_tags
+from local.s3.upload import MOST_PARTS
 from local.s3.versions import Piece
 from local.s3.writing import algorithm_of, check_length, receive_draft
 
@@ -83,7 +84,7 @@ async def delete_object(call: Call) -> Answer:
 
 async def delete_objects(call: Call) -> Answer:
     access.require_bucket(call.key, call.bucket)
-    tree = xml.parse(await call.read_document(), "Delete")
+    tree = await call.read_document("Delete")
     wanted = tree.all("Object")
     if not 1 <= len(wanted) <= _MOST_DELETED:
         raise S3Error("MalformedXML", f"Name from 1 to {_MOST_DELETED} objects.")
@@ -108,17 +109,20 @@ def _delete_one(call: Call, wanted: xml.Tree, quiet: bool) -> list[xml.Element]:
 
 
 async def _piece(call: Call, entry: Entry) -> tuple[Piece, int] | None:
-    """The part that ``partNumber`` asks for, and how many there are (0: the object was sent whole)."""
+    """The part that ``partNumber`` asks for, and how many there are (0: the object was sent whole).
+
+    Parts are counted as they follow one another in the object, whatever numbers they were sent under.
+    """
     if call.request.argument("partNumber") is None:
         return None
-    number = call.request.number("partNumber", 0, 1)
     if "range" in call.request.headers:
         raise S3Error("InvalidRequest", "Ask for a part or for a range, not for both.")
+    number = call.request.number("partNumber", 0, 1, MOST_PARTS)
     pieces = await call.run(call.disk.pieces, call.bucket, entry)
-    for piece in pieces or [Piece(1, 0, entry.size)]:
-        if piece.number == number:
-            return piece, len(pieces)
-    raise S3Error("InvalidPart", "The object has no such part.", PartNumber=str(number))
+    present = pieces or [Piece(1, 0, entry.size)]
+    if number > len(present):
+        raise S3Error("InvalidPartNumber", PartNumber=str(number), ActualPartCount=str(len(present)))
+    return present[number - 1], len(pieces)
 
 
 def _response(call: Call, entry: Entry, part: tuple[Piece, int] | None) -> tuple[dict[str, str], int, int]:

@@ -76,7 +76,7 @@ async def list_parts(call: Call) -> Answer:
 async def complete_upload(call: Call) -> Answer:
     upload = await _upload(call, completed=True)
     # Here, and only here, a checksum header speaks of the object and not of the body that it comes with.
-    wanted = _wanted(await call.read_document(checked=False), upload)
+    wanted = _wanted(await call.read_document("CompleteMultipartUpload", checked=False), upload)
     headers = call.request.headers
     whole = headers.get(PREFIX + upload.algorithm) if upload.algorithm else None
 
@@ -178,9 +178,9 @@ def _kind(algorithm: str | None, wished: str | None) -> str | None:
     return kind
 
 
-def _wanted(body: bytes, upload: Upload) -> list[Wanted]:
+def _wanted(document: xml.Tree, upload: Upload) -> list[Wanted]:
     found = []
-    for item in xml.parse(body, "CompleteMultipartUpload").all("Part"):
+    for item in document.all("Part"):
         number, etag = item.value("PartNumber") or "", item.value("ETag") or ""
         if not (number.strip().isascii() and number.strip().isdigit() and len(number) < 8):
             raise S3Error("MalformedXML", "Every part has a number.")

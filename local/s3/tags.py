@@ -28,7 +28,7 @@ async def get_tags(call: Call) -> Answer:
 
 async def put_tags(call: Call) -> Answer:
     key = call.name
-    tree = xml.parse(await call.read_document(), "Tagging")
+    tree = await call.read_document("Tagging")
     tags = [tag for found in tree.all("TagSet") for tag in found.all("Tag")]
     text = checked([(tag.value("Key") or "", tag.value("Value") or "") for tag in tags])
     await call.run(call.disk.require_bucket, call.bucket)
@@ -49,9 +49,11 @@ def stated_tags(request: Request) -> dict[str, str]:
     if not text:
         return {}
     try:
-        pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True, errors="strict")
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict")
     except ValueError:
-        raise S3Error("InvalidArgument", "x-amz-tagging is written like a query: name=value&name=value.") from None
+        raise S3Error(
+            "InvalidArgument", "x-amz-tagging is written like a query, in UTF-8: name=value&name=value."
+        ) from None
     return {TAGS: checked(pairs)}
 
 

@@ -7,8 +7,10 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from local.s3.names import is_plain
+from local.s3.names import LONGEST_KEY, is_plain
 
+# Deeper than this there can be no key, only what somebody else put there, and Python calls itself no deeper than 1000.
+_DEEPEST = LONGEST_KEY // 2 + 32
 BEYOND = b"\xff"
 """Sorts after every continuation of a UTF-8 prefix, because UTF-8 never holds this byte."""
 
@@ -45,7 +47,8 @@ def _below(folder: bytes, path: bytes, prefix: bytes, after: bytes) -> Iterator[
     for name, is_folder in sorted(items):
         key = path + name
         if is_folder:
-            if (key.startswith(prefix) or prefix.startswith(key)) and after < key + BEYOND:
+            wanted = (key.startswith(prefix) or prefix.startswith(key)) and after < key + BEYOND
+            if wanted and key.count(b"/") < _DEEPEST:
                 yield from _below(folder + name, key, prefix, after)
         elif key.startswith(prefix) and key > after and _is_key(key):
             yield key

@@ -12,13 +12,14 @@ def algorithm_of(call: Call, default: str | None = None) -> str | None:
     """Which checksum this body will be held against: stated outright, announced as a trailer, or just wished for."""
     headers = call.request.headers
     given = stated(headers)
-    if given:
-        return given.algorithm
+    named = given.algorithm if given else None
     for name in headers.get("x-amz-trailer", "").split(","):
-        if name.strip().lower().startswith(PREFIX):
-            return known(name.strip().lower().removeprefix(PREFIX))
+        if not named and name.strip().lower().startswith(PREFIX):
+            named = known(name.strip().lower().removeprefix(PREFIX))
     wished = headers.get("x-amz-sdk-checksum-algorithm")
-    return known(wished) if wished else default
+    if wished and named not in (None, known(wished)):
+        raise S3Error("InvalidRequest", "x-amz-sdk-checksum-algorithm names another checksum than the one that came.")
+    return named or (known(wished) if wished else default)
 
 
 def check_length(call: Call) -> int | None:
@@ -36,7 +37,7 @@ async def receive_draft(call: Call, draft: Draft, algorithm: str | None) -> Chec
     if declared is not None and declared != draft.size:
         raise S3Error("IncompleteBody")
     draft.digests.check_md5(call.request.headers.get("content-md5"))
-    expected = stated({**call.request.headers, **trailers})
+    expected = stated(call.request.headers, trailers)
     if expected:
         draft.digests.check(expected)
         return expected

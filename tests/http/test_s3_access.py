@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.http.s3_world import JOB, PREFIX, World, code_of, serve
+from chalicelib.domain.ports.storage import StorageKey
+from tests.http.s3_world import JOB, KEYS, PREFIX, World, code_of, serve
 
+OWN = StorageKey("OWNKEY5", "own-secret", bucket="outputs", prefix="jobs/5")
 MINE, THEIRS = "jobs/7/model.bin", "jobs/8/model.bin"
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with serve(tmp_path_factory.mktemp("s3")) as served:
+    with serve(tmp_path_factory.mktemp("s3"), keys=KEYS | {OWN.access_key: OWN}) as served:
         s3 = served.s3()
         s3.create_bucket(Bucket="datasets")
         for bucket, key in (("outputs", THEIRS), ("outputs", "jobs/70/model.bin"), ("datasets", MINE)):
@@ -97,6 +100,18 @@ def test_buckets_are_not_a_jobs_business(world: World, trespass: Callable[[Any],
     with pytest.raises(ClientError) as error:
         trespass(world.s3(JOB))
     assert code_of(error)[0] == 403
+
+
+def test_json_tells_a_key_of_no_neighbour_whose_prefix_begins_alike(world: World) -> None:
+    """The prefix of a key of one's own is written without a slash: ``jobs/7``, which ``jobs/70`` begins with too."""
+    world.s3(OWN).put_object(Bucket="outputs", Key="jobs/5/x", Body=b"five!")
+    world.s3().put_object(Bucket="outputs", Key="jobs/50/x", Body=b"a neighbour's")
+    wish = {"accept": "application/json"}
+    tally = json.loads(world.send("GET", PREFIX, world.signed("GET", PREFIX, wish, key=OWN))[2])
+    assert (tally["total_size"], tally["Buckets"][0]["FileCount"]) == (5, 1)
+    path = f"{PREFIX}/outputs"
+    status, _headers, body = world.send("GET", path, world.signed("GET", path, wish, key=OWN))
+    assert (status, [found["Key"] for found in json.loads(body)["Contents"]]) == (200, ["jobs/5/x"])
 
 
 @pytest.mark.parametrize(

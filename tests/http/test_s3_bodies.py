@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from local.s3.checksums import begin, of_parts
 from local.s3.chunked import ChunkDecoder
 from local.s3.errors import S3Error
+from local.s3.sigv4 import Seal, sign
 from tests.http.s3_world import PREFIX, ROOT, World, code_of, serve
 
 PATH = f"{PREFIX}/outputs/body"
@@ -126,6 +127,27 @@ def test_broken_framing_is_named_and_nothing_is_stored(
         stored(world)
 
 
+@pytest.mark.parametrize("ending", [b"\r\n", b""], ids=["as written down", "without the last line"])
+@pytest.mark.parametrize("announced", [True, False], ids=["trailer", "no trailer"])
+def test_a_chunked_body_may_end_without_the_empty_line(world: World, ending: bytes, announced: bool) -> None:
+    """S3 takes it, and so there are clients that never noticed. All that the line says is known by then."""
+    world.s3().delete_object(Bucket="outputs", Key="body")
+    trailer = f"x-amz-checksum-crc32:{b64(DIGESTS['crc32'](DATA))}" if announced else ""
+    body = chunks(DATA, trailer).removesuffix(b"\r\n") + ending
+    assert send_chunked(world, body, "x-amz-checksum-crc32" if announced else "")[0] == 200
+    assert stored(world) == DATA
+
+
+def test_a_chunked_body_that_is_cut_in_its_trailer_is_not_taken(world: World) -> None:
+    whole = chunks(DATA, f"x-amz-checksum-crc32:{b64(DIGESTS['crc32'](DATA))}")
+    start = whole.index(b"\r\n0\r\n") + 2
+    world.s3().delete_object(Bucket="outputs", Key="body")
+    for end in range(start, len(whole) - 2):
+        assert send_chunked(world, whole[:end], "x-amz-checksum-crc32")[0] == 400, whole[start:end]
+    with pytest.raises(ClientError):
+        stored(world)
+
+
 @pytest.mark.parametrize("damage", [None, "data", "trailer"])
 def test_a_signed_chunk_chain_with_a_signed_trailer(world: World, damage: str | None) -> None:
     world.s3().delete_object(Bucket="outputs", Key="body")
@@ -174,6 +196,30 @@ def chain(key: bytes, kind: str, date: str, *lines: str) -> str:
     return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
 
 
+@pytest.mark.parametrize("value", ["y/Q5J===", "y/Q5Jh==", "y/Q5Jg", "y_Q5Jg==", " ", "AAAAAAA="])
+def test_a_checksum_that_no_bytes_have_is_an_invalid_request(world: World, value: str) -> None:
+    headers = {"x-amz-content-sha256": "UNSIGNED-PAYLOAD", "x-amz-checksum-crc32": value}
+    status, _headers, answer = world.send("PUT", PATH, world.signed("PUT", PATH, headers), DATA)
+    assert (status, b"<Code>InvalidRequest</Code>" in answer) == (400, True), answer
+
+
+def test_spaces_around_a_chunk_signature_do_not_matter() -> None:
+    """S3 passes over them."""
+    seal = Seal("0" * 64, "20260101T000000Z", "20260101/us-east-1/s3/aws4_request", b"key")
+    empty = hashlib.sha256().hexdigest()
+    text = "\n".join(("AWS4-HMAC-SHA256-PAYLOAD", seal.date, seal.scope, seal.signature, empty, empty))
+    decoder = ChunkDecoder(seal, frozenset())
+    assert not list(decoder.feed(f"0 ; chunk-signature = {sign(b'key', text)} \r\n\r\n".encode()))
+    assert decoder.finish() == {}
+
+
+def test_a_hash_may_be_written_in_capitals(world: World) -> None:
+    for body, status in ((DATA, 200), (DATA[1:], 400)):
+        mode = {"x-amz-content-sha256": hashlib.sha256(DATA).hexdigest().upper()}
+        assert world.send("PUT", PATH, world.signed("PUT", PATH, mode), body)[0] == status
+    assert stored(world) == DATA
+
+
 def test_transfer_encoding_chunked_needs_no_content_length(world: World) -> None:
     framed = chunks(DATA)
     headers = world.signed("PUT", PATH, {"x-amz-content-sha256": "UNSIGNED-PAYLOAD"})
@@ -205,6 +251,38 @@ def test_content_md5_is_held_against_the_body(world: World, value: str, expected
     except ClientError as error:
         outcome = (error.response["ResponseMetadata"]["HTTPStatusCode"], error.response["Error"]["Code"])
     assert outcome == expected
+
+
+WRONG = b64(DIGESTS["crc32"](b"other"))
+
+
+@pytest.mark.parametrize(
+    ("mode", "headers", "code"),
+    [
+        ("UNSIGNED-PAYLOAD", {"x-amz-trailer": "x-amz-checksum-crc32"}, b"MalformedTrailerError"),
+        (
+            "UNSIGNED-PAYLOAD",
+            {"x-amz-sdk-checksum-algorithm": "SHA256", "x-amz-checksum-crc32": WRONG},
+            b"InvalidRequest",
+        ),
+        ("STREAMING-UNSIGNED-PAYLOAD-TRAILER", {"x-amz-checksum-crc32": WRONG}, b"InvalidRequest"),
+        ("STREAMING-UNSIGNED-PAYLOAD-TRAILER", {"x-amz-checksum-sha1": "x"}, b"InvalidRequest"),
+    ],
+    ids=["a trailer that cannot come", "two algorithms", "header and trailer", "header and another trailer"],
+)
+def test_a_checksum_that_would_not_be_looked_at_is_refused(
+    world: World, mode: str, headers: dict[str, str], code: bytes
+) -> None:
+    """Whoever sent it would believe that the bytes were verified by it."""
+    framed = mode.startswith("STREAMING")
+    trailer = f"x-amz-checksum-crc32:{b64(DIGESTS['crc32'](DATA))}"
+    framing = {"x-amz-decoded-content-length": str(len(DATA)), "x-amz-trailer": "x-amz-checksum-crc32"}
+    signed = world.signed("PUT", PATH, {"x-amz-content-sha256": mode, **(framing if framed else {}), **headers})
+    world.s3().delete_object(Bucket="outputs", Key="body")
+    status, _headers, answer = world.send("PUT", PATH, signed, chunks(DATA, trailer) if framed else DATA)
+    assert (status, code in answer) == (400, True), answer
+    with pytest.raises(ClientError):
+        stored(world)
 
 
 def test_a_wrong_checksum_header_is_a_bad_digest(world: World) -> None:

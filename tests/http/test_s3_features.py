@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import subprocess
@@ -13,7 +14,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.http.s3_world import World, code_of, serve
+from local.s3 import errors
+from local.s3.disk import Disk
+from local.s3.multipart import Uploads
+from tests.http.s3_world import World, code_of, now, serve
 from tests.http.test_s3_multipart import FIVE, begin, complete, send
 
 MIB = 1024 * 1024
@@ -44,7 +48,7 @@ def test_an_object_is_read_and_described_part_by_part(s3: Any) -> None:
         part = s3.get_object(Bucket="outputs", Key="parted", PartNumber=number, ChecksumMode="ENABLED")
         assert (part["PartsCount"], part["Body"].read()) == (3, body)
         assert s3.head_object(Bucket="outputs", Key="parted", PartNumber=number)["ContentLength"] == len(body)
-    assert refused(s3.get_object, Key="parted", PartNumber=4) == (400, "InvalidPart")
+    assert refused(s3.get_object, Key="parted", PartNumber=4) == (416, "InvalidPartNumber")
     s3.put_object(Bucket="outputs", Key="sent whole", Body=b"x")
     assert s3.get_object(Bucket="outputs", Key="sent whole", PartNumber=1)["Body"].read() == b"x"
 
@@ -57,6 +61,18 @@ def test_an_object_is_read_and_described_part_by_part(s3: Any) -> None:
     assert (shown["TotalPartsCount"], shown["IsTruncated"], shown["NextPartNumberMarker"]) == (3, True, 2)
     assert [(part["PartNumber"], part["Size"]) for part in shown["Parts"]] == [(2, len(FIVE) + 4)]
     assert shown["Parts"][0]["ChecksumSHA256"]
+
+
+def test_parts_are_asked_for_by_their_place_in_the_object(s3: Any) -> None:
+    """A client counts from 1 to PartsCount, whatever numbers the parts were sent under."""
+    upload = begin(s3, "sparse")
+    complete(s3, upload, send(s3, upload, 7, FIVE), send(s3, upload, 9000, b"end"))
+    for place, body in ((1, FIVE), (2, b"end")):
+        part = s3.get_object(Bucket="outputs", Key="sparse", PartNumber=place)
+        assert (part["PartsCount"], part["Body"].read()) == (2, body)
+    assert refused(s3.get_object, Key="sparse", PartNumber=3) == (416, "InvalidPartNumber")
+    assert refused(s3.get_object, Key="sparse", PartNumber=10_001) == (400, "InvalidArgument")
+    assert refused(s3.get_object, Key="sparse", PartNumber=0, Range="bytes=0-1") == (400, "InvalidRequest")
 
 
 def test_parts_that_arrive_in_their_places_become_the_object_without_a_copy(world: World, s3: Any) -> None:
@@ -158,6 +174,14 @@ def test_tags_stay_with_the_object_and_its_copies(s3: Any) -> None:
     assert s3.get_object_tagging(Bucket="outputs", Key="tagged")["TagSet"] == []
 
 
+def test_a_tag_may_come_without_a_value(s3: Any) -> None:
+    s3.put_object(Bucket="outputs", Key="tagged bare", Body=b"x", Tagging="step=1&draft&empty=")
+    pairs = {tag["Key"]: tag["Value"] for tag in s3.get_object_tagging(Bucket="outputs", Key="tagged bare")["TagSet"]}
+    assert pairs == {"step": "1", "draft": "", "empty": ""}
+    for tags in ("=1", "%ff=1", "a=1&a=2"):
+        assert refused(s3.put_object, Key="tagged wrongly", Body=b"x", Tagging=tags)[0] == 400
+
+
 def test_everything_is_private_and_the_only_version_of_itself(s3: Any) -> None:
     s3.put_object(Bucket="outputs", Key="one/only", Body=b"x", ACL="bucket-owner-full-control")
     (grant,) = s3.get_object_acl(Bucket="outputs", Key="one/only")["Grants"]
@@ -199,6 +223,28 @@ def test_what_the_disk_has_no_room_for_is_refused_whole(tmp_path: Path) -> None:
             assert not any((disk / ".stcloud/drafts").iterdir()) and not any((disk / ".stcloud/uploads").iterdir())
     finally:
         subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_a_disk_without_room_for_the_rows_is_full_too() -> None:
+    with contextlib.closing(sqlite3.connect(":memory:")) as database:
+        database.execute("CREATE TABLE rows (text TEXT)")
+        database.execute("PRAGMA max_page_count = 2")
+        with pytest.raises(sqlite3.OperationalError) as error:
+            database.execute("INSERT INTO rows VALUES (?)", ("x" * 100_000,))
+        assert errors.told(error.value).code == "InsufficientStorage"
+        with pytest.raises(sqlite3.OperationalError) as error:
+            database.execute("SELECT * FROM others")
+        assert errors.told(error.value).code == "InternalError"
+
+
+def test_an_upload_without_a_row_leaves_no_folder(tmp_path: Path) -> None:
+    disk = Disk(tmp_path, now, MIB)
+    disk.create_bucket("outputs")
+    uploads = Uploads(tmp_path, disk, now)
+    disk.close()
+    with pytest.raises(sqlite3.ProgrammingError):
+        uploads.create("outputs", "key", {}, None, None)
+    assert not any((tmp_path / ".stcloud/uploads").iterdir())
 
 
 def test_metadata_with_control_characters_is_refused(s3: Any) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -145,3 +148,54 @@ def test_a_folder_without_objects_is_no_common_prefix(world: World, s3: Any) -> 
     Path(world.root / "outputs/empty/folder").mkdir(parents=True)
     found = s3.list_objects_v2(Bucket="outputs", Delimiter="/")
     assert "empty/" not in [one["Prefix"] for one in found["CommonPrefixes"]]
+
+
+def test_folders_too_deep_for_any_key_do_not_stop_a_listing(world: World, s3: Any) -> None:
+    """Somebody's copy of a tree may go deeper than keys can, and deeper than Python calls itself."""
+    s3.put_object(Bucket="outputs", Key="deep/found", Body=b"x")
+    folder = os.open(world.root / "outputs/deep", os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("a", dir_fd=folder)
+        below = os.open("a", os.O_RDONLY, dir_fd=folder)
+        os.close(folder)
+        folder = below
+    os.close(folder)
+    try:
+        assert keys_of(s3, "deep/") == ["deep/found"]
+    finally:
+        subprocess.run(["rm", "-rf", world.root / "outputs/deep/a"], check=True)
+
+
+def test_the_deepest_key_is_listed_and_its_folders_go_with_it(world: World, s3: Any) -> None:
+    deepest = "d/" * 511 + "ee"
+    s3.put_object(Bucket="outputs", Key=deepest, Body=b"x")
+    assert keys_of(s3, "d/") == [deepest]
+    s3.delete_object(Bucket="outputs", Key=deepest)
+    assert not (world.root / "outputs/d").exists()
+
+
+def keys_of(s3: Any, prefix: str) -> list[str]:
+    return [found["Key"] for found in s3.list_objects_v2(Bucket="outputs", Prefix=prefix)["Contents"]]
+
+
+def test_the_count_of_keys_is_that_of_the_keys_shown(world: World, s3: Any) -> None:
+    """While one of them is deleted, and it was only half seen."""
+    stop = threading.Event()
+
+    def come_and_go() -> None:
+        file = world.root / "outputs/count/passing"
+        while not stop.is_set():
+            file.write_bytes(b"x")
+            file.unlink()
+
+    s3.put_object(Bucket="outputs", Key="count/stays", Body=b"x")
+    threads = [threading.Thread(target=come_and_go) for _ in range(1)]
+    for thread in threads:
+        thread.start()
+    try:
+        answers = [s3.list_objects_v2(Bucket="outputs", Prefix="count/") for _ in range(150)]
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert [answer["KeyCount"] for answer in answers] == [len(answer["Contents"]) for answer in answers]

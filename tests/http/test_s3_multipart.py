@@ -124,6 +124,17 @@ def test_completing_again_gives_the_same_answer(s3: Any) -> None:
     assert read(s3, "twice") == b"newer"
 
 
+def test_completing_again_with_other_parts_is_not_called_a_success(s3: Any) -> None:
+    upload = begin(s3, "twice, differently")
+    parts = [send(s3, upload, number, FIVE) for number in (1, 2, 3)]
+    made = complete(s3, upload, *parts[:2])["ETag"]
+    for others in (parts, parts[:1], [parts[0], {"PartNumber": 2, "ETag": "no MD5"}]):
+        with pytest.raises(ClientError) as error:
+            complete(s3, upload, *others)
+        assert code_of(error) == (404, "NoSuchUpload")
+    assert complete(s3, upload, *parts[:2])["ETag"] == made
+
+
 def test_four_completions_at_once_make_one_object(s3: Any) -> None:
     upload = begin(s3, "race")
     parts = [send(s3, upload, 1, FIVE), send(s3, upload, 2, b"end")]

@@ -195,6 +195,14 @@ def test_refusals_carry_the_code_that_clients_know(s3: Any, call: Any, expected:
     assert code_of(error) == expected
 
 
+@pytest.mark.parametrize("name", ["192.168.5.123", "label.-dash", "dash-.label", "two..dots", "dash-", "a"])
+def test_names_that_no_host_can_have_are_no_buckets(world: World, s3: Any, name: str) -> None:
+    with pytest.raises(ClientError) as error:
+        s3.create_bucket(Bucket=name)
+    assert code_of(error) == (400, "InvalidBucketName")
+    assert not (world.root / name).exists()
+
+
 def test_a_bucket_is_deleted_only_when_nothing_at_all_is_in_it(world: World, s3: Any) -> None:
     s3.create_bucket(Bucket="passing")
     for key in ("a/b", "odd//key"):
@@ -213,6 +221,31 @@ def test_a_bucket_is_deleted_only_when_nothing_at_all_is_in_it(world: World, s3:
     assert not (world.root / "passing").exists()
 
 
+def test_a_row_whose_file_a_kill_has_prevented_is_no_object(world: World, s3: Any) -> None:
+    """Taking the file away is the state that a kill leaves between the row and the rename, or amid a deletion."""
+    s3.create_bucket(Bucket="phantom")
+    s3.put_object(Bucket="phantom", Key="odd//key", Body=b"x")
+    for file in (world.root / ".stcloud/aside/phantom").iterdir():
+        file.unlink()
+    assert s3.list_objects_v2(Bucket="phantom", Delimiter="/").get("CommonPrefixes", []) == []
+    s3.delete_bucket(Bucket="phantom")
+
+
+def test_the_uploads_of_a_bucket_go_with_it(world: World, s3: Any) -> None:
+    s3.create_bucket(Bucket="passing")
+    named = {"Bucket": "passing", "Key": "k"}
+    upload = named | {"UploadId": s3.create_multipart_upload(**named)["UploadId"]}
+    s3.upload_part(**upload, PartNumber=1, Body=b"x")
+    s3.delete_bucket(Bucket="passing")
+    s3.create_bucket(Bucket="passing")
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket="passing")
+    assert not (world.root / ".stcloud/uploads" / upload["UploadId"]).exists()
+    with pytest.raises(ClientError) as error:
+        s3.upload_part(**upload, PartNumber=2, Body=b"x")
+    assert code_of(error) == (404, "NoSuchUpload")
+    s3.delete_bucket(Bucket="passing")
+
+
 def test_a_subresource_is_never_taken_for_the_object(s3: Any) -> None:
     s3.put_object(Bucket="outputs", Key="acl", Body=b"object")
     with pytest.raises(ClientError):
@@ -227,6 +260,31 @@ def test_a_document_type_in_xml_is_refused(world: World) -> None:
     headers = world.signed("POST", f"{PREFIX}/outputs?delete", {"x-amz-content-sha256": "UNSIGNED-PAYLOAD"})
     status, _headers, answer = world.send("POST", f"{PREFIX}/outputs?delete", headers, body)
     assert status == 400 and b"MalformedXML" in answer
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [b"<a/>" * 1_000_000, b"<Object " + b" ".join(b'a%d="1"' % n for n in range(200_000)) + b"/>"],
+    ids=["elements", "attributes"],
+)
+def test_xml_with_more_in_it_than_any_client_has_to_say_is_refused_unread(world: World, inside: bytes) -> None:
+    """A million elements in 4 MiB cost seconds and hundreds of megabytes, and nobody else was served meanwhile."""
+    path = f"{PREFIX}/outputs?delete"
+    headers = world.signed("POST", path, {"x-amz-content-sha256": "UNSIGNED-PAYLOAD"}, key=JOB)
+    status, _headers, answer = world.send("POST", path, headers, b"<Delete>" + inside + b"</Delete>")
+    assert status == 400 and b"has more in it" in answer
+
+
+def test_the_longest_completion_that_a_client_can_send_is_read(world: World, s3: Any) -> None:
+    named = {"Bucket": "outputs", "Key": "long"}
+    upload = named | {"UploadId": s3.create_multipart_upload(**named, ChecksumAlgorithm="SHA256")["UploadId"]}
+    part = {"ETag": '"' + "f" * 32 + '"', "ChecksumSHA256": "A" * 43 + "="}
+    with pytest.raises(ClientError) as error:
+        s3.complete_multipart_upload(
+            **upload, MultipartUpload={"Parts": [{"PartNumber": number + 1, **part} for number in range(10_000)]}
+        )
+    assert code_of(error) == (400, "InvalidPart")
+    s3.abort_multipart_upload(**upload)
 
 
 def test_bucket_names_with_and_without_a_trailing_slash_are_one(world: World) -> None:

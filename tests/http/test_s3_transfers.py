@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import resource
@@ -209,6 +210,30 @@ def test_a_full_disk_is_a_507_and_leaves_nothing(tmp_path: Path) -> None:
         assert not any((tmp_path / ".stcloud/drafts").iterdir())
 
 
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="needs Linux to take files from a running process")
+def test_without_free_files_an_object_is_not_called_missing(tmp_path: Path) -> None:
+    """A client that hears 404 may well put or delete something for it; 503 it tries again."""
+    with serve_apart(tmp_path) as (world, process):
+        s3 = world.s3()
+        s3.put_object(Bucket="outputs", Key="model", Body=b"old")
+        used = {int(link.name) for link in Path(f"/proc/{process.pid}/fd").iterdir()}
+        limits = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
+        free = next(number for number in range(limits[1]) if number not in used)
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (free, limits[1]))
+        for attempt in (
+            lambda: s3.get_object(Bucket="outputs", Key="model"),
+            lambda: s3.put_object(Bucket="outputs", Key="model", Body=b"new"),
+            lambda: s3.copy_object(Bucket="outputs", Key="other", CopySource="outputs/model"),
+            lambda: s3.list_objects_v2(Bucket="outputs"),
+        ):
+            with pytest.raises(ClientError) as error:
+                attempt()
+            assert code_of(error) == (503, "SlowDown")
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, limits)
+        assert s3.get_object(Bucket="outputs", Key="model")["Body"].read() == b"old"
+        assert not any((tmp_path / ".stcloud/drafts").iterdir())
+
+
 def test_a_body_that_cannot_fit_is_refused_before_it_is_sent(tmp_path: Path) -> None:
     with serve(tmp_path) as world:
         path = f"{PREFIX}/outputs/huge"
@@ -242,3 +267,26 @@ def test_closing_lets_another_take_over(tmp_path: Path) -> None:
         endpoint = StorageEndpoint(tmp_path, KEYS.get, now)
         endpoint.ensure_bucket("outputs")
         endpoint.close()
+
+
+def test_a_kill_amid_a_deletion_of_many_leaves_each_object_whole_or_gone(tmp_path: Path) -> None:
+    keys = [f"many/{number:03}" if number % 3 else f"many//{number:03}" for number in range(150)]
+    with serve_apart(tmp_path) as (world, process):
+        s3 = world.s3()
+        for key in keys:
+            s3.put_object(Bucket="outputs", Key=key, Body=key.encode(), Metadata={"key": key})
+        killer = threading.Timer(0.2, process.kill)
+        killer.start()
+        with contextlib.suppress(ClientError, BotoCoreError):
+            s3.delete_objects(Bucket="outputs", Delete={"Objects": [{"Key": key} for key in keys]})
+        killer.cancel()
+        process.kill()
+        process.wait()
+    with serve_apart(tmp_path) as (world, process):
+        s3 = world.s3()
+        left = [found["Key"] for found in s3.list_objects_v2(Bucket="outputs").get("Contents", [])]
+        for key in left:
+            found = s3.get_object(Bucket="outputs", Key=key)
+            assert (found["Body"].read().decode(), found["Metadata"]) == (key, {"key": key})
+            s3.delete_object(Bucket="outputs", Key=key)
+        s3.delete_bucket(Bucket="outputs")
