@@ -174,17 +174,16 @@ class Uploads:
 
     def keys(self, bucket: str, prefix: bytes, after: bytes) -> Iterator[bytes]:
         """Keys that have open uploads, in order, each once."""
-        rows = self._records.all(
-            "SELECT DISTINCT key FROM uploads WHERE bucket = ? AND etag IS NULL AND key > ? AND key >= ? ORDER BY key",
-            bucket,
-            after,
-            prefix,
-        )
-        return (bytes(row["key"]) for row in rows if bytes(row["key"]).startswith(prefix))
+        return self._records.keys("uploads", "etag IS NULL", bucket, prefix, after)
 
-    def of_key(self, bucket: str, key: str) -> list[Upload]:
+    def of_key(self, bucket: str, key: str, after: str, limit: int) -> list[Upload]:
+        """At most ``limit`` open uploads of the key whose ids come after ``after``, in the order of their ids."""
         rows = self._records.all(
-            "SELECT * FROM uploads WHERE bucket = ? AND key = ? AND etag IS NULL ORDER BY id", bucket, key.encode()
+            "SELECT * FROM uploads WHERE bucket = ? AND key = ? AND etag IS NULL AND id > ? ORDER BY id LIMIT ?",
+            bucket,
+            key.encode(),
+            after,
+            limit,
         )
         return [upload_of(row) for row in rows]
 

@@ -115,16 +115,26 @@ async def list_uploads(call: Call) -> Answer:
     limit = min(request.number("max-uploads", _PAGE), _PAGE)
     marker, id_marker = request.argument("key-marker") or "", request.argument("upload-id-marker") or ""
 
-    def find() -> tuple[list[Upload], list[str], bool]:
-        # A key with several open uploads may be cut in the middle: then its remaining ids come first.
-        rest = [upload for upload in call.uploads.of_key(call.bucket, marker) if id_marker and upload.id > id_marker]
+    def find() -> tuple[list[tuple[str, Upload | None]], bool]:
+        """Uploads, and common prefixes with no upload beside them, in one order, so that a page is cut in one place."""
+        entries: list[tuple[str, Upload | None]] = []
+        if limit and id_marker and marker.startswith(prefix) and not (delimiter and delimiter in marker[len(prefix) :]):
+            # A key with several open uploads may be cut in the middle: then its remaining ids come first.
+            entries += [(marker, one) for one in call.uploads.of_key(call.bucket, marker, id_marker, limit + 1)]
         encoded = prefix.encode()
         found = page(lambda after: call.uploads.keys(call.bucket, encoded, after), prefix, delimiter, marker, limit)
-        uploads = rest + [upload for key in found.keys for upload in call.uploads.of_key(call.bucket, key)]
-        room = max(0, limit - len(found.prefixes))
-        return uploads[:room], found.prefixes, found.truncated or len(uploads) > room
+        for name in sorted([*found.keys, *found.prefixes]):
+            if len(entries) > limit:
+                break
+            if name in found.prefixes:
+                entries.append((name, None))
+            else:
+                room = limit + 1 - len(entries)
+                entries += [(name, one) for one in call.uploads.of_key(call.bucket, name, "", room)]
+        return entries[:limit], found.truncated or len(entries) > limit
 
-    uploads, prefixes, truncated = await call.run(find)
+    entries, truncated = await call.run(find)
+    last_key, last = entries[-1] if entries else ("", None)
     encoding = request.argument("encoding-type")
 
     def shown(text: str) -> str:
@@ -134,8 +144,8 @@ async def list_uploads(call: Call) -> Answer:
         ("Bucket", call.bucket),
         ("KeyMarker", shown(marker)),
         ("UploadIdMarker", id_marker),
-        ("NextKeyMarker", shown(max([*(upload.key for upload in uploads[-1:]), *prefixes[-1:]], default=""))),
-        ("NextUploadIdMarker", uploads[-1].id if uploads else ""),
+        ("NextKeyMarker", shown(last_key)),
+        ("NextUploadIdMarker", last.id if last else ""),
         ("Prefix", shown(prefix)),
         ("Delimiter", shown(delimiter)),
         ("MaxUploads", limit),
@@ -155,9 +165,10 @@ async def list_uploads(call: Call) -> Answer:
                 ("Initiated", iso(upload.started)),
             ],
         )
-        for upload in uploads
+        for _name, upload in entries
+        if upload
     ]
-    content += [("CommonPrefixes", [("Prefix", shown(found))]) for found in prefixes]
+    content += [("CommonPrefixes", [("Prefix", shown(name))]) for name, upload in entries if not upload]
     return document("ListMultipartUploadsResult", content)
 
 

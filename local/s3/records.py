@@ -16,6 +16,7 @@ from sqlite3 import Row
 
 __all__ = ["Records", "Row"]
 
+_FIRST_BATCH, _LARGEST_BATCH = 16, 1024
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (
     bucket TEXT NOT NULL, key BLOB NOT NULL, size INTEGER NOT NULL, stamp INTEGER NOT NULL, aside INTEGER NOT NULL,
@@ -59,6 +60,25 @@ class Records:
     def all(self, query: str, *values: object) -> list[Row]:
         with self._lock:
             return self._connection.execute(query, values).fetchall()
+
+    def keys(self, table: str, condition: str, bucket: str, prefix: bytes, after: bytes) -> Iterator[bytes]:
+        """The keys of rows that meet ``condition``, in order, each once; read as they are asked for.
+
+        Batches begin small, because a listing with a delimiter takes one key of a group and jumps over the others.
+        """
+        query = (
+            f"SELECT DISTINCT key FROM {table} WHERE bucket = ? AND {condition}"  # noqa: S608 - both are ours
+            " AND key > ? AND key >= ? AND key < ? ORDER BY key LIMIT ?"
+        )
+        size = _FIRST_BATCH
+        while True:
+            rows = self.all(query, bucket, after, prefix, prefix + b"\xff", size)
+            for row in rows:
+                after = bytes(row["key"])
+                yield after
+            if len(rows) < size:
+                return
+            size = min(2 * size, _LARGEST_BATCH)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

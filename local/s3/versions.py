@@ -95,10 +95,4 @@ class Versions:
 
     def aside(self, bucket: str, prefix: bytes, after: bytes) -> Iterator[bytes]:
         """Keys that live aside, in order."""
-        rows = self._records.all(
-            "SELECT DISTINCT key FROM objects WHERE bucket = ? AND aside = 1 AND key > ? AND key >= ? ORDER BY key",
-            bucket,
-            after,
-            prefix,
-        )
-        return (bytes(row["key"]) for row in rows if bytes(row["key"]).startswith(prefix))
+        return self._records.keys("objects", "aside = 1", bucket, prefix, after)
