@@ -160,8 +160,9 @@ class Uploads:
 
     def give_up(self, bucket: str, prefix: str, before: datetime) -> None:
         """Aborts the uploads below ``prefix`` that were begun earlier and are no objects yet."""
-        for key in list(self.keys(bucket, prefix.encode(), b"")):
-            for upload in self.of_key(bucket, key.decode()):
+        for key in self.keys(bucket, prefix.encode(), b""):
+            rows = self._records.all("SELECT * FROM uploads WHERE bucket = ? AND key = ? AND etag IS NULL", bucket, key)
+            for upload in map(upload_of, rows):
                 if upload.started < before:
                     self.abort(upload)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import heapq
 import os
 from collections.abc import Iterable, Iterator
@@ -42,7 +43,9 @@ def _below(folder: bytes, path: bytes, prefix: bytes, after: bytes) -> Iterator[
                 for item in found
                 if item.is_dir(follow_symlinks=False) or item.is_file(follow_symlinks=False)
             ]
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+            raise
         return
     for name, is_folder in sorted(items):
         key = path + name
