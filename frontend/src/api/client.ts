@@ -46,6 +46,8 @@ export class ApiError extends Error {
     readonly code: string,
     /** What to do next, in the server's words; empty when the server gave none. */
     readonly detail: string,
+    /** All that the server said of it, for those who know what to look for. */
+    readonly fields: Readonly<Record<string, unknown>> = {},
   ) {
     super(detail || code);
     this.name = "ApiError";
@@ -191,5 +193,5 @@ function parsed(text: string): unknown {
 function refusal(status: number, answer: unknown): ApiError {
   const problem = (typeof answer === "object" && answer !== null ? answer : {}) as Record<string, unknown>;
   const word = (name: string) => (typeof problem[name] === "string" ? problem[name] : "");
-  return new ApiError(status, word("error") || `http_${status}`, word("detail") || word("message"));
+  return new ApiError(status, word("error") || `http_${status}`, word("detail") || word("message"), problem);
 }

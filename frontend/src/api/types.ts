@@ -386,6 +386,7 @@ export interface NewJob {
   config_name?: string;
   hardware_profile?: string;
   max_cost_usd?: number;
+  keep_data_days?: number;
   dataloader_config?: Record<string, unknown>[];
   lycoris_config?: Record<string, unknown>;
   upload_id?: string;

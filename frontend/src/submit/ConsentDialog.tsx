@@ -1,9 +1,11 @@
 import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import { size } from "../format/amount";
+import { fullTime } from "../format/time";
 import { locale, plural, t } from "../i18n/i18n";
 import { REASONS } from "../upload/holdbacks";
 import { printable } from "../upload/order";
-import { agree, decline, manifest } from "./state";
+import { keepDays } from "./draft";
+import { agree, changes, decline, manifest } from "./state";
 
 const NAMED = 200;
 
@@ -25,7 +27,12 @@ export function ConsentDialog() {
   return (
     <dialog ref={dialog} class="dialog consent" aria-labelledby={title} onClose={decline}>
       <h2 id={title}>{t("submit.consent_title")}</h2>
-      <p>{t("submit.consent_body")}</p>
+      <p>
+        {keepDays.value === ""
+          ? t("submit.consent_body")
+          : plural("submit.consent_body_later", Number(keepDays.value))}
+      </p>
+      <Changes />
       <details class="submit-more">
         <summary>
           {t("submit.leaves")}: {plural("submit.files", found.entries.length)}, {size(found.totalBytes, locale.value)}
@@ -56,13 +63,45 @@ export function ConsentDialog() {
   );
 }
 
-function Names({ paths, label }: { paths: string[]; label: string }) {
+const KINDS = ["added", "changed", "removed"] as const;
+
+/** From the last time that this data was sent, so that only what is new has to be looked at. */
+function Changes() {
+  const found = changes.value;
+  if (!found) return null;
+  const some = KINDS.filter((kind) => found.told[kind].count > 0);
+  return (
+    <section class="changes" aria-labelledby="submit-changes" data-testid="changes">
+      <h3 id="submit-changes">
+        {t("submit.changes", { time: fullTime(Date.parse(found.since), locale.value) })}
+      </h3>
+      {some.map((kind) => {
+        const { count, bytes, names } = found.told[kind];
+        return (
+          <details key={kind} class="submit-more" data-kind={kind} open={count <= 5}>
+            <summary>
+              {plural(`submit.difference.${kind}`, count)}, {size(bytes, locale.value)}
+            </summary>
+            <Names paths={names.map(printable)} count={count} label={plural(`submit.difference.${kind}`, count)} />
+          </details>
+        );
+      })}
+      <p class="note">
+        {some.length === 0
+          ? t("submit.no_changes")
+          : plural("submit.difference.unchanged", found.told.unchanged.count)}
+      </p>
+    </section>
+  );
+}
+
+function Names({ paths, label, count = paths.length }: { paths: string[]; label: string; count?: number }) {
   return (
     <ul class="names mono" tabIndex={0} aria-label={label}>
       {paths.slice(0, NAMED).map((path) => (
         <li key={path}>{path}</li>
       ))}
-      {paths.length > NAMED && <li>{plural("submit.more_names", paths.length - NAMED)}</li>}
+      {count > NAMED && <li>{plural("submit.more_names", count - NAMED)}</li>}
     </ul>
   );
 }

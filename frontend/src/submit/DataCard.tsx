@@ -6,7 +6,7 @@ import { ProgressBar } from "../ui/ProgressBar";
 import { lostCaptions } from "../upload/manifest";
 import { fromDrop, fromInput, type PickedFolder } from "../upload/picking";
 import type { Slot } from "./datasets";
-import { begunWith } from "./draft";
+import { begunWith, keepDays } from "./draft";
 import { consent, dataTrouble, manifest, pick, picked, reading, slots } from "./state";
 
 export function DataCard() {
@@ -29,7 +29,27 @@ export function DataCard() {
       <p class="refusal" role="alert">
         {dataTrouble}
       </p>
+      {found.length > 0 && <Keeping />}
     </section>
+  );
+}
+
+const KEEP_DAYS = [1, 3, 7, 14];
+
+/** Data that stays makes the next run send only what changed. */
+function Keeping() {
+  return (
+    <label class="keeping">
+      <span>{t("submit.keep_data")}</span>
+      <select value={keepDays} onChange={(event) => (keepDays.value = event.currentTarget.value)}>
+        <option value="">{t("submit.keep_none")}</option>
+        {KEEP_DAYS.map((days) => (
+          <option key={days} value={days}>
+            {plural("submit.keep_days", days)}
+          </option>
+        ))}
+      </select>
+    </label>
   );
 }
 

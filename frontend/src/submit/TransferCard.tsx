@@ -38,6 +38,8 @@ export function TransferCard() {
           <> · {t("submit.left", { time: duration(roughly(under.secondsLeft), locale.value) })}</>
         )}
       </p>
+      {under.copying && <p class="note">{t("submit.copying")}</p>}
+      {under.copied > 0 && <p class="note">{t("submit.copied", { size: size(under.copied, locale.value) })}</p>}
       {under.resumed > 0 && <p class="note">{t("submit.resumed", { size: size(under.resumed, locale.value) })}</p>}
       <div class="dialog-actions">
         <button type="button" class="button" onClick={stopSending}>

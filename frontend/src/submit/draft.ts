@@ -21,6 +21,8 @@ export const jobName = drafted("name", "");
 export const ceiling = drafted("ceiling", "");
 /** `provider/machine`; empty until somebody chooses. */
 export const machineId = drafted("machine", "");
+/** How many days the data stays for another run; empty to delete it when the job ends. */
+export const keepDays = drafted("keep", "");
 /** The folders of a transfer that had begun, for after a reload; empty when none had. */
 export const begunWith = drafted("begun", "");
 

@@ -4,7 +4,6 @@ import { Pace } from "../upload/pace";
 import type { Sent } from "../upload/sending";
 
 export interface Transfer extends Sent {
-  total: number;
   speed: number | null;
   secondsLeft: number | null;
 }
@@ -13,20 +12,21 @@ export const moved = signal<Transfer | null>(null);
 
 const SHOWN_EVERY_MS = 250;
 let pace = new Pace();
-let total = 0;
 let shownAt = 0;
 
-export function resetMeasure(bytes: number): void {
+export function resetMeasure(total: number): void {
   pace = new Pace();
-  total = bytes;
   shownAt = 0;
-  moved.value = { bytes: 0, resumed: 0, total, speed: null, secondsLeft: null };
+  moved.value = { bytes: 0, total, resumed: 0, copied: 0, copying: false, speed: null, secondsLeft: null };
 }
 
-export function measure({ bytes, resumed }: Sent): void {
+export function measure(sent: Sent): void {
   const at = performance.now();
-  pace.mark(bytes, at);
-  if (at - shownAt < SHOWN_EVERY_MS && bytes < total) return;
+  // What the store copies by itself says nothing of the line.
+  if (sent.copying) pace = new Pace();
+  else pace.mark(sent.bytes, at);
+  const isDue = at - shownAt >= SHOWN_EVERY_MS || sent.bytes >= sent.total || sent.copying;
+  if (!isDue) return;
   shownAt = at;
-  moved.value = { bytes, resumed, total, speed: pace.speed, secondsLeft: pace.secondsFor(total - bytes) };
+  moved.value = { ...sent, speed: pace.speed, secondsLeft: pace.secondsFor(sent.total - sent.bytes) };
 }

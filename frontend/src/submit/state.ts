@@ -10,7 +10,7 @@ import type { Consent } from "../api/types";
 import { t } from "../i18n/i18n";
 import { go, jobLink } from "../router";
 import { announce } from "../ui/announcer";
-import { Archive } from "../upload/archive";
+import { type Difference, difference, filesOf } from "../upload/earlier";
 import type { Manifest } from "../upload/manifest";
 import type { PickedFolder } from "../upload/picking";
 import { type Reading, scan } from "../upload/scanning";
@@ -18,7 +18,7 @@ import { isAbort, send } from "../upload/sending";
 import { dollars } from "./amounts";
 import { packing, slotsOf } from "./datasets";
 import { readConfig, readDataloader, readLycoris, Unusable } from "./documents";
-import { begunWith, ceiling, configText, dataloaderText, jobName, lycorisText, machineId } from "./draft";
+import { begunWith, ceiling, configText, dataloaderText, jobName, keepDays, lycorisText, machineId } from "./draft";
 import { forgetOrder, keepOrder, newKey, type Order, recallOrder } from "./unanswered";
 import { measure, resetMeasure } from "./measure";
 import { told, unusable } from "./refusals";
@@ -33,6 +33,8 @@ export const picked = signal<Partial<Record<string, PickedFolder>>>({});
 export const reading = signal<Reading | null>(null);
 export const manifest = signal<Manifest | null>(null);
 export const dataTrouble = signal("");
+/** What differs from the last time that these datasets were sent; null when they never were, or nobody knows. */
+export const changes = signal<{ since: string; told: Difference } | null>(null);
 
 export const slots = computed(() => {
   try {
@@ -46,7 +48,7 @@ const USUAL_PROVIDER = "replicate";
 
 let readingStop = new AbortController();
 let sendingStop = new AbortController();
-let archive: Archive | null = null;
+let agreedTo: Manifest | null = null;
 let consented = false;
 
 /** When the page opens: what data may do, whether an order was left unanswered, and the config of a job to begin with. */
@@ -114,9 +116,12 @@ export async function start(): Promise<void> {
       refused.value = t("submit.denied");
       return;
     }
-    archive = new Archive(found);
-    const agreed = (await api.uploads.earlier(found.root, found.datasets.map(({ id }) => id))).agreed_at !== null;
-    if (consent.value === "ask" && !agreed) {
+    agreedTo = found;
+    const known = await api.uploads.earlier(found.root, found.datasets.map(({ id }) => id));
+    changes.value = null;
+    if (consent.value === "ask" && known.agreed_at === null) {
+      const before = known.latest && (await filesOf(known.latest, readingStop.signal));
+      if (known.latest && before) changes.value = { since: known.latest.sent_at, told: difference(before, found) };
       stage.value = "asking";
       return;
     }
@@ -153,7 +158,7 @@ export function stopSending(): void {
 }
 
 async function transfer(withConsent: boolean): Promise<void> {
-  const packed = archive;
+  const packed = agreedTo;
   if (!packed) return;
   consented = withConsent;
   stage.value = "sending";
@@ -161,7 +166,7 @@ async function transfer(withConsent: boolean): Promise<void> {
   begunWith.value = Object.values(picked.value)
     .map((folder) => folder?.name ?? "")
     .join(", ");
-  resetMeasure(packed.size);
+  resetMeasure(packed.totalBytes);
   sendingStop = new AbortController();
   const stop = sendingStop.signal;
   try {
@@ -189,7 +194,7 @@ async function order(uploadId?: string): Promise<void> {
     picked.value = {};
     manifest.value = null;
     reading.value = null;
-    archive = null;
+    agreedTo = null;
     announce(t("submit.done"));
     go(jobLink(job.job_id));
   } catch (error) {
@@ -216,6 +221,7 @@ function newOrder(uploadId: string | undefined): Order {
       ...(name && { config_name: name }),
       ...(hardware && { hardware_profile: hardware }),
       ...(most !== null && { max_cost_usd: most }),
+      ...(uploadId !== undefined && keepDays.value !== "" && { keep_data_days: Number(keepDays.value) }),
       ...(dataloader && { dataloader_config: dataloader }),
       ...(lycoris && { lycoris_config: lycoris }),
       ...(uploadId !== undefined && { upload_id: uploadId }),

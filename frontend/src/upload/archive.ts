@@ -7,6 +7,8 @@
  * memory, the browser reads it from the disk while it sends it.
  */
 import { utf8ToBytes } from "@noble/hashes/utils.js";
+import { extent } from "./copies";
+import type { Plan } from "./earlier";
 import type { Entry, Manifest } from "./manifest";
 import { summary } from "./manifest";
 
@@ -16,30 +18,45 @@ const UTF8_NAMES = 0x800;
 const DOS_1980 = 0x21;
 const UNIX_FILE_0644 = 0o100644 * 65536;
 
+/** A file in this archive. What is copied may be deflated there; `size` is that of the file itself. */
+interface Placed extends Entry {
+  packed: number;
+}
+
 export class Archive {
   readonly size: number;
+  /** The part that is copied inside the store: the first bytes, which are never made here. */
+  readonly copiedBytes: number;
+  readonly #entries: Placed[];
   readonly #starts: number[] = [];
   readonly #records: number[] = [];
   readonly #directory: number;
   readonly #tail: Uint8Array<ArrayBuffer>;
 
-  constructor(readonly manifest: Manifest) {
+  /** With a `plan` it begins with ranges of an earlier archive. */
+  constructor(
+    readonly manifest: Manifest,
+    readonly plan: Plan | null = null,
+  ) {
+    this.#entries = placed(manifest, plan);
+    this.copiedBytes = (plan?.ranges ?? []).reduce((sum, [, length]) => sum + length, 0);
     let at = 0;
-    for (const entry of manifest.entries) {
+    for (const entry of this.#entries) {
       this.#starts.push(at);
-      at += 30 + utf8ToBytes(entry.path).length + (isLarge(entry) ? 20 : 0) + entry.size;
+      at += extent(entry.path, entry.size, entry.packed);
     }
     this.#directory = at;
-    manifest.entries.forEach((entry, place) => {
+    this.#entries.forEach((entry, place) => {
       this.#records.push(at);
       at += 46 + utf8ToBytes(entry.path).length + extraLength(entry, this.#starts[place] ?? 0);
     });
-    this.#tail = endRecords(manifest.entries.length, this.#directory, at);
+    this.#tail = endRecords(this.#entries.length, this.#directory, at);
     this.size = at + this.#tail.length;
   }
 
-  /** Exactly `length` bytes from `offset` on. */
+  /** Exactly `length` bytes from `offset` on, none of which are copied ones. */
   slice(offset: number, length: number): Blob {
+    if (offset < this.copiedBytes) throw new RangeError(`Byte ${offset} is copied inside the store.`);
     const end = offset + length;
     const pieces: Blob[] = [];
     const add = (piece: Blob | Uint8Array<ArrayBuffer>, at: number) => {
@@ -47,7 +64,7 @@ export class Archive {
       const [low, high] = [Math.max(0, offset - at), Math.min(size, end - at)];
       if (low < high) pieces.push((piece instanceof Blob ? piece : new Blob([piece])).slice(low, high));
     };
-    const { entries } = this.manifest;
+    const entries = this.#entries;
     for (let place = from(this.#starts, offset); place < entries.length; place += 1) {
       const [entry, start] = [entries[place], this.#starts[place] ?? 0];
       if (!entry || start >= end) break;
@@ -67,17 +84,28 @@ export class Archive {
   /** The files whose content is in this slice. */
   filesIn(offset: number, length: number): Entry[] {
     const first = from(this.#starts, offset);
-    return this.manifest.entries.slice(first).filter((_, place) => (this.#starts[first + place] ?? 0) < offset + length);
+    return this.#entries.slice(first).filter((_, place) => (this.#starts[first + place] ?? 0) < offset + length);
   }
 
   /** The manifest as it is kept, one JSON object a line; see "Manifests" in docs/api.md. */
   *lines(): Generator<string, undefined> {
     yield line({ stcloud_manifest: 1, ...summary(this.manifest), archive_bytes: this.size });
-    for (const [place, { path, size, sha256 }] of this.manifest.entries.entries()) {
-      yield line({ path, size, sha256, offset: this.#starts[place], packed: size });
+    const places = new Map(this.#entries.map(({ path }, place) => [path, place]));
+    for (const { path, size, sha256 } of this.manifest.entries) {
+      const place = places.get(path) ?? 0;
+      yield line({ path, size, sha256, offset: this.#starts[place], packed: this.#entries[place]?.packed });
     }
     for (const { path, reason } of this.manifest.heldBack) yield line({ held_back: path, reason });
   }
+}
+
+function placed({ entries }: Manifest, plan: Plan | null): Placed[] {
+  if (!plan) return entries.map((entry) => ({ ...entry, packed: entry.size }));
+  return plan.order.flatMap((place, at) => {
+    const entry = entries[place];
+    if (!entry) return [];
+    return { ...entry, packed: at < plan.copiedFiles ? (plan.packed.get(place) ?? entry.size) : entry.size };
+  });
 }
 
 function line(content: Record<string, unknown>): string {
@@ -95,8 +123,12 @@ function from(starts: number[], offset: number): number {
   return Math.max(0, low - 1);
 }
 
-function isLarge(entry: Entry): boolean {
-  return entry.size >= U32;
+function isLarge(entry: Placed): boolean {
+  return Math.max(entry.size, entry.packed) >= U32;
+}
+
+function methodOf(entry: Placed): number {
+  return entry.packed === entry.size ? 0 : 8;
 }
 
 /** Little-endian numbers: `[bytes, value]` each, then text. */
@@ -118,20 +150,20 @@ function packed(fields: [2 | 4 | 8, number][], ...texts: Uint8Array[]): Uint8Arr
   return out;
 }
 
-function localHeader(entry: Entry): Uint8Array<ArrayBuffer> {
+function localHeader(entry: Placed): Uint8Array<ArrayBuffer> {
   const name = utf8ToBytes(entry.path);
   const large = isLarge(entry);
-  const extra = large ? packed([[2, 1], [2, 16], [8, entry.size], [8, entry.size]]) : new Uint8Array(0);
-  const shown = large ? U32 : entry.size;
+  const extra = large ? packed([[2, 1], [2, 16], [8, entry.size], [8, entry.packed]]) : new Uint8Array(0);
+  const [shownPacked, shown] = large ? [U32, U32] : [entry.packed, entry.size];
   return packed(
     [
       [4, 0x04034b50],
       [2, large ? 45 : 20],
       [2, UTF8_NAMES],
-      [2, 0],
+      [2, methodOf(entry)],
       [4, DOS_1980 * 65536],
       [4, entry.crc32],
-      [4, shown],
+      [4, shownPacked],
       [4, shown],
       [2, name.length],
       [2, extra.length],
@@ -141,29 +173,29 @@ function localHeader(entry: Entry): Uint8Array<ArrayBuffer> {
   );
 }
 
-function extraLength(entry: Entry, start: number): number {
+function extraLength(entry: Placed, start: number): number {
   const count = (isLarge(entry) ? 2 : 0) + (start >= U32 ? 1 : 0);
   return count && 4 + 8 * count;
 }
 
-function centralRecord(entry: Entry, start: number): Uint8Array<ArrayBuffer> {
+function centralRecord(entry: Placed, start: number): Uint8Array<ArrayBuffer> {
   const name = utf8ToBytes(entry.path);
   const large = isLarge(entry);
-  const wide: [8, number][] = large ? [[8, entry.size], [8, entry.size]] : [];
+  const wide: [8, number][] = large ? [[8, entry.size], [8, entry.packed]] : [];
   if (start >= U32) wide.push([8, start]);
   const extra = wide.length > 0 ? packed([[2, 1], [2, 8 * wide.length], ...wide]) : new Uint8Array(0);
   const needs = wide.length > 0 ? 45 : 20;
-  const shown = large ? U32 : entry.size;
+  const [shownPacked, shown] = large ? [U32, U32] : [entry.packed, entry.size];
   return packed(
     [
       [4, 0x02014b50],
       [2, (3 << 8) | needs],
       [2, needs],
       [2, UTF8_NAMES],
-      [2, 0],
+      [2, methodOf(entry)],
       [4, DOS_1980 * 65536],
       [4, entry.crc32],
-      [4, shown],
+      [4, shownPacked],
       [4, shown],
       [2, name.length],
       [2, extra.length],

@@ -5,8 +5,9 @@
  * opens the same session, after a reload too, and only what is missing is sent.
  */
 import { ApiError } from "../api/client";
-import type { Archive } from "./archive";
-import { summary } from "./manifest";
+import { Archive } from "./archive";
+import { planned } from "./earlier";
+import { type Manifest, summary } from "./manifest";
 import type { Session, UploadProtocol } from "./protocol";
 import { put, Refused } from "./putting";
 
@@ -24,29 +25,78 @@ export class Changed extends Error {
 /** A part did not arrive, however often it was tried. What has arrived is kept. */
 export class Broken extends Error {}
 
+/** The upload to copy from was deleted meanwhile; nothing of it is needed, only more has to be sent. */
+class SourceGone extends Error {}
+
+/** The upload that had it all was taken by another job meanwhile. It can be copied from. */
+class KeptTaken extends Error {}
+
 export interface Sent {
   bytes: number;
-  /** Of those, what had arrived in an earlier attempt. */
+  total: number;
+  /** Of `bytes`, what had arrived in an earlier attempt. */
   resumed: number;
+  /** Of `bytes`, what was taken over from an earlier upload inside the store. */
+  copied: number;
+  /** The store is still busy with that. */
+  copying: boolean;
 }
 
-/** The id of the complete upload. Rejects with `ApiError`, `Changed`, `Broken` or an AbortError. */
+/**
+ * The id of the complete upload, sending as little as can be: nothing when the store has it all, else what differs from
+ * the latest upload of these datasets. Rejects with `ApiError`, `Changed`, `Broken` or an AbortError.
+ */
 export async function send(
+  cloud: UploadProtocol,
+  manifest: Manifest,
+  consented: boolean,
+  onSent: (sent: Sent) => void,
+  stop: AbortSignal,
+): Promise<string> {
+  const ids = manifest.datasets.map(({ id }) => id);
+  let known = await cloud.earlier(manifest.root, ids);
+  if (known.kept) {
+    try {
+      return await sendArchive(cloud, new Archive(manifest), consented, onSent, stop, true);
+    } catch (error) {
+      if (!(error instanceof KeptTaken)) throw error;
+      known = await cloud.earlier(manifest.root, ids);
+    }
+  }
+  const plan = known.latest && (await planned(known.latest, manifest, stop));
+  stop.throwIfAborted();
+  if (plan) {
+    try {
+      return await sendArchive(cloud, new Archive(manifest, plan), consented, onSent, stop);
+    } catch (error) {
+      if (!(error instanceof SourceGone)) throw error;
+    }
+  }
+  return sendArchive(cloud, new Archive(manifest), consented, onSent, stop);
+}
+
+async function sendArchive(
   cloud: UploadProtocol,
   archive: Archive,
   consented: boolean,
   onSent: (sent: Sent) => void,
   stop: AbortSignal,
+  isKept = false,
 ): Promise<string> {
-  let session = await cloud.openUpload(summary(archive.manifest), archive.size, consented);
-  if (session.state === "open" && session.part_count !== Math.ceil(archive.size / session.part_bytes)) {
+  let session = await opened(cloud, archive, consented);
+  if (session.state === "open" && session.part_count !== partsOf(archive, session)) {
     await cloud.abortUpload(session.upload_id);
-    session = await cloud.openUpload(summary(archive.manifest), archive.size, consented);
+    session = await opened(cloud, archive, consented);
   }
   if (session.state !== "open") {
-    onSent({ bytes: archive.size, resumed: archive.size });
+    onSent({ bytes: archive.size, total: archive.size, resumed: archive.size, copied: 0, copying: false });
     return session.upload_id;
   }
+  if (isKept && session.parts.length === 0) {
+    await cloud.abortUpload(session.upload_id);
+    throw new KeptTaken();
+  }
+  await copied(cloud, archive, session, onSent, stop);
   const sending = new Sending(cloud, archive, session, onSent, stop);
   try {
     await sending.parts();
@@ -57,6 +107,45 @@ export async function send(
     throw error;
   }
   return session.upload_id;
+}
+
+async function opened(cloud: UploadProtocol, archive: Archive, consented: boolean): Promise<Session> {
+  const { plan } = archive;
+  const from = plan && { upload_id: plan.sourceId, ranges: plan.ranges };
+  try {
+    return await cloud.openUpload(summary(archive.manifest), archive.size, consented, from);
+  } catch (error) {
+    if (from && error instanceof ApiError && (isSourceGone(error) || error.isMissing)) throw new SourceGone();
+    throw error;
+  }
+}
+
+function partsOf(archive: Archive, session: Session): number {
+  return session.copied_parts + Math.ceil((archive.size - session.copied_bytes) / session.part_bytes);
+}
+
+/** Has the store copy what is taken over; what it has copied before, it skips. */
+async function copied(
+  cloud: UploadProtocol,
+  archive: Archive,
+  session: Session,
+  onSent: (sent: Sent) => void,
+  stop: AbortSignal,
+): Promise<void> {
+  if (session.copied_parts === 0) return;
+  onSent({ bytes: 0, total: archive.size, resumed: 0, copied: 0, copying: true });
+  try {
+    do stop.throwIfAborted();
+    while ((await cloud.copyParts(session.upload_id)).left > 0);
+  } catch (error) {
+    if (!(error instanceof ApiError) || !isSourceGone(error)) throw error;
+    await cloud.abortUpload(session.upload_id).catch(ignoreRefusal);
+    throw new SourceGone();
+  }
+}
+
+function isSourceGone(refusal: ApiError): boolean {
+  return refusal.fields.copy_source_gone === true;
 }
 
 /** The server discards it by itself after a day. */
@@ -83,6 +172,7 @@ class Sending {
     stop.addEventListener("abort", () => this.#halt.abort(), { once: true });
     if (stop.aborted) this.#halt.abort();
     for (const part of session.parts) {
+      if (part.part_number <= session.copied_parts) continue;
       if (part.size !== this.#span(part.part_number).length) continue;
       this.#etags.set(part.part_number, part.etag);
       this.#done += part.size;
@@ -92,7 +182,8 @@ class Sending {
   }
 
   async parts(): Promise<void> {
-    const numbers = Array.from({ length: this.session.part_count }, (_, place) => place + 1);
+    const { part_count, copied_parts } = this.session;
+    const numbers = Array.from({ length: part_count - copied_parts }, (_, place) => copied_parts + place + 1);
     this.#waiting = numbers.filter((number) => !this.#etags.has(number));
     const lanes = Array.from({ length: Math.min(AT_ONCE, this.#waiting.length) }, () => this.#lane());
     const ends = await Promise.allSettled(lanes);
@@ -212,13 +303,16 @@ class Sending {
   }
 
   #span(number: number): { offset: number; length: number } {
-    const offset = (number - 1) * this.session.part_bytes;
-    return { offset, length: Math.min(this.session.part_bytes, this.archive.size - offset) };
+    const { copied_parts, copied_bytes, part_bytes } = this.session;
+    const offset = copied_bytes + (number - copied_parts - 1) * part_bytes;
+    return { offset, length: Math.min(part_bytes, this.archive.size - offset) };
   }
 
   #tell(): void {
     const moving = [...this.#underway.values()].reduce((sum, bytes) => sum + bytes, 0);
-    this.onSent({ bytes: this.#done + moving, resumed: this.#resumed });
+    const copied = this.session.copied_bytes;
+    const bytes = copied + this.#done + moving;
+    this.onSent({ bytes, total: this.archive.size, resumed: this.#resumed, copied, copying: false });
   }
 }
 
