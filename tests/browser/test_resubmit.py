@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, Request, expect
 
+from chalicelib.domain.datasets import Source, with_archive_names
+from chalicelib.domain.scanning import scan
 from tests.browser.stage import Stage
 
 pytestmark = pytest.mark.browser
@@ -168,3 +170,56 @@ def test_a_file_that_is_written_to_after_it_was_read_is_named_and_nothing_is_sta
     page.get_by_role("button", name="Review and send").click()
     page.get_by_role("button", name="Send it").click()
     assert content(fresh, arrived(page, fresh)) == {path.name: path.read_bytes() for path in photos.iterdir()}
+
+
+def test_what_another_job_has_just_taken_is_copied_and_not_sent(page: Page, fresh: Stage, photos: Path) -> None:
+    order(page, fresh, photos)
+    page.get_by_role("button", name="Send it").click()
+    kept = arrived(page, fresh)
+    sent = Sent(page)
+
+    def overtake(route) -> None:  # type: ignore[no-untyped-def]
+        answer = route.fetch()
+        order = {"config": {**CONFIG, "max_train_steps": 400}, "upload_id": kept, "keep_data_days": 7}
+        httpx.post(f"{fresh.world.address}/api/cloud/jobs", json=order, timeout=60).raise_for_status()
+        route.fulfill(response=answer)
+
+    page.route("**/data-consent/earlier?*", overtake, times=1)
+    order(page, fresh, photos)
+    page.wait_for_url("**/#/jobs/j-*")
+    assert 0 < sent.taken() < 100_000
+    receipt = fresh.world.get(f"/api/cloud/jobs/{page.url.rpartition('/')[2]}/data-receipt")
+    assert receipt["upload_id"] != kept
+    assert content(fresh, receipt["upload_id"]) == {path.name: path.read_bytes() for path in photos.iterdir()}
+
+
+def test_the_command_line_copies_what_a_browser_sent(page: Page, fresh: Stage, photos: Path, tmp_path: Path) -> None:
+    order(page, fresh, photos)
+    page.get_by_role("button", name="Send it").click()
+    arrived(page, fresh)
+    change(photos)
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(CONFIG))
+    told = fresh.world.run("submit", str(config), "--data", str(photos), "--yes", "--json", "--no-follow")
+    transfer = json.loads(told.stdout)["transfer"]
+    assert transfer["copied_bytes"] > 16_000_000 and transfer["sent_bytes"] < 2_000_000
+    upload_id = json.loads(told.stdout)["upload_id"]
+    assert content(fresh, upload_id) == {path.name: path.read_bytes() for path in photos.iterdir()}
+
+
+def test_a_folder_that_is_dropped_is_read_with_all_that_is_below_it(page: Page, fresh: Stage, photos: Path) -> None:
+    (photos / "sub" / "deep").mkdir(parents=True)
+    noise(photos / "sub" / "deep" / "far.png")
+    page.goto(f"{fresh.address}#/new")
+    page.locator(".drop").scroll_into_view_if_needed()
+    place = page.locator(".drop").bounding_box()
+    assert place
+    line = page.context.new_cdp_session(page)
+    at = {"x": place["x"] + 20, "y": place["y"] + place["height"] / 2}
+    dropped = {"items": [], "files": [str(photos)], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        line.send("Input.dispatchDragEvent", {"type": kind, **at, "data": dropped})
+    expect(page.get_by_test_id("read")).to_contain_text(f"{2 * COUNT + 1} files")
+    page.get_by_role("button", name="Review and send").click()
+    wanted = scan([Source(with_archive_names([Source(photos.name, photos)])[0].id, photos)])
+    expect(page.get_by_role("dialog")).to_contain_text(wanted.root)
