@@ -196,7 +196,7 @@ def test_a_run_that_was_stopped_at_a_limit_says_so(vendor, changes, reason, tmp_
 def test_a_job_that_may_outlast_the_limit_is_told_so_when_it_is_submitted(vendor, tmp_path):
     vendor.answers[CREATE] = Answer(201, prediction(status="starting", started_at=None, version="c" * 64))
     world = World(tmp_path / "t.db")
-    world._deadly = (world.table, trainer(vendor), world.objects, world.hub)
+    world.train_at(trainer(vendor))
     send_data(world, world.process())
     config = {**CONFIG, "--max_train_steps": 3000}
     asked = Submission(config=config, upload_id=world.upload_id, version="c" * 64, max_run_minutes=20)
@@ -215,7 +215,7 @@ def test_a_rotated_secret_is_asked_for_once_and_old_news_is_still_heard(vendor, 
     world.clock.now = NOW
     now = [NOW]
     vendor.answers[SECRET] = [Answer(body={"key": key}) for key in (ONE, TWO)]
-    world._deadly = (world.table, ReplicateTrainer(TOKEN, vendor.url, clock=lambda: now[0]), world.objects, world.hub)
+    world.train_at(ReplicateTrainer(TOKEN, vendor.url, clock=lambda: now[0]))
     hear_webhook = world.process().hear_webhook
 
     def news(secret: str, message: str) -> str:
@@ -236,7 +236,7 @@ def test_a_rotated_secret_is_asked_for_once_and_old_news_is_still_heard(vendor, 
 
 def test_news_without_a_signature_is_refused_before_the_vendor_is_asked_for_its_secret(vendor, tmp_path):
     world = World(tmp_path / "t.db")
-    world._deadly = (world.table, trainer(vendor), world.objects, world.hub)
+    world.train_at(trainer(vendor))
     old = {"webhook-id": "m", "webhook-timestamp": "1", "webhook-signature": "v1,AAAA"}
     for headers in ({}, {"webhook-id": "m"}, old):
         with pytest.raises(BadSignature):

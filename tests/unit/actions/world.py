@@ -68,6 +68,10 @@ class World:
         self._numbers = itertools.count(1)
         self._told: dict[str, str] = {}
 
+    def train_at(self, trainer: Any) -> None:
+        """Another trainer than the pretended vendor, and nothing dies."""
+        self._deadly = (self.table, trainer, self.objects, self.hub, self.buckets)
+
     def process(self, careful: bool = False) -> Services:
         """Fresh services, as after a restart. A ``careful`` one cannot die, and is for looking."""
         table, vendor, objects, hub, buckets = self._outside if careful else self._deadly
