@@ -68,4 +68,4 @@ def test_why_there_is_no_archive_is_told(page: Page, cloud: Stage) -> None:
     page.route("**/artifacts.tar", lambda route: route.fulfill(status=413, json=problem))
     page.goto(cloud.page_of(job_id))
     page.get_by_test_id("download-all").click()
-    expect(page.get_by_role("alert")).to_have_text(detail)
+    expect(page.get_by_role("region", name="Files").get_by_role("alert")).to_have_text(detail)
