@@ -206,7 +206,7 @@ class _OneFile:
         offset = place * length
         self._course.beat()
         try:
-            return self._objects.range(
+            return self._objects.read_range(
                 "outputs", file.ours.key, file.ours.etag, offset, min(length, file.ours.size - offset)
             )
         except NotFound:

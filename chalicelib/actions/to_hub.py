@@ -80,7 +80,7 @@ class ToHub:
             digest = self._objects.sha256("outputs", file.ours.key)
             place = course.place(name)
             course.keep(replace(place, hashes={**place.hashes, file.name: digest}))
-        head = self._objects.range("outputs", file.ours.key, file.ours.etag, 0, min(_HEAD, file.ours.size))
+        head = self._objects.read_range("outputs", file.ours.key, file.ours.etag, 0, min(_HEAD, file.ours.size))
         return HubUpload(path, file.ours.size, digest, head, lambda: Stored(self._objects, file, course.beat))
 
 
@@ -132,7 +132,7 @@ class Stored(io.BufferedIOBase):
             length = min(_BLOCK, self._file.ours.size - self._at)
             ours = self._file.ours
             try:
-                self._block = self._objects.range("outputs", ours.key, ours.etag, self._at, length)
+                self._block = self._objects.read_range("outputs", ours.key, ours.etag, self._at, length)
             except NotFound:
                 told = f"Our copy of {self._file.name} was removed or replaced while it was being sent."
                 raise DestinationRefused(told, cause="gone") from None

@@ -173,6 +173,8 @@ class S3Objects:
             self._s3.upload_part(Bucket=self._name(bucket), Key=key, UploadId=upload_id, PartNumber=number, Body=body)
 
     def read_range(self, bucket: str, key: str, etag: str, offset: int, length: int) -> bytes:
+        if length == 0:
+            return b""
         with _named_errors(f"read a range of '{key}'"):
             found = self._s3.get_object(
                 Bucket=self._name(bucket), Key=key, IfMatch=f'"{etag}"', Range=f"bytes={offset}-{offset + length - 1}"
@@ -183,18 +185,6 @@ class S3Objects:
         with _named_errors(f"read '{key}'"):
             found = self._s3.get_object(Bucket=self._name(bucket), Key=key, IfMatch=f'"{etag}"')
             yield from found["Body"].iter_chunks(_CHUNK)
-
-    def range(self, bucket: str, key: str, etag: str, offset: int, length: int) -> bytes:
-        if length == 0:
-            return b""
-        with _named_errors(f"read '{key}'"):
-            found = self._s3.get_object(
-                Bucket=self._name(bucket),
-                Key=key,
-                IfMatch=f'"{etag}"',
-                Range=f"bytes={offset}-{offset + length - 1}",
-            )
-            return found["Body"].read()
 
     def read(self, bucket: str, key: str, limit: int) -> bytes | None:
         try:

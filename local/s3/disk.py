@@ -65,8 +65,6 @@ class Disk:
         self._drafts.mkdir(exist_ok=True)
         self.records = Records(self._hidden / "records.sqlite3")
         self._versions = Versions(self.records)
-        # A kill beside the rename or the removal of such an object leaves its row without a file.
-        self._versions.forget_aside(lambda bucket, key: not self._aside_path(bucket, key).exists())
 
     # Buckets
 

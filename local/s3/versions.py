@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from local.s3.checksums import Checksum
@@ -92,15 +92,6 @@ class Versions:
         with self._records.transaction() as write:
             for table in ("objects", "layouts"):
                 write.execute(f"DELETE FROM {table} WHERE bucket = ?", (bucket,))  # noqa: S608 - ours
-
-    def forget_aside(self, gone: Callable[[str, str], bool]) -> None:
-        """Forgets the keys that live aside and, as ``gone`` tells of a bucket and a key, have no file there."""
-        for row in self._records.all("SELECT DISTINCT bucket FROM objects WHERE aside = 1"):
-            bucket: str = row["bucket"]
-            for key in self.aside(bucket, b"", b""):
-                if gone(bucket, key.decode()):
-                    with self._records.transaction() as write:
-                        write.execute("DELETE FROM objects WHERE bucket = ? AND key = ? AND aside = 1", (bucket, key))
 
     def aside(self, bucket: str, prefix: bytes, after: bytes) -> Iterator[bytes]:
         """Keys that live aside, in order."""

@@ -286,10 +286,10 @@ def test_in_the_cloud_addresses_name_the_buckets_own_region():
 def test_a_piece_is_read_of_the_object_that_was_meant_and_of_no_other(objects: Objects, key: str) -> None:
     uploaded(objects, key, b"0123456789")
     [stored] = objects.list("datasets", key)
-    assert objects.range("datasets", key, stored.etag, 3, 4) == b"3456"
-    assert objects.range("datasets", key, stored.etag, 8, 100) == b"89"
-    assert objects.range("datasets", key, stored.etag, 0, 0) == b""
+    assert objects.read_range("datasets", key, stored.etag, 3, 4) == b"3456"
+    assert objects.read_range("datasets", key, stored.etag, 8, 100) == b"89"
+    assert objects.read_range("datasets", key, stored.etag, 0, 0) == b""
     uploaded(objects, key, b"another")
     for gone in (key, f"{key}-not-there"):
         with pytest.raises(NotFound):
-            objects.range("datasets", gone, stored.etag, 0, 4)
+            objects.read_range("datasets", gone, stored.etag, 0, 4)

@@ -68,10 +68,6 @@ class Objects(Protocol):
         """The object in chunks. Raises ``NotFound`` when it is gone or not the one of that ETag."""
         ...
 
-    def range(self, bucket: str, key: str, etag: str, offset: int, length: int) -> bytes:
-        """A piece of the object. Raises ``NotFound`` when it is gone or not the one of that ETag."""
-        ...
-
     def read(self, bucket: str, key: str, limit: int) -> bytes | None:
         """A small object whole; None for one that is larger than ``limit`` or not there."""
         ...

@@ -90,12 +90,6 @@ class BytesInMemory:
     def sha256(self, bucket: str, key: str) -> str:
         return hashlib.sha256(self.buckets[bucket][key]).hexdigest()
 
-    def range(self, bucket: str, key: str, etag: str, offset: int, length: int) -> bytes:
-        body = self.buckets[bucket].get(key)
-        if body is None or _etag(body) != etag:
-            raise NotFound("There is no such object.")
-        return body[offset : offset + length]
-
     def presign_download(self, bucket: str, key: str, seconds: int, filename: str) -> str:
         return f"memory://{bucket}/{key}"
 
