@@ -8,7 +8,7 @@ as in our store.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -82,13 +82,8 @@ class Arrive:
 
     def home(self, job: Job) -> tuple[Arrival, list[StoredObject]]:
         """Our own store as it is now, whether or not it was promised the model, and the objects that it holds."""
-        prefix = f"{job.id}/"
-        listed = self._objects.list("outputs", prefix)
         known = next((one for one in job.destinations if one.kind is Kind.STORE), None)
-        promised = known or Arrival(STORE, Kind.STORE, "this system's storage")
-        arrival, _ = _seen(
-            job, promised, listed, prefix, lambda key: self._objects.read("outputs", key, _MANIFEST_BYTES)
-        )
+        arrival, _, listed = self._in_store(job, known or Arrival(STORE, Kind.STORE, "this system's storage"))
         return replace(arrival, checked_at=self._clock()), listed
 
     def _look_at(self, job: Job, promised: Arrival, found: Mapping[str, Arrival]) -> tuple[Arrival, dict[str, int]]:
@@ -99,12 +94,16 @@ class Arrive:
         return self._at_bucket(job, promised)
 
     def _at_store(self, job: Job, promised: Arrival) -> tuple[Arrival, dict[str, int]]:
+        arrival, sizes, listed = self._in_store(job, promised)
+        return replace(arrival, hashes=self._hashed(job, listed)), sizes
+
+    def _in_store(self, job: Job, promised: Arrival) -> tuple[Arrival, dict[str, int], list[StoredObject]]:
         prefix = f"{job.id}/"
         listed = self._objects.list("outputs", prefix)
         arrival, sizes = _seen(
             job, promised, listed, prefix, lambda key: self._objects.read("outputs", key, _MANIFEST_BYTES)
         )
-        return replace(arrival, hashes=self._hashed(job, listed)), sizes
+        return arrival, sizes, listed
 
     def _at_bucket(self, job: Job, promised: Arrival) -> tuple[Arrival, dict[str, int]]:
         held = self._vault.read(job.tenant, promised.name)
@@ -157,11 +156,8 @@ def _seen(
     if not models:
         return replace(counted, state=State.MISSING, missing=(WEIGHTS,)), sizes
     empty = sorted(name for name in models if sizes[name] == 0)
-    steps = {checkpoint_step(name): name for name in sizes if name.endswith(f"/{MANIFEST}")}
-    newest = max((step for step in steps if step is not None), default=None)
-    missing = empty
-    if newest is not None:
-        manifest = steps[newest]
+    missing, manifest = empty, _newest_manifest(sizes)
+    if manifest is not None:
         folder = manifest.removesuffix(MANIFEST)
         missing = empty + [
             f"{folder}{file}" for file in _named(read(keys[manifest].key)) if f"{folder}{file}" not in sizes
@@ -169,6 +165,13 @@ def _seen(
     if missing:
         return replace(counted, state=State.MISSING, missing=tuple(missing[:20])), sizes
     return replace(counted, state=State.VERIFIED), sizes
+
+
+def _newest_manifest(names: Iterable[str]) -> str | None:
+    """The one of the checkpoint with the most steps."""
+    steps = {checkpoint_step(name): name for name in names if name.endswith(f"/{MANIFEST}")}
+    newest = max((step for step in steps if step is not None), default=None)
+    return None if newest is None else steps[newest]
 
 
 def _named(manifest: bytes | None) -> list[str]:
@@ -195,10 +198,8 @@ def declared(job: Job, objects: Objects, listed: Mapping[str, StoredObject]) -> 
     """SHA-256 of files in our store, by name: as the newest checkpoint's manifest tells them, and as they were when
     their arrival was looked at."""
     known = dict[str, str]()
-    steps = {checkpoint_step(name): name for name in listed if name.endswith(f"/{MANIFEST}")}
-    newest = max((step for step in steps if step is not None), default=None)
-    if newest is not None:
-        manifest = steps[newest]
+    manifest = _newest_manifest(listed)
+    if manifest is not None:
         folder = manifest.removesuffix(MANIFEST)
         read = objects.read("outputs", listed[manifest].key, _MANIFEST_BYTES)
         known |= {f"{folder}{name}": digest for name, digest in _entries(read) if digest}

@@ -104,7 +104,7 @@ function placed({ entries }: Manifest, plan: Plan | null): Placed[] {
   return plan.order.flatMap((place, at) => {
     const entry = entries[place];
     if (!entry) return [];
-    return { ...entry, packed: at < plan.copiedFiles ? (plan.packed.get(place) ?? entry.size) : entry.size };
+    return { ...entry, packed: plan.packed[at] ?? entry.size };
   });
 }
 

@@ -17,11 +17,11 @@ export interface Listed {
   packed: number;
 }
 
-/** `order` are the places of the manifest's files in the new archive; the first `copiedFiles` of them are copied. */
+/** `order` are the places of the manifest's files in the new archive; the first are copied, each `packed` bytes long. */
 export interface Layout {
   ranges: Range[];
   order: number[];
-  copiedFiles: number;
+  packed: number[];
 }
 
 const SMALLEST = 5 * 2 ** 20;
@@ -39,6 +39,7 @@ interface Run {
 interface Unchanged {
   offset: number;
   length: number;
+  packed: number;
   place: number;
 }
 
@@ -60,7 +61,8 @@ export function layOut(
   for (const [old, now] of paired(before, after)) {
     if (!now) continue;
     if (old && isSame(old, now)) {
-      unchanged.push({ offset: old.offset, length: extent(old.path, old.size, old.packed), place });
+      const { offset, packed } = old;
+      unchanged.push({ offset, packed, length: extent(old.path, old.size, packed), place });
     }
     place += 1;
   }
@@ -72,10 +74,11 @@ export function layOut(
   const piece = Math.max(PIECE, Math.ceil(total / (MOST / 2)));
   const ranges = chosen.flatMap((run) => pieces(run, piece));
   if (ranges.length > MOST) return null;
-  const copied = chosen.flatMap(({ members }) => members.map((one) => one.place));
+  const members = chosen.flatMap((run) => run.members);
+  const copied = members.map((one) => one.place);
   const taken = new Set(copied);
   const sent = after.map((_, at) => at).filter((at) => !taken.has(at));
-  return { ranges, order: [...copied, ...sent], copiedFiles: copied.length };
+  return { ranges, order: [...copied, ...sent], packed: members.map((one) => one.packed) };
 }
 
 export function isSame(one: Pick<Listed, "size" | "sha256">, other: Pick<Listed, "size" | "sha256">): boolean {

@@ -13,10 +13,9 @@ export interface Tally {
 
 export type Difference = Record<"added" | "changed" | "removed" | "unchanged", Tally>;
 
-/** A layout, and how long the content of each copied file is in the earlier archive, by its place in the manifest. */
+/** A layout, and the upload that it copies from. */
 export interface Plan extends Layout {
   sourceId: string;
-  packed: ReadonlyMap<number, number>;
 }
 
 const MOST_NAMES = 200;
@@ -93,13 +92,5 @@ export async function planned(latest: Latest, manifest: Manifest, stop: AbortSig
 
 export function planFrom(sourceId: string, before: readonly Listed[], manifest: Manifest): Plan | null {
   const layout = layOut(before, manifest.entries);
-  if (!layout) return null;
-  const packed = new Map<number, number>();
-  let place = 0;
-  for (const [old, now] of paired(before, manifest.entries)) {
-    if (!now) continue;
-    if (old && isSame(old, now)) packed.set(place, old.packed);
-    place += 1;
-  }
-  return { ...layout, sourceId, packed };
+  return layout && { ...layout, sourceId };
 }
