@@ -26,7 +26,7 @@ from chalicelib.domain.datasets import Entry, Manifest, Source
 from chalicelib.domain.many_entries import EntryList
 from chalicelib.domain.scanning import scan
 from client.known_hashes import known_hashes
-from client.uploading import THREADS
+from client.parts import THREADS
 
 PASSES = 5
 MIB = 1 << 20

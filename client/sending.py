@@ -6,7 +6,8 @@ from chalicelib.domain.archives import Archive
 from chalicelib.domain.datasets import Manifest
 from client import earlier
 from client.api import CloudClient
-from client.uploading import CopyFrom, KeptTaken, OnSent, SourceGone, Uploaded, upload
+from client.parts import OnSent
+from client.uploading import CopyFrom, KeptTaken, SourceGone, Uploaded, upload
 
 
 def send(cloud: CloudClient, manifest: Manifest, *, consented: bool, on_sent: OnSent | None = None) -> Uploaded:
