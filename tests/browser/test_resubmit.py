@@ -71,7 +71,8 @@ def arrived(page: Page, stage: Stage) -> str:
     job_id = page.url.rpartition("/")[2]
     assert stage.world.until(job_id, "completed", "failed")["status"] == "completed"
     deadline = time.monotonic() + 20
-    while stage.world.get(f"/api/cloud/jobs/{job_id}/data-receipt")["state"] == "in_use":
+    # Its caches go first, and their receipt is begun while the archive still belongs to the job.
+    while stage.world.get(f"/api/cloud/jobs/{job_id}/data-receipt")["state"] in ("in_use", "deleting"):
         assert time.monotonic() < deadline
         time.sleep(0.1)
     return str(stage.world.get(f"/api/cloud/jobs/{job_id}/data-receipt")["upload_id"])

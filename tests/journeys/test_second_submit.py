@@ -53,7 +53,8 @@ def submit(world: World, config: Path, photos: Path, *more: str) -> tuple[dict[s
 def finished(world: World, job_id: str) -> None:
     assert world.until(job_id, "completed", "failed")["status"] == "completed"
     deadline = time.monotonic() + 10
-    while world.get(f"/api/cloud/jobs/{job_id}/data-receipt")["state"] == "in_use" and time.monotonic() < deadline:
+    unsettled = ("in_use", "deleting")  # its caches go first, while the archive still belongs to the job
+    while world.get(f"/api/cloud/jobs/{job_id}/data-receipt")["state"] in unsettled and time.monotonic() < deadline:
         time.sleep(0.1)
 
 
