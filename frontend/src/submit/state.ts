@@ -10,7 +10,7 @@ import type { Consent } from "../api/types";
 import { t } from "../i18n/i18n";
 import { go, jobLink } from "../router";
 import { announce } from "../ui/announcer";
-import { type Difference, difference, filesOf } from "../upload/earlier";
+import { type Before, type Difference, difference, filesOf } from "../upload/earlier";
 import type { Manifest } from "../upload/manifest";
 import type { PickedFolder } from "../upload/picking";
 import { type Reading, scan } from "../upload/scanning";
@@ -49,6 +49,7 @@ const USUAL_PROVIDER = "replicate";
 let readingStop = new AbortController();
 let sendingStop = new AbortController();
 let agreedTo: Manifest | null = null;
+let before: Before | null = null;
 let consented = false;
 
 /** When the page opens: what data may do, whether an order was left unanswered, and the config of a job to begin with. */
@@ -119,9 +120,13 @@ export async function start(): Promise<void> {
     agreedTo = found;
     const known = await api.uploads.earlier(found.root, found.datasets.map(({ id }) => id));
     changes.value = null;
+    before = null;
     if (consent.value === "ask" && known.agreed_at === null) {
-      const before = known.latest && (await filesOf(known.latest, readingStop.signal));
-      if (known.latest && before) changes.value = { since: known.latest.sent_at, told: difference(before, found) };
+      const files = known.latest && (await filesOf(known.latest, readingStop.signal));
+      if (known.latest && files) {
+        before = { uploadId: known.latest.upload_id, files };
+        changes.value = { since: known.latest.sent_at, told: difference(files, found) };
+      }
       stage.value = "asking";
       return;
     }
@@ -170,7 +175,7 @@ async function transfer(withConsent: boolean): Promise<void> {
   sendingStop = new AbortController();
   const stop = sendingStop.signal;
   try {
-    const uploadId = await send(api.uploads, packed, withConsent, measure, stop);
+    const uploadId = await send(api.uploads, packed, withConsent, before, measure, stop);
     if (stop.aborted) return;
     await order(uploadId);
   } catch (error) {
@@ -195,6 +200,7 @@ async function order(uploadId?: string): Promise<void> {
     manifest.value = null;
     reading.value = null;
     agreedTo = null;
+    before = null;
     announce(t("submit.done"));
     go(jobLink(job.job_id));
   } catch (error) {

@@ -18,6 +18,12 @@ export interface Plan extends Layout {
   sourceId: string;
 }
 
+/** The files of an upload whose manifest has been read. */
+export interface Before {
+  uploadId: string;
+  files: Listed[];
+}
+
 const MOST_NAMES = 200;
 
 class BadManifest extends Error {}
@@ -84,9 +90,18 @@ export function difference(before: readonly Listed[], manifest: Manifest): Diffe
   return told;
 }
 
-/** How to build the archive from the latest one; null when that saves nothing, or cannot be known. */
-export async function planned(latest: Latest, manifest: Manifest, stop: AbortSignal): Promise<Plan | null> {
-  const before = latest.copyable ? await filesOf(latest, stop) : null;
+/**
+ * How to build the archive from the latest one; null when that saves nothing, or cannot be known. What was `read` of it
+ * before is not fetched again: a manifest never changes.
+ */
+export async function planned(
+  latest: Latest,
+  manifest: Manifest,
+  read: Before | null,
+  stop: AbortSignal,
+): Promise<Plan | null> {
+  if (!latest.copyable) return null;
+  const before = read?.uploadId === latest.upload_id ? read.files : await filesOf(latest, stop);
   return before && planFrom(latest.upload_id, before, manifest);
 }
 

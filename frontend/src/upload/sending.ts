@@ -6,7 +6,7 @@
  */
 import { ApiError } from "../api/client";
 import { Archive } from "./archive";
-import { planned } from "./earlier";
+import { type Before, planned } from "./earlier";
 import { type Manifest, summary } from "./manifest";
 import type { Session, UploadProtocol } from "./protocol";
 import { put, Refused } from "./putting";
@@ -50,6 +50,7 @@ export async function send(
   cloud: UploadProtocol,
   manifest: Manifest,
   consented: boolean,
+  read: Before | null,
   onSent: (sent: Sent) => void,
   stop: AbortSignal,
 ): Promise<string> {
@@ -63,7 +64,7 @@ export async function send(
       known = await cloud.earlier(manifest.root, ids);
     }
   }
-  const plan = known.latest && (await planned(known.latest, manifest, stop));
+  const plan = known.latest && (await planned(known.latest, manifest, read, stop));
   stop.throwIfAborted();
   if (plan) {
     try {
