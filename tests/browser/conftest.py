@@ -17,7 +17,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.stage import KeyedWorld, Stage, paint
-from tests.journeys.conftest import REPO, World
+from tests.journeys.conftest import REPO, World, started
 
 CHROMIUM = Path("/usr/bin/chromium")
 FRONTEND = REPO / "frontend"
@@ -53,13 +53,8 @@ def built_tab() -> Path:
 
 @contextlib.contextmanager
 def _running(folder: Path, make: Callable[[Path], World] = World) -> Iterator[Stage]:
-    world = make(folder)
-    try:
-        world.start_vendor()
-        world.start_server()
+    with started(make(folder)) as world:
         yield Stage(world, paint(folder))
-    finally:
-        world.stop()
 
 
 @pytest.fixture(scope="session")

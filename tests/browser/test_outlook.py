@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.stage import Stage, paint
-from tests.journeys.conftest import World
+from tests.journeys.conftest import World, started
 from tests.journeys.placing import place
 
 pytestmark = pytest.mark.browser
@@ -18,13 +18,9 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def hasty(built_tab: Path, chromium: Browser, tmp_path: Path) -> Iterator[Stage]:
-    world = World(tmp_path, more={"STCLOUD_STALL_PROGRESS_SECONDS": "3", "STCLOUD_STALL_START_SECONDS": "3"})
-    try:
-        world.start_vendor()
-        world.start_server()
+    patience = {"STCLOUD_STALL_PROGRESS_SECONDS": "3", "STCLOUD_STALL_START_SECONDS": "3"}
+    with started(World(tmp_path, more=patience)) as world:
         yield Stage(world, paint(tmp_path))
-    finally:
-        world.stop()
 
 
 def test_a_job_shows_where_it_is_heading_and_that_it_hangs(page: Page, hasty: Stage) -> None:

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 import zipfile
 from pathlib import Path
 
 import httpx
 import pytest
-from PIL import Image
 from playwright.sync_api import Page, Request, expect
 
 from chalicelib.domain.datasets import Source, with_archive_names
 from chalicelib.domain.scanning import scan
 from tests.browser.stage import Stage
+from tests.journeys.photos import noise
 
 pytestmark = pytest.mark.browser
 
 CONFIG = {"model_family": "flux", "max_train_steps": 20, "checkpoint_step_interval": 10}
-SIDE, COUNT = 320, 60
-
-
-def noise(path: Path) -> None:
-    Image.frombytes("RGB", (SIDE, SIDE), os.urandom(SIDE * SIDE * 3)).save(path, compress_level=0)
+COUNT = 60
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from tests.emulator import eventually
-from tests.journeys.conftest import REPO, SECRET, World, config, free_port, images  # noqa: F401 - fixtures
+from tests.journeys.conftest import REPO, SECRET, World, config, free_port, images, started  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -68,13 +68,8 @@ class ChaliceWorld(World):
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChaliceWorld]:
-    world = ChaliceWorld(tmp_path_factory.mktemp("world"))
-    try:
-        world.start_vendor()
-        world.start_server()
+    with started(ChaliceWorld(tmp_path_factory.mktemp("world"))) as world:
         yield world
-    finally:
-        world.stop()
 
 
 def submit(world: ChaliceWorld, key: str) -> httpx.Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import signal
@@ -12,11 +13,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import pytest
 from PIL import Image
+
+from tests.engines import Engine
 
 REPO = Path(__file__).parent.parent.parent
 SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
@@ -121,15 +124,36 @@ class World:
         raise AssertionError(f"{name} never answered")
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    world = World(tmp_path)
+AnyWorld = TypeVar("AnyWorld", bound=World)
+
+
+@contextlib.contextmanager
+def started(world: AnyWorld) -> Iterator[AnyWorld]:
+    """The vendor and the server of ``world``, for as long as the block lasts."""
     try:
         world.start_vendor()
         world.start_server()
         yield world
     finally:
         world.stop()
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[Engine]:
+    """An emulator of AWS that asks for valid keys."""
+    from tests.journeys.cloud import start_aws  # which needs a World itself
+
+    engine = start_aws()
+    try:
+        yield engine
+    finally:
+        engine.stop()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with started(World(tmp_path)) as world:
+        yield world
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.journeys.conftest import REPO, World
+from tests.journeys.conftest import REPO, World, started
 from tests.unit.test_docs import routes
 
 pytestmark = pytest.mark.journey
@@ -27,13 +27,8 @@ REMOTE = {
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    world = World(tmp_path_factory.mktemp("access"), more={"STCLOUD_API_TOKEN": FIRST})
-    try:
-        world.start_vendor()
-        world.start_server()
+    with started(World(tmp_path_factory.mktemp("access"), more={"STCLOUD_API_TOKEN": FIRST})) as world:
         yield world
-    finally:
-        world.stop()
 
 
 def _client(world: World, key: str | None) -> httpx.Client:

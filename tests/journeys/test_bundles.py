@@ -18,7 +18,7 @@ from chalicelib import settings as settings_module
 from chalicelib.storage.objects import make_client
 from local.composition import STORAGE, compose
 from tests.journeys.bundles import curl, odd_files, publish, read_by_gnu_tar, read_by_python
-from tests.journeys.conftest import World
+from tests.journeys.conftest import World, started
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(300)]
 
@@ -30,13 +30,8 @@ ORDER = {
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    world = World(tmp_path_factory.mktemp("bundles"))
-    try:
-        world.start_vendor()
-        world.start_server()
+    with started(World(tmp_path_factory.mktemp("bundles"))) as world:
         yield world
-    finally:
-        world.stop()
 
 
 @pytest.fixture

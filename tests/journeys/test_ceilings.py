@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from client.errors import ApiError
-from tests.journeys.conftest import World
+from tests.journeys.conftest import World, started
 from tests.journeys.placing import place
 
 pytestmark = pytest.mark.journey
@@ -30,12 +30,8 @@ def hasty(tmp_path: Path) -> Iterator[World]:
             "STCLOUD_STALL_PROGRESS_SECONDS": "3",
         },
     )
-    try:
-        world.start_vendor()
-        world.start_server()
+    with started(world):
         yield world
-    finally:
-        world.stop()
 
 
 def seen(world: World, job: dict[str, Any], what: Callable[[dict[str, Any]], Any], seconds: float = 30) -> Any:

@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 from tests.contract.faulty_proxy import FaultyProxy
 from tests.engines import Engine, start
 from tests.journeys.bundles import curl, odd_files, publish, read_by_gnu_tar, read_by_python
-from tests.journeys.cloud import TOKEN, CloudWorld, as_root, start_aws
+from tests.journeys.cloud import TOKEN, CloudWorld, as_root
 
 pytestmark = [pytest.mark.journey, pytest.mark.engine("ministack"), pytest.mark.timeout(300)]
 
@@ -26,13 +26,6 @@ REMOTE = {
 }
 
 MakeWorld = Callable[..., CloudWorld]
-
-
-@pytest.fixture(scope="module")
-def aws() -> Iterator[Engine]:
-    engine = start_aws()
-    yield engine
-    engine.stop()
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.journeys.conftest import World
+from tests.journeys.conftest import World, started
 
 pytestmark = pytest.mark.journey
 
@@ -34,12 +34,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     world.more |= {
         f"GIT_{who}_{what}": "me@example.com" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
     }
-    try:
-        world.start_vendor()
-        world.start_server()
+    with started(world):
         yield world
-    finally:
-        world.stop()
 
 
 def git(folder: Path, *words: str) -> str:

@@ -18,7 +18,7 @@ from PIL import Image
 
 from tests.engines import Engine
 from tests.hub import ANA, HubProcess, start_hub
-from tests.journeys.cloud import as_root, start_aws
+from tests.journeys.cloud import as_root
 from tests.journeys.conftest import SECRET, World
 
 pytestmark = [pytest.mark.journey, pytest.mark.engine("ministack")]
@@ -80,15 +80,6 @@ class Places(World):
 
 
 ALL = ("s3:PutObject", "s3:GetObject", "s3:ListBucket", "s3:DeleteObject", "s3:AbortMultipartUpload")
-
-
-@pytest.fixture(scope="module")
-def aws() -> Iterator[Engine]:
-    engine = start_aws()
-    try:
-        yield engine
-    finally:
-        engine.stop()
 
 
 @pytest.fixture(scope="module")

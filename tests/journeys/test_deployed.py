@@ -15,17 +15,10 @@ from infra.deploy import teardown
 from infra.slim import AWS_SERVICES, slim, weigh
 from tests.engines import Engine
 from tests.journeys.bundles import curl, odd_files, publish, read_by_python
-from tests.journeys.cloud import as_root, start_aws
+from tests.journeys.cloud import as_root
 from tests.journeys.deployed import DeployedWorld, packaged, point_site_at_emulator
 
 pytestmark = [pytest.mark.journey, pytest.mark.engine("ministack"), pytest.mark.timeout(900)]
-
-
-@pytest.fixture(scope="module")
-def aws() -> Iterator[Engine]:
-    engine = start_aws()
-    yield engine
-    engine.stop()
 
 
 @pytest.fixture(scope="module")

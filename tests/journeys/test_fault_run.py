@@ -8,20 +8,15 @@ from pathlib import Path
 import pytest
 
 from bench.faults import FaultRun, judge
-from tests.journeys.conftest import World
+from tests.journeys.conftest import World, started
 
 pytestmark = pytest.mark.journey
 
 
 @pytest.fixture
 def slow_world(tmp_path: Path) -> Iterator[World]:
-    world = World(tmp_path, more={"STCLOUD_POLL_SECONDS": "3", "STCLOUD_SURVEY_SECONDS": "5"})
-    try:
-        world.start_vendor()
-        world.start_server()
+    with started(World(tmp_path, more={"STCLOUD_POLL_SECONDS": "3", "STCLOUD_SURVEY_SECONDS": "5"})) as world:
         yield world
-    finally:
-        world.stop()
 
 
 @pytest.mark.timeout(420)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.hub import ANA, start_hub
-from tests.journeys.conftest import World
+from tests.journeys.conftest import World, started
 from tests.journeys.test_delivery import Places
 
 pytestmark = pytest.mark.journey
@@ -23,12 +23,8 @@ def unreachable(tmp_path: Path) -> Iterator[World]:
         world = Places(tmp_path, hub=hub)
         vendor = f"http://[::ffff:127.0.0.1]:{world.vendor_port}"
         world.more = {"STCLOUD_PUBLIC_URL": "", "REPLICATE_BASE_URL": vendor, "HF_TOKEN": ANA, "HF_ENDPOINT": hub.url}
-        try:
-            world.start_vendor()
-            world.start_server()
+        with started(world):
             yield world
-        finally:
-            world.stop()
 
 
 def files_at(world: World) -> list[dict[str, object]]:

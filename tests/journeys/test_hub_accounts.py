@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.hub import ANA, FINE, READER, start_hub
+from tests.journeys.conftest import started
 from tests.journeys.placing import place
 from tests.journeys.test_delivery import Places, config
 from tests.journeys.test_send_again import until_sent
@@ -27,12 +28,8 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Places]:
     with start_hub() as hub:
         world = Places(tmp_path_factory.mktemp("accounts"), hub=hub)
         world.more = {"HF_TOKEN": ANA, "HF_ENDPOINT": hub.url}
-        try:
-            world.start_vendor()
-            world.start_server()
+        with started(world):
             yield world
-        finally:
-            world.stop()
 
 
 def keep(places: Places, name: str, token: str | None) -> httpx.Response:

@@ -15,9 +15,9 @@ from tests.contract.faulty_proxy import FaultyProxy
 from tests.engines import Engine
 from tests.journeys.cloud import ROOT_KEYS, TOKEN, CloudWorld
 from tests.journeys.conftest import SECRET, World
-from tests.journeys.test_cloud_composition import REMOTE, MakeWorld, aws, dynamo, make_world
+from tests.journeys.test_cloud_composition import REMOTE, MakeWorld, dynamo, make_world
 
-__all__ = ["aws", "dynamo", "make_world"]
+__all__ = ["dynamo", "make_world"]
 
 pytestmark = [pytest.mark.journey, pytest.mark.engine("ministack"), pytest.mark.timeout(300)]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.journeys.conftest import World
+from tests.journeys.conftest import World, started
 from tests.unit.test_docs import routes
 
 pytestmark = pytest.mark.journey
@@ -37,13 +37,8 @@ QUERIES = ["limit=1_0", "limit=%D9%A3", "limit=99999999999999999999999", "offset
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    world = World(tmp_path_factory.mktemp("odd"))
-    try:
-        world.start_vendor()
-        world.start_server()
+    with started(World(tmp_path_factory.mktemp("odd"))) as world:
         yield world
-    finally:
-        world.stop()
 
 
 def _check(answer: httpx.Response, told: str) -> None:

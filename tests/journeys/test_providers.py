@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.emulator import MODEL, archive
-from tests.journeys.conftest import World
+from tests.journeys.conftest import World, started
 
 pytestmark = pytest.mark.journey
 
@@ -22,13 +22,8 @@ REMOTE = {
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    world = World(tmp_path_factory.mktemp("providers"))
-    try:
-        world.start_vendor()
-        world.start_server()
+    with started(World(tmp_path_factory.mktemp("providers"))) as world:
         yield world
-    finally:
-        world.stop()
 
 
 def test_every_provider_is_listed_with_its_machines_and_what_it_supports(world: World) -> None:

@@ -17,7 +17,7 @@ from chalicelib.domain.scanning import scan
 from client.api import CloudClient
 from client.errors import ApiError
 from client.uploading import upload
-from tests.journeys.conftest import World
+from tests.journeys.conftest import World, started
 
 pytestmark = pytest.mark.journey
 
@@ -25,13 +25,8 @@ pytestmark = pytest.mark.journey
 @pytest.fixture
 def listening(tmp_path: Path) -> Iterator[World]:
     """A server that asks the vendor for the secret, and hears of ends by webhook alone."""
-    world = World(tmp_path, more={"REPLICATE_WEBHOOK_SECRET": "", "STCLOUD_POLL_SECONDS": "3600"})
-    try:
-        world.start_vendor()
-        world.start_server()
+    with started(World(tmp_path, more={"REPLICATE_WEBHOOK_SECRET": "", "STCLOUD_POLL_SECONDS": "3600"})) as world:
         yield world
-    finally:
-        world.stop()
 
 
 def placed(world: World, images: Path, key: str, **more: Any) -> dict[str, Any]:

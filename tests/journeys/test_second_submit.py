@@ -14,7 +14,6 @@ from typing import Any
 
 import httpx
 import pytest
-from PIL import Image
 
 from chalicelib.domain.datasets import Source, with_archive_names
 from chalicelib.domain.scanning import scan
@@ -22,14 +21,11 @@ from client.api import CloudClient
 from client.sending import send
 from client.shapes import KnownBefore
 from tests.journeys.conftest import REPO, World
+from tests.journeys.photos import noise
 
 pytestmark = pytest.mark.journey
 
-SIDE, COUNT = 320, 60
-
-
-def noise(path: Path) -> None:
-    Image.frombytes("RGB", (SIDE, SIDE), os.urandom(SIDE * SIDE * 3)).save(path, compress_level=0)
+COUNT = 60
 
 
 @pytest.fixture

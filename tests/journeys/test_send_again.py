@@ -19,22 +19,12 @@ from chalicelib import settings
 from local.composition import compose
 from tests.engines import Engine
 from tests.hub import ANA, start_hub
-from tests.journeys.cloud import start_aws
 from tests.journeys.test_delivery import ALL, WEIGHTS, Places, config, submit
 
 pytestmark = [pytest.mark.journey, pytest.mark.engine("ministack")]
 
 PART = 8 * 1024 * 1024
 FOR_PARTS = (*ALL, "s3:ListMultipartUploadParts")
-
-
-@pytest.fixture(scope="module")
-def aws() -> Iterator[Engine]:
-    engine = start_aws()
-    try:
-        yield engine
-    finally:
-        engine.stop()
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.journeys.conftest import World
+from tests.journeys.conftest import World, started
 from tests.journeys.placing import place
 
 pytestmark = pytest.mark.journey
@@ -22,13 +22,8 @@ DATA = [{"id": "hub", "type": "huggingface", "dataset_name": "someone/pictures"}
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    world = World(tmp_path_factory.mktemp("spending"))
-    try:
-        world.start_vendor()
-        world.start_server()
+    with started(World(tmp_path_factory.mktemp("spending"))) as world:
         yield world
-    finally:
-        world.stop()
 
 
 def ask(world: World, method: str, path: str, body: Any = None) -> httpx.Response:
