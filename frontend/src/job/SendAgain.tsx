@@ -1,5 +1,6 @@
 /** Having a model sent once more, or to a place that nobody thought of before. */
 import { useSignal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
 import { api } from "../api/api";
 import { ApiError } from "../api/client";
@@ -39,37 +40,48 @@ function useAsking(onAsked: () => void): Asking {
 }
 
 export function SendAgain({ job, arrival, onAsked }: { job: Job; arrival: Arrival; onAsked: () => void }) {
-  const { busy, refused, ask } = useAsking(onAsked);
+  const { name } = arrival;
   return (
-    <div class="actions">
-      <button
-        type="button"
-        class="button"
-        aria-label={t("delivery.send_again_to", { name: arrival.name })}
-        aria-disabled={busy}
-        onClick={() => void ask(() => api.deliver(job.job_id, [arrival.name]), asked(arrival.name))}
-      >
-        <Icon name="up" />
-        {t("delivery.send_again")}
-      </button>
-      <p class="arrival-why" role="alert">
-        {refused}
-      </p>
-    </div>
+    <AskButton
+      label={t("delivery.send_again_to", { name })}
+      told={asked(name)}
+      question={() => api.deliver(job.job_id, [name])}
+      onAsked={onAsked}
+    >
+      <Icon name="up" />
+      {t("delivery.send_again")}
+    </AskButton>
   );
 }
 
 export function LookAgain({ job, onAsked }: { job: Job; onAsked: () => void }) {
+  return (
+    <AskButton told={t("delivery.looked")} question={() => api.look(job.job_id)} onAsked={onAsked}>
+      {t("delivery.look")}
+    </AskButton>
+  );
+}
+
+interface AskButtonProps {
+  label?: string;
+  told: string;
+  question: () => Promise<unknown>;
+  onAsked: () => void;
+  children: ComponentChildren;
+}
+
+function AskButton({ label, told, question, onAsked, children }: AskButtonProps) {
   const { busy, refused, ask } = useAsking(onAsked);
   return (
     <div class="actions">
       <button
         type="button"
         class="button"
+        aria-label={label}
         aria-disabled={busy}
-        onClick={() => void ask(() => api.look(job.job_id), t("delivery.looked"))}
+        onClick={() => void ask(question, told)}
       >
-        {t("delivery.look")}
+        {children}
       </button>
       <p class="arrival-why" role="alert">
         {refused}
