@@ -7,6 +7,7 @@ import os
 import socket
 import sqlite3
 import sys
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -20,6 +21,9 @@ from chalicelib.settings import BadSetting, Settings
 from chalicelib.stores.access import StorageKeyTable
 from local import composition, server
 from local.s3 import StorageEndpoint, StorageInUse
+
+_EXPIRE_EVERY = 60.0
+"""Seconds between two looks for archives that are a day old: a tick comes every second."""
 
 
 def main() -> int:
@@ -83,10 +87,15 @@ def _site(settings: Settings) -> uvicorn.Server:
         why = getattr(error, "strerror", None) or error
         raise BadSetting(f"STCLOUD_OUTPUTS is '{settings.outputs}', which cannot be used: {why}.") from error
 
+    look_at = 0.0
+
     def tick() -> None:
+        nonlocal look_at
         home.tick()
-        # In the cloud a rule of the bucket does this: infra/template.yaml, drop-bundles.
-        storage.expire("outputs", FOLDER, timedelta(days=1))
+        if time.monotonic() >= look_at:
+            # In the cloud a rule of the bucket does this: infra/template.yaml, drop-bundles.
+            storage.expire("outputs", FOLDER, timedelta(days=1))
+            look_at = time.monotonic() + _EXPIRE_EVERY
 
     return uvicorn.Server(
         uvicorn.Config(
