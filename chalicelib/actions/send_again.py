@@ -152,7 +152,10 @@ class SendAgain:
         known = next((one for one in job.destinations if one.name == name), None)
         asked = wanted.repo or (str(known.at["repo"]) if known else job.hub_model_id) or self._configured(job)
         if not asked:
-            raise BadInput("The job names no repository. Say which with 'hub_model_id', such as your-name/your-model.")
+            raise BadInput(
+                "The job names no repository. Say which with 'hub_model_id' ('--repo' of stcloud), such as "
+                "your-name/your-model."
+            )
         private = wanted.private if wanted.private is not None else bool(known.at["private"]) if known else True
         config = {"--hub_model_id": asked, "--model_card_private": private}
         try:

@@ -118,13 +118,15 @@ class Placing:
             now = counted(sent.sent_parts, "was", "were")
             screen.note(f"Resumed: {there} there already, {now} sent now.")
         much, whole = size(sent.sent_bytes), size(archive.size)
-        screen.note(
-            f"Sent {much}, manifest included, in {took(transfer.seconds)} for an archive of {whole}{_spared(sent)}."
-        )
+        if not sent.sent_bytes:
+            screen.note(f"Nothing had to be sent: the archive of {whole} was all there already.")
+        else:
+            spent = took(transfer.seconds)
+            screen.note(f"Sent {much}, manifest included, in {spent} for an archive of {whole}{_spared(sent)}.")
         return transfer
 
 
 def _spared(sent: Uploaded) -> str:
     if sent.copied_bytes:
         return f"; {size(sent.copied_bytes)} were taken over from the upload before"
-    return "; it was all there already" if not sent.sent_bytes else ""
+    return ""
