@@ -100,11 +100,18 @@ def timed(way: Callable[[], None]) -> float:
 
 
 def read_all(folder: Path) -> None:
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            with path.open("rb", buffering=0) as file:
-                while file.read(MIB):
+    """In as few calls as there can be: what no packager that is written in this language can be faster than."""
+    pending = [str(folder)]
+    while pending:
+        with os.scandir(pending.pop()) as listing:
+            for one in listing:
+                if one.is_dir(follow_symlinks=False):
+                    pending.append(one.path)
+                    continue
+                descriptor = os.open(one.path, os.O_RDONLY)
+                while os.read(descriptor, MIB):
                     pass
+                os.close(descriptor)
 
 
 def hash_all(folder: Path) -> None:

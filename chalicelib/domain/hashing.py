@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from chalicelib.domain.datasets import Entry, HeldBack
 from chalicelib.domain.holdbacks import HoldBack, holds_secret
-from chalicelib.domain.kinds import DEFLATE_LIMIT, INSPECT_LIMIT, deflated, is_media, is_text
+from chalicelib.domain.kinds import DEFLATE_LIMIT, INSPECT_LIMIT, Kind, deflated, kind_of
 from chalicelib.domain.reading import OPEN_FLAGS, open_regular, read_whole
 from chalicelib.domain.walking import Candidate, Findings, cause_of, printable
 
@@ -88,10 +88,10 @@ def _hash_small(candidate: Candidate, shelf: Shelf) -> tuple[Entry, os.stat_resu
     if not same or len(content) != seen.st_size:
         return None
     packed = content
-    if not is_media(name):
+    if (kind := kind_of(name)) is not Kind.MEDIA:
         if holds_secret(content):
             return HoldBack.SECRET_INSIDE
-        if is_text(name):
+        if kind is Kind.TEXT:
             packed = deflated(content)
     sha256 = hashlib.sha256(content).digest()
     crc32, kept = zlib.crc32(content), shelf.keep(packed)
@@ -106,9 +106,10 @@ def _hash(candidate: Candidate) -> tuple[Entry, os.stat_result] | HoldBack | str
         if not stat.S_ISREG(before.st_mode):
             return HoldBack.SPECIAL_FILE
         size = before.st_size
-        text = is_text(candidate.name) and size <= DEFLATE_LIMIT
+        kind = kind_of(candidate.name)
+        text = kind is Kind.TEXT and size <= DEFLATE_LIMIT
         packed_size = size
-        if text or (size <= INSPECT_LIMIT and not is_media(candidate.name)):
+        if text or (size <= INSPECT_LIMIT and kind is not Kind.MEDIA):
             content = read_whole(descriptor, size + 1)
             if holds_secret(content):
                 return HoldBack.SECRET_INSIDE
@@ -116,7 +117,7 @@ def _hash(candidate: Candidate) -> tuple[Entry, os.stat_result] | HoldBack | str
             if text:
                 packed_size = min(size, len(deflated(content)))
         else:
-            found = _stream_hashes(descriptor, searched=not is_media(candidate.name))
+            found = _stream_hashes(descriptor, searched=kind is not Kind.MEDIA)
             if found is None:
                 return HoldBack.SECRET_INSIDE
             read, sha256, crc32 = found

@@ -47,7 +47,8 @@ _CACHES = frozenset(
     | {"system volume information", ".trash", ".trashes", ".spotlight-v100", ".fseventsd", "lost+found"}
 )
 # The trainer writes its bucket lists into the dataset folder; they name paths of this machine.
-_CACHE_PATTERNS = ("*.pyc", "*~", "._*", ".~lock.*", "*.swp", "aspect_ratio_bucket_*.json")
+_CACHE_ENDINGS = frozenset({".pyc", ".swp"})
+_CACHE_PATTERNS = ("*~", "._*", ".~lock.*", "aspect_ratio_bucket_*.json")
 
 _SECRETS = frozenset(
     {".netrc", "_netrc", ".npmrc", ".pypirc", ".git-credentials", ".htpasswd", ".pgpass", ".my.cnf", ".boto", ".s3cfg"}
@@ -55,11 +56,12 @@ _SECRETS = frozenset(
     | {"rclone.conf", "terraform.tfstate", "wallet.dat", "token.json", "auth.json", ".dockerconfigjson"}
     | {"password.txt", "passwords.txt", "passwords.csv", "api_key.txt", "apikey.txt", "api_keys.txt", "hf_token.txt"}
 )
+_SECRET_ENDINGS = frozenset(
+    {".env", ".pem", ".key", ".p12", ".pfx", ".crt", ".cer", ".der", ".jks", ".keystore", ".kdbx", ".kdb", ".ppk"}
+    | {".p8", ".pkcs12", ".jceks", ".ovpn", ".tfvars", ".agekey", ".gpg", ".pgp"}
+)
 _SECRET_PATTERNS = (
-    *(".env", ".env.*", ".env-*", ".env_*", ".envrc", "*.env"),
-    *("*.pem", "*.key", "*.p12", "*.pfx", "*.crt", "*.cer", "*.der", "*.jks", "*.keystore", "*.kdbx", "*.kdb", "*.ppk"),
-    *("*.p8", "*.pkcs12", "*.jceks"),
-    *("id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", "*.ovpn", "*.tfvars", "*.agekey", "*.gpg", "*.pgp"),
+    *(".env.*", ".env-*", ".env_*", ".envrc", "id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*"),
     *("client_secret*.json", "service-account*.json", "service_account*.json", "serviceaccount*.json"),
     *("*-service-account*.json", "*_service_account*.json", "secret.json", "secrets.json", "secret.y*ml"),
     *("secrets.y*ml", "secret.toml", "secrets.toml", "secrets.ini"),
@@ -69,11 +71,12 @@ _SECRET_PATTERNS = (
 def reason_for_name(name: str) -> HoldBack | None:
     """Why a file or folder called ``name`` stays, or None when its name says nothing against it."""
     folded = name.casefold()
+    ending = folded[folded.rfind(".") :]
     if folded in VERSION_CONTROL_NAMES or folded.startswith((".gitignore", ".gitattributes", ".gitmodules")):
         return HoldBack.VERSION_CONTROL
-    if folded in SECRET_FOLDERS or folded in _SECRETS or _SECRET_NAME.match(folded):
+    if folded in SECRET_FOLDERS or folded in _SECRETS or ending in _SECRET_ENDINGS or _SECRET_NAME.match(folded):
         return HoldBack.SECRET_NAME
-    if folded in _CACHES or _CACHE_NAME.match(folded):
+    if folded in _CACHES or ending in _CACHE_ENDINGS or _CACHE_NAME.match(folded):
         return HoldBack.CACHE
     return HoldBack.HIDDEN if name.startswith(".") else None
 
@@ -101,10 +104,10 @@ _TOKENS = re.compile(
     rb"|PuTTY-User-Key-File-|PGP PRIVATE KEY BLOCK"
 )
 
-# One of these is in whatever the expression finds, and a sign is in most of them. Looking for signs, then for these, is
-# many times faster, and this runs for every caption.
-_HINTS: tuple[bytes, ...] = (b"PRIVATE KEY", b"AKIA", b"ASIA", b"AIza")
+# One of these is in whatever the expression finds, and each has a sign in it that is rare in captions. Looking for
+# signs, then for these, is many times faster, and this runs for every caption.
 _HINTS_WITH_SIGN: tuple[tuple[bytes, tuple[bytes, ...]], ...] = (
+    (b"I", (b"PRIVATE KEY", b"AKIA", b"ASIA", b"AIza")),
     (
         b"_",
         (b"hf_", b"r8_", b"sk_live_", b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_", b"npm_", b"whsec_"),
@@ -125,9 +128,6 @@ def holds_secret(content: bytes) -> bool:
 
 
 def _is_suspicious(content: bytes) -> bool:
-    for hint in _HINTS:
-        if hint in content:
-            return True
     for sign, hints in _HINTS_WITH_SIGN:
         if sign in content:
             for hint in hints:

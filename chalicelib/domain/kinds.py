@@ -6,6 +6,7 @@ The same rules decide on both sides of the wire, so changing them changes the la
 from __future__ import annotations
 
 import zlib
+from enum import Enum
 
 _IMAGES = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".avif", ".jxl", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".exr"}
@@ -31,17 +32,23 @@ INSPECT_LIMIT = 1 << 20
 _WORTH_DEFLATING = 64
 
 
+class Kind(Enum):
+    MEDIA = 1
+    """Compressed or binary by nature: never worth deflating, never searched for secrets."""
+
+    TEXT = 2
+    OTHER = 3
+
+
+_KINDS = dict.fromkeys(_TEXT, Kind.TEXT) | dict.fromkeys(_MEDIA, Kind.MEDIA)
+
+
+def kind_of(name: str) -> Kind:
+    return _KINDS.get(_suffix(name), Kind.OTHER)
+
+
 def is_image(name: str) -> bool:
     return _suffix(name) in _IMAGES
-
-
-def is_media(name: str) -> bool:
-    """Whether the content is compressed or binary by nature: never worth deflating, never searched for secrets."""
-    return _suffix(name) in _MEDIA
-
-
-def is_text(name: str) -> bool:
-    return _suffix(name) in _TEXT
 
 
 def deflated(content: bytes) -> bytes:

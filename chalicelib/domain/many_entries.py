@@ -30,6 +30,9 @@ class EntryList:
             self._many.add(entry)
             return
         self._plain.append(entry)
+        self._thin_out()
+
+    def _thin_out(self) -> None:
         if len(self._plain) > self._few:
             self._many = ManyEntries()
             for one in self._plain:
@@ -37,8 +40,12 @@ class EntryList:
             self._plain = []
 
     def extend(self, entries: Iterable[Entry]) -> None:
+        if self._many is None:
+            self._plain.extend(entries)
+            self._thin_out()
+            return
         for entry in entries:
-            self.append(entry)
+            self._many.add(entry)
 
     def sorted(self) -> Sequence[Entry]:
         if self._many is None:

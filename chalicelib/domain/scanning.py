@@ -31,7 +31,7 @@ from chalicelib.domain.datasets import (
 )
 from chalicelib.domain.hashing import SMALL, Hashed, Shelf, hash_all
 from chalicelib.domain.holdbacks import SECRET_FOLDERS, VERSION_CONTROL_NAMES
-from chalicelib.domain.kinds import is_image, is_media
+from chalicelib.domain.kinds import Kind, is_image, kind_of
 from chalicelib.domain.many_entries import EntryList
 from chalicelib.domain.walking import Candidate, Findings, cause_of, printable, walk
 
@@ -222,7 +222,7 @@ def _sizes(sources: list[Source], entries: Sequence[Entry], held_back: list[Held
     for entry in entries:
         counts[entry.source.id] += 1
         totals[entry.source.id] += entry.size
-        if entry.size and is_media(entry.name):
+        if entry.size and entry.source.id not in usable and kind_of(entry.name) is Kind.MEDIA:
             usable.add(entry.source.id)
     for source in sources:
         if source.id not in usable:
@@ -247,6 +247,8 @@ def _warnings_about(entries: Sequence[Entry]) -> list[str]:
 def _lost_captions(entries: Sequence[Entry], held_back: list[HeldBack]) -> list[str]:
     """An image whose caption stays here would be trained without it, and nobody would know why."""
     stay = {one.path[: -len(CAPTION)] for one in held_back if one.path.endswith(CAPTION)}
+    if not stay:
+        return []
     alone = [shown for entry in entries if is_image(entry.name) and _stem(shown := printable(entry.path)) in stay]
     if not alone:
         return []

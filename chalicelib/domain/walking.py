@@ -9,13 +9,13 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from chalicelib.domain.datasets import Entry, HeldBack, Source
 from chalicelib.domain.holdbacks import HoldBack, reason_for_name
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     source: Source
     name: str
     disk_name: str
@@ -50,8 +50,8 @@ def walk(source: Source, findings: Findings) -> Iterator[Candidate]:
             name = folder + spelled.get(one.name, one.name)
             disk_name = disk_folder + one.name
             try:
-                reason = _reason_to_stay(one, source.folder)
                 is_folder = one.is_dir(follow_symlinks=False)
+                reason = _reason_to_stay(one, is_folder, source.folder)
                 if reason is not None:
                     label = f"{source.id}/{name}{'/' if is_folder else ''}"
                     findings.held_back.append(HeldBack(printable(label), reason))
@@ -63,15 +63,21 @@ def walk(source: Source, findings: Findings) -> Iterator[Candidate]:
                 findings.unreadable.append((f"{source.id}/{name}", cause_of(error)))
 
 
-def _reason_to_stay(one: os.DirEntry[str], folder: Path) -> HoldBack | None:
-    try:
-        one.name.encode()
-    except UnicodeEncodeError:
+def _reason_to_stay(one: os.DirEntry[str], is_folder: bool, folder: Path) -> HoldBack | None:
+    if not one.name.isascii() and not _is_utf8(one.name):
         return HoldBack.NAME_NOT_UTF8
     named = reason_for_name(one.name)
-    if named is not None or one.is_dir(follow_symlinks=False) or one.is_file(follow_symlinks=False):
+    if named is not None or is_folder or one.is_file(follow_symlinks=False):
         return named
     return _reason_for_link(one.path, folder) if one.is_symlink() else HoldBack.SPECIAL_FILE
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _reason_for_link(path: str, folder: Path) -> HoldBack | None:
