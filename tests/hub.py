@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
-
+from tests import web
 from tests.emulator import ROOT
 
 ANA, READER, FINE, MEMBER = (
@@ -28,10 +27,10 @@ class HubProcess:
     url: str
 
     def fault(self, path: str, status: int, **more: Any) -> None:
-        httpx.post(f"{self.url}/_emu/faults", json={"path": path, "status": status, **more}).raise_for_status()
+        web.post(f"{self.url}/_emu/faults", json={"path": path, "status": status, **more}).raise_for_status()
 
     def asked(self, path: str) -> list[dict[str, Any]]:
-        return [one for one in httpx.get(f"{self.url}/_emu/requests").json() if path in one["path"]]
+        return [one for one in web.get(f"{self.url}/_emu/requests").json() if path in one["path"]]
 
 
 @contextlib.contextmanager

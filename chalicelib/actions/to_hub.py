@@ -118,12 +118,13 @@ class Stored(io.BufferedIOBase):
     def read(self, size: int | None = -1, /) -> bytes:
         left = self._file.ours.size - self._at
         wanted = left if size is None or size < 0 else min(size, left)
-        found = bytearray()
-        while len(found) < wanted:
-            piece = self._piece(wanted - len(found))
-            found += piece
+        found: list[bytes] = []
+        while wanted > 0:
+            piece = self._piece(wanted)
+            found.append(piece)
             self._at += len(piece)
-        return bytes(found)
+            wanted -= len(piece)
+        return found[0] if len(found) == 1 else b"".join(found)
 
     def _piece(self, most: int) -> bytes:
         start = self._at - self._block_at

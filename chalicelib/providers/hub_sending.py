@@ -6,7 +6,6 @@ process, so the road to the Hub is set once.
 
 from __future__ import annotations
 
-import ssl
 import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -95,11 +94,8 @@ def _set_up(road: Road) -> None:
         constants.HF_HUB_DISABLE_XET = True
         constants.HF_HUB_DISABLE_TELEMETRY = True
         disable_progress_bars()
-        trusted = ssl.create_default_context()
-        if road.authorities:
-            trusted.load_verify_locations(road.authorities)
         limits = httpx2.Timeout(_SECONDS, connect=road.connect_seconds)
         set_client_factory(
-            lambda: httpx2.Client(follow_redirects=True, timeout=limits, proxy=road.proxy, verify=trusted)
+            lambda: httpx2.Client(follow_redirects=True, timeout=limits, proxy=road.proxy, verify=road.trusted)
         )
         _set_up_for = road

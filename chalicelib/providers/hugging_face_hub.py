@@ -170,8 +170,6 @@ class _Line:
     """Questions that share one connection and one time limit."""
 
     def __init__(self, address: str, token: str, road: Road, sleep: Callable[[float], None], whose: str) -> None:
-        import ssl
-
         import httpx
 
         self._httpx = httpx
@@ -180,13 +178,10 @@ class _Line:
         self._sleep = sleep
         self._whose = whose
         self._end = time.monotonic() + road.seconds
-        trusted = ssl.create_default_context()
-        if road.authorities:
-            trusted.load_verify_locations(road.authorities)
         self._http = httpx.Client(
             timeout=httpx.Timeout(road.seconds, connect=road.connect_seconds),
             proxy=road.proxy,
-            verify=trusted,
+            verify=road.trusted,
             headers={"User-Agent": "simpletuner-cloud"},
         )
 

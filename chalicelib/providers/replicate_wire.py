@@ -16,10 +16,8 @@ This file is the only one that loads ``replicate`` and ``httpx``; it is imported
 from __future__ import annotations
 
 import asyncio
-import functools
 import itertools
 import random
-import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import MappingProxyType, TracebackType
 from typing import Any, NoReturn
@@ -148,7 +146,7 @@ class Courier(httpx.AsyncBaseTransport):
     """
 
     def __init__(self, secrets: list[str], road: Road) -> None:
-        self._inner = httpx.AsyncHTTPTransport(verify=_trusted(road.authorities), proxy=road.proxy)
+        self._inner = httpx.AsyncHTTPTransport(verify=road.trusted, proxy=road.proxy)
         self._connect_seconds = road.connect_seconds
         self._secrets = secrets
         self.has_answered = False
@@ -222,15 +220,6 @@ class Courier(httpx.AsyncBaseTransport):
         # What asks a proxy for a tunnel is for the proxy alone.
         if event.endswith("send_request_headers.started") and told["request"].method != b"CONNECT":
             self.has_sent = True
-
-
-@functools.cache
-def _trusted(authorities: str | None) -> ssl.SSLContext:
-    """Loading the certificates takes longer than most calls, so it is done once."""
-    context = httpx.create_ssl_context()
-    if authorities:
-        context.load_verify_locations(authorities)
-    return context
 
 
 def _plain(headers: httpx.Headers) -> list[tuple[str, str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import ssl
 from dataclasses import dataclass, field
 
 
@@ -16,3 +18,18 @@ class Road:
     connect_seconds: float = 5.0
     proxy: str | None = field(default=None, repr=False)
     authorities: str | None = None
+
+    @property
+    def trusted(self) -> ssl.SSLContext:
+        return trusted(self.authorities)
+
+
+@functools.cache
+def trusted(authorities: str | None = None) -> ssl.SSLContext:
+    """Loading the certificates takes longer than most calls, so it is done once."""
+    import httpx
+
+    context = httpx.create_ssl_context()
+    if authorities:
+        context.load_verify_locations(authorities)
+    return context

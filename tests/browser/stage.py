@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import httpx
 from PIL import Image
 
+from tests import web
 from tests.journeys.conftest import World
 
 SLOW = "step_seconds=1"
@@ -60,13 +60,13 @@ class Stage:
             "config_name": name,
             "dataloader_config": [{"id": "hub", "type": "huggingface", "dataset_name": "someone/pictures"}],
         }
-        answer = httpx.post(f"{self.world.address}/api/cloud/jobs", json=order, timeout=30)
+        answer = web.post(f"{self.world.address}/api/cloud/jobs", json=order, timeout=30)
         assert answer.status_code == 201, answer.text
         return str(answer.json()["job"]["job_id"])
 
     def fault(self, match: dict[str, Any], *faults: str) -> None:
         rule = {"match": match, "faults": list(faults)}
-        httpx.post(f"{self.world.vendor}/_emu/faults", json=rule).raise_for_status()
+        web.post(f"{self.world.vendor}/_emu/faults", json=rule).raise_for_status()
 
     def job(self, job_id: str) -> dict[str, Any]:
         found: dict[str, Any] = self.world.get(f"/api/cloud/jobs/{job_id}")["job"]

@@ -6,10 +6,10 @@ import tarfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from tests import web
 from tests.browser.stage import Stage
 
 pytestmark = pytest.mark.browser
@@ -26,7 +26,7 @@ def test_all_files_are_downloaded_as_one_archive(page: Page, cloud: Stage, tmp_p
     artifacts = cloud.world.get(f"/api/cloud/jobs/{job_id}/artifacts")["artifacts"]
     with tarfile.open(tmp_path / "all.tar") as tar:
         found = {member.name: file.read() for member in tar if (file := tar.extractfile(member))}
-    assert found == {f"{job_id}/{one['name']}": httpx.get(one["url"]).content for one in artifacts}
+    assert found == {f"{job_id}/{one['name']}": web.get(one["url"]).content for one in artifacts}
     files = page.get_by_role("region", name="Files")
     expect(files).to_contain_text(f"{job_id}.tar is on its way to your browser’s downloads.")
     expect(page.get_by_test_id("announcer")).to_contain_text(f"{job_id}.tar")

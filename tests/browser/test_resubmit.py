@@ -7,12 +7,12 @@ import time
 import zipfile
 from pathlib import Path
 
-import httpx
 import pytest
 from playwright.sync_api import Page, Request, expect
 
 from chalicelib.domain.datasets import Source, with_archive_names
 from chalicelib.domain.scanning import scan
+from tests import web
 from tests.browser.stage import Stage
 from tests.journeys.photos import noise
 
@@ -138,7 +138,7 @@ def test_data_that_is_deleted_while_it_is_copied_is_sent_whole(page: Page, fresh
     expect(page.get_by_test_id("changes")).to_be_visible()
 
     def delete(route) -> None:  # type: ignore[no-untyped-def]
-        httpx.delete(f"{fresh.world.address}/api/cloud/uploads/{before}").raise_for_status()
+        web.delete(f"{fresh.world.address}/api/cloud/uploads/{before}").raise_for_status()
         route.continue_()
 
     page.route("**/copies", delete, times=1)
@@ -177,7 +177,7 @@ def test_what_another_job_has_just_taken_is_copied_and_not_sent(page: Page, fres
     def overtake(route) -> None:  # type: ignore[no-untyped-def]
         answer = route.fetch()
         order = {"config": {**CONFIG, "max_train_steps": 400}, "upload_id": kept, "keep_data_days": 7}
-        httpx.post(f"{fresh.world.address}/api/cloud/jobs", json=order, timeout=60).raise_for_status()
+        web.post(f"{fresh.world.address}/api/cloud/jobs", json=order, timeout=60).raise_for_status()
         route.fulfill(response=answer)
 
     page.route("**/data-consent/earlier?*", overtake, times=1)

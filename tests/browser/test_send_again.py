@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
 from chalicelib import settings
 from local.composition import compose
+from tests import web
 from tests.browser.stage import Stage
 from tests.browser.test_accessibility import violations
 
@@ -18,7 +18,7 @@ def name_bucket(cloud: Stage, secret: str | None = None) -> None:
     keys = compose(settings.read(cloud.world.environment())).keys.root()
     body = {"bucket": "outputs", "path_prefix": "theirs", "endpoint_url": f"{cloud.world.address}/api/cloud/storage"}
     body |= {"access_key_id": keys.access_key, "secret_access_key": secret or keys.secret_key}
-    httpx.put(f"{cloud.world.address}/api/cloud/destinations/theirs", json=body).raise_for_status()
+    web.put(f"{cloud.world.address}/api/cloud/destinations/theirs", json=body).raise_for_status()
 
 
 def test_a_model_is_sent_elsewhere_fails_there_and_is_sent_again(page: Page, cloud: Stage) -> None:

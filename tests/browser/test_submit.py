@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import httpx
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from chalicelib.domain.datasets import Source
 from chalicelib.domain.scanning import scan
+from tests import web
 from tests.browser.stage import Stage
 from tests.browser.test_accessibility import AXE, VISITORS, overflow, violations
 
@@ -115,7 +115,7 @@ def test_a_reload_in_the_middle_sends_only_what_is_missing_and_makes_one_job(
 
     def lose(route) -> None:  # type: ignore[no-untyped-def]
         orders.append(route.request.post_data)
-        httpx.post(route.request.url, content=route.request.post_data, headers={"Content-Type": "application/json"})
+        web.post(route.request.url, content=route.request.post_data, headers={"Content-Type": "application/json"})
         route.abort()
 
     page.route("**/api/cloud/jobs?provider=*", lose)

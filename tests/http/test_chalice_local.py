@@ -16,6 +16,7 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
+from tests import web
 from tests.emulator import eventually
 from tests.journeys.conftest import REPO, SECRET, World, config, free_port, images, started  # noqa: F401 - fixtures
 
@@ -56,7 +57,7 @@ class ChaliceWorld(World):
         def answers() -> bool:
             assert server.poll() is None, (self.folder / "server.log").read_text()
             try:
-                return httpx.get(f"{self.address}/health", timeout=5).is_success
+                return web.get(f"{self.address}/health", timeout=5).is_success
             except httpx.TransportError:
                 return False
 
@@ -73,21 +74,21 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChaliceWorld]:
 
 
 def submit(world: ChaliceWorld, key: str) -> httpx.Response:
-    return httpx.post(f"{world.address}/api/cloud/jobs", json=REMOTE, headers={"Idempotency-Key": key}, timeout=60)
+    return web.post(f"{world.address}/api/cloud/jobs", json=REMOTE, headers={"Idempotency-Key": key}, timeout=60)
 
 
 def test_a_job_is_submitted_listed_and_cancelled(world: ChaliceWorld) -> None:
     jobs = f"{world.address}/api/cloud/jobs"
     assert world.get("/api/cloud/health/ready") == {"status": "ready"}
     assert world.get("/api/cloud/hardware-options")["default_hardware"] == "l40s"
-    httpx.post(f"{world.vendor}/_emu/faults", json={"match": {"next": 1}, "faults": ["never_boots"]}).raise_for_status()
+    web.post(f"{world.vendor}/_emu/faults", json={"match": {"next": 1}, "faults": ["never_boots"]}).raise_for_status()
     created, again = submit(world, "once"), submit(world, "once")
     assert (created.status_code, again.status_code) == (201, 200), created.text
     job_id = created.json()["job"]["job_id"]
     assert again.json()["job"]["job_id"] == job_id == world.get("/api/cloud/jobs?limit=1")["jobs"][0]["job_id"]
-    assert httpx.post(f"{jobs}/{job_id}/cancel", timeout=60).json()["success"]
+    assert web.post(f"{jobs}/{job_id}/cancel", timeout=60).json()["success"]
     assert world.until(job_id, "cancelled", seconds=120)["reason"] == "cancelled_by_user"
-    assert httpx.post(f"{jobs}/{job_id}/cancel", timeout=60).json()["error"] == "invalid_job_state"
+    assert web.post(f"{jobs}/{job_id}/cancel", timeout=60).json()["error"] == "invalid_job_state"
 
 
 def test_the_ticks_of_this_server_alone_follow_a_run_to_its_end(world: ChaliceWorld) -> None:
@@ -105,10 +106,10 @@ def test_the_ticks_of_this_server_alone_follow_a_run_to_its_end(world: ChaliceWo
 def test_errors_are_the_same_problems(world: ChaliceWorld) -> None:
     jobs = f"{world.address}/api/cloud/jobs"
     for answer, code in (
-        (httpx.get(f"{jobs}/j-nothing"), "job_not_found"),
-        (httpx.get(jobs, params={"limit": "many"}), "bad_input"),
-        (httpx.post(jobs, content=b"{"), "malformed_body"),
-        (httpx.post(jobs, json={"config": {"a": 1}, "hardware_profile": "abacus"}), "invalid_config"),
+        (web.get(f"{jobs}/j-nothing"), "job_not_found"),
+        (web.get(jobs, params={"limit": "many"}), "bad_input"),
+        (web.post(jobs, content=b"{"), "malformed_body"),
+        (web.post(jobs, json={"config": {"a": 1}, "hardware_profile": "abacus"}), "invalid_config"),
     ):
         assert answer.headers["content-type"] == "application/problem+json"
         assert (answer.json()["error"], bool(answer.json()["detail"])) == (code, True)
@@ -119,10 +120,10 @@ def test_webhooks_count_only_when_signed(world: ChaliceWorld) -> None:
     now = time.time()
     signature = Webhook(SECRET).sign("msg_1", datetime.fromtimestamp(now, UTC), body)
     headers = {"webhook-id": "msg_1", "webhook-timestamp": str(int(now)), "webhook-signature": signature}
-    assert httpx.post(url, content=body).status_code == 401
-    assert httpx.post(url, content=body + " ", headers=headers).status_code == 401
-    assert httpx.post(url, content=body, headers=headers).json()["status"] == "ignored"
-    assert httpx.post(url, content=body, headers=headers).json()["status"] == "duplicate"
+    assert web.post(url, content=body).status_code == 401
+    assert web.post(url, content=body + " ", headers=headers).status_code == 401
+    assert web.post(url, content=body, headers=headers).json()["status"] == "ignored"
+    assert web.post(url, content=body, headers=headers).json()["status"] == "duplicate"
 
 
 def test_state_is_shared_with_local_mode_which_lends_it_the_storage(
@@ -131,17 +132,17 @@ def test_state_is_shared_with_local_mode_which_lends_it_the_storage(
     images: Path,  # noqa: F811
 ) -> None:
     wanted = {"manifest": {"root": "a" * 64, "file_count": 1}, "archive_bytes": 10, "consent": {"root": "a" * 64}}
-    alone = httpx.post(f"{world.address}/api/cloud/uploads", json=wanted, timeout=60)
+    alone = web.post(f"{world.address}/api/cloud/uploads", json=wanted, timeout=60)
     assert (alone.status_code, alone.json()["error"]) == (503, "storage_unavailable")
     world.start_beside()
     told = world.run("submit", str(config), "--data", str(images), "--yes", "--json", "--no-follow")
     assert told.returncode == 0, told.stderr
     job = world.get("/api/cloud/jobs")["jobs"][0]
-    assert httpx.get(f"{world.beside}/api/cloud/jobs").json()["jobs"][0]["job_id"] == job["job_id"]
+    assert web.get(f"{world.beside}/api/cloud/jobs").json()["jobs"][0]["job_id"] == job["job_id"]
     assert world.until(job["job_id"], "completed", "failed", seconds=120)["status"] == "completed"
     [artifact] = [found for found in world.get(f"/api/cloud/jobs/{job['job_id']}/artifacts")["artifacts"]
                   if found["is_model"]]  # fmt: skip
-    assert len(httpx.get(artifact["url"]).content) == artifact["size"]
+    assert len(web.get(artifact["url"]).content) == artifact["size"]
 
 
 def test_a_setting_that_cannot_be_used_is_one_line_and_no_traceback(tmp_path: Path) -> None:

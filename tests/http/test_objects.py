@@ -6,12 +6,12 @@ import hashlib
 import socket
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
 import pytest
 
 from chalicelib.domain.errors import BadInput, NotFound, UploadNotReady
 from chalicelib.domain.ports.storage import Objects, UploadedPart
 from chalicelib.storage.objects import S3Objects, StorageDown, StorageRefused, make_client
+from tests import web
 from tests.http.s3_world import JOB, ROOT, serve
 
 MIB = 1 << 20
@@ -38,7 +38,7 @@ def key(request) -> str:
 
 
 def put_part(objects: Objects, key: str, upload_id: str, number: int, content: bytes) -> UploadedPart:
-    answer = httpx.put(objects.presign_part("datasets", key, upload_id, number, 60), content=content)
+    answer = web.put(objects.presign_part("datasets", key, upload_id, number, 60), content=content)
     assert answer.status_code == 200, answer.text
     return UploadedPart(number, len(content), answer.headers["etag"].strip('"'))
 
@@ -121,10 +121,10 @@ def test_the_hash_that_came_with_an_object_is_known_unread(objects, world, key):
 
 def test_what_was_put_by_an_address_is_read_only_as_long_as_it_is_that(objects, key):
     address = objects.presign_put("datasets", key, 60)
-    assert httpx.put(address, content=b"first").status_code == 200
+    assert web.put(address, content=b"first").status_code == 200
     etag = objects.head("datasets", key).etag
     assert b"".join(objects.open("datasets", key, etag)) == b"first"
-    assert httpx.put(address, content=b"second").status_code == 200
+    assert web.put(address, content=b"second").status_code == 200
     with pytest.raises(NotFound):
         list(objects.open("datasets", key, etag))
 
@@ -193,7 +193,7 @@ def test_a_deleted_object_is_gone_and_deleting_it_again_is_no_error(objects, key
 )
 def test_a_download_carries_its_own_name_and_nothing_else(objects, key, filename):
     uploaded(objects, key)
-    answer = httpx.get(objects.presign_download("datasets", key, 60, filename))
+    answer = web.get(objects.presign_download("datasets", key, 60, filename))
     assert (answer.status_code, answer.content) == (200, b"abc")
     assert answer.headers["content-disposition"].startswith('attachment; filename="')
     assert "set-cookie" not in answer.headers

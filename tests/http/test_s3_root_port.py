@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 
 from chalicelib import settings
 from chalicelib.settings import BadSetting
+from tests import web
 from tests.emulator import eventually
 from tests.http.s3_world import code_of
 from tests.http.test_start_up import environment
@@ -42,7 +43,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(url).status_code == 200
+        return web.get(url).status_code == 200
     except httpx.TransportError:
         return False
 
@@ -64,11 +65,11 @@ def test_the_root_port_is_the_same_store_and_nothing_else(server: dict[str, str]
     client(root, "mine").put_object(Bucket="outputs", Key="jobs/7/a b+é", Body=b"bytes")
     assert client(beside, "mine").get_object(Bucket="outputs", Key="jobs/7/a b+é")["Body"].read() == b"bytes"
     named = {"Bucket": "outputs", "Key": "jobs/7/a b+é"}
-    assert httpx.get(client(root, "mine").generate_presigned_url("get_object", Params=named)).content == b"bytes"
+    assert web.get(client(root, "mine").generate_presigned_url("get_object", Params=named)).content == b"bytes"
     for path in ("/api/cloud/jobs", "/api/cloud/health", "/"):
-        answer = httpx.get(root + path)
+        answer = web.get(root + path)
         assert (answer.status_code, answer.headers["content-type"]) == (403, "application/xml"), path
-    assert httpx.get(root, headers={"Host": "evil.example"}).status_code == 421
+    assert web.get(root, headers={"Host": "evil.example"}).status_code == 421
 
 
 def test_a_key_of_ones_own_reaches_as_far_as_it_says(server: dict[str, str]) -> None:

@@ -15,6 +15,7 @@ from botocore.config import Config
 
 from chalicelib.storage.objects import make_client
 from chalicelib.stores.dynamodb_schema import create_table
+from tests import web
 from tests.engines import Engine, start
 from tests.journeys.conftest import World
 
@@ -97,7 +98,7 @@ class CloudWorld(World):
 
     def call(self, method: str, path: str, **options: Any) -> httpx.Response:
         headers = {"X-API-Key": TOKEN} | options.pop("headers", {})
-        return httpx.request(method, f"{self.address}{path}", headers=headers, timeout=60, **options)
+        return web.request(method, f"{self.address}{path}", headers=headers, timeout=60, **options)
 
     def get(self, path: str) -> Any:
         return self.call("GET", path).raise_for_status().json()

@@ -19,6 +19,7 @@ import httpx
 import pytest
 from PIL import Image
 
+from tests import web
 from tests.engines import Engine
 
 REPO = Path(__file__).parent.parent.parent
@@ -90,13 +91,13 @@ class World:
         )
 
     def get(self, path: str) -> Any:
-        answer = httpx.get(f"{self.address}{path}", timeout=10)
+        answer = web.get(f"{self.address}{path}", timeout=10)
         answer.raise_for_status()
         return answer.json()
 
     def predictions(self) -> list[dict[str, Any]]:
         headers = {"Authorization": f"Bearer {self.token}"}
-        found: list[dict[str, Any]] = httpx.get(f"{self.vendor}/v1/predictions", headers=headers).json()["results"]
+        found: list[dict[str, Any]] = web.get(f"{self.vendor}/v1/predictions", headers=headers).json()["results"]
         return found
 
     def until(self, job_id: str, *statuses: str, seconds: float = 60) -> dict[str, Any]:
@@ -117,7 +118,7 @@ class World:
         for _ in range(300):
             assert process.poll() is None, (self.folder / f"{name}.log").read_text()
             try:
-                httpx.get(ready, timeout=1)
+                web.get(ready, timeout=1)
                 return
             except httpx.TransportError:
                 time.sleep(0.1)

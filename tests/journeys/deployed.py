@@ -17,6 +17,7 @@ from infra import tokens
 from infra.account import Account
 from infra.deploy import deploy, restart
 from infra.package import ROOT, package
+from tests import web
 from tests.journeys.cloud import ROOT_KEYS, as_root
 from tests.journeys.conftest import SECRET, World
 
@@ -77,7 +78,7 @@ class DeployedWorld(World):
 
     def call(self, method: str, path: str, **options: Any) -> httpx.Response:
         headers = {"X-API-Key": self.key} | options.pop("headers", {})
-        return httpx.request(method, f"{self.address}{path}", headers=headers, timeout=60, **options)
+        return web.request(method, f"{self.address}{path}", headers=headers, timeout=60, **options)
 
     def get(self, path: str) -> Any:
         return self.call("GET", path).raise_for_status().json()
@@ -109,7 +110,7 @@ class DeployedWorld(World):
     def site(self, path: str, **headers: str) -> httpx.Response:
         """Through the CDN, as its viewers reach it: by its name, over TLS that ended just before."""
         through = {"Host": self.known["SiteDomain"], "X-Forwarded-Proto": "https", **headers}
-        return httpx.get(f"{self.aws_url}{path}", headers=through, timeout=60)
+        return web.get(f"{self.aws_url}{path}", headers=through, timeout=60)
 
 
 def point_site_at_emulator(world: DeployedWorld) -> None:

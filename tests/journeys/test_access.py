@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests import web
 from tests.journeys.conftest import REPO, World, started
 from tests.unit.test_docs import routes
 
@@ -61,30 +62,30 @@ def test_nothing_but_health_and_webhooks_answers_without_a_key(world: World, key
     headers = {"X-API-Key": key.encode()} if key else {}
     assert len(CLOSED) > 40
     for method, path in CLOSED:
-        answer = httpx.request(method, world.address + path, headers=headers, json={})
+        answer = web.request(method, world.address + path, headers=headers, json={})
         assert (answer.status_code, answer.json()["error"]) == (401, "unauthenticated"), (method, path)
     for path in ("/health", "/api/cloud/health", "/api/cloud/health/live", "/api/cloud/health/ready"):
-        assert httpx.get(world.address + path).status_code == 200
+        assert web.get(world.address + path).status_code == 200
 
 
 @pytest.mark.parametrize("header", ["X-API-Key", "Authorization"])
 def test_a_key_opens_in_either_header_until_it_is_revoked(world: World, header: str) -> None:
     key, told = _mint(world)
     value = key if header == "X-API-Key" else f"Bearer {key}"
-    assert httpx.get(f"{world.address}/api/cloud/jobs", headers={header: value}).status_code == 200
+    assert web.get(f"{world.address}/api/cloud/jobs", headers={header: value}).status_code == 200
     with _client(world, FIRST) as admin:
         listed = {one["id"]: one for one in admin.get("/api/auth/api-keys").json()["keys"]}
         assert listed[told["id"]]["last_used_at"] and key not in str(listed)
         assert admin.delete(f"/api/auth/api-keys/{told['id']}").json()["success"]
         assert admin.delete(f"/api/auth/api-keys/{told['id']}").status_code == 200
         assert admin.get("/api/auth/api-keys").json()["keys"][0]["is_active"] is False
-    assert httpx.get(f"{world.address}/api/cloud/jobs", headers={header: value}).status_code == 401
+    assert web.get(f"{world.address}/api/cloud/jobs", headers={header: value}).status_code == 401
 
 
 def test_one_wrong_letter_opens_nothing(world: World) -> None:
     key, _ = _mint(world)
     wrong = key[:-1] + ("a" if key[-1] != "a" else "b")
-    assert httpx.get(f"{world.address}/api/cloud/jobs", headers={"X-API-Key": wrong}).status_code == 401
+    assert web.get(f"{world.address}/api/cloud/jobs", headers={"X-API-Key": wrong}).status_code == 401
 
 
 def test_jobs_of_others_are_neither_seen_nor_touched(world: World) -> None:
@@ -217,6 +218,6 @@ def test_the_command_line_makes_lists_and_revokes_keys(world: World) -> None:
 
 def test_no_log_holds_a_key(world: World) -> None:
     key, _ = _mint(world)
-    httpx.get(f"{world.address}/api/cloud/jobs", headers={"X-API-Key": key})
+    web.get(f"{world.address}/api/cloud/jobs", headers={"X-API-Key": key})
     written = (world.folder / "server.log").read_text()
     assert FIRST not in written and key not in written

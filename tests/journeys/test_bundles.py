@@ -17,6 +17,7 @@ import pytest
 from chalicelib import settings as settings_module
 from chalicelib.storage.objects import make_client
 from local.composition import STORAGE, compose
+from tests import web
 from tests.journeys.bundles import curl, odd_files, publish, read_by_gnu_tar, read_by_python
 from tests.journeys.conftest import World, started
 
@@ -36,7 +37,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture
 def job_id(world: World) -> str:
-    answer = httpx.post(f"{world.address}/api/cloud/jobs", json=ORDER, timeout=30)
+    answer = web.post(f"{world.address}/api/cloud/jobs", json=ORDER, timeout=30)
     assert answer.status_code == 201, answer.text
     job_id = str(answer.json()["job"]["job_id"])
     # It has no data of ours to train on, and what it leaves behind we bring ourselves.
@@ -79,13 +80,13 @@ def test_progress_is_told_in_json_and_the_link_names_the_file(world: World, job_
     url = f"{world.address}/api/cloud/jobs/{job_id}/artifacts.tar"
     seen = []
     for _ in range(30):
-        told = httpx.get(url, headers={"Accept": "application/json"}, timeout=30).raise_for_status().json()
+        told = web.get(url, headers={"Accept": "application/json"}, timeout=30).raise_for_status().json()
         seen.append(told["done_bytes"])
         if told["url"]:
             break
         assert told["files"] is None
     assert seen == sorted(seen) and seen[-1] == told["total_bytes"]
-    answer = httpx.get(told["url"])
+    answer = web.get(told["url"])
     assert f'filename="{job_id}.tar"' in answer.headers["content-disposition"]
     assert len(answer.content) == told["total_bytes"]
     md5 = hashlib.md5(bytes(70 << 20), usedforsecurity=False).hexdigest()
@@ -96,7 +97,7 @@ def test_two_at_once_make_one_archive(world: World, job_id: str) -> None:
     publish(storage(world), "outputs", job_id, odd_files())
     url = f"{world.address}/api/cloud/jobs/{job_id}/artifacts.tar"
     with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda _: httpx.get(url, follow_redirects=True, timeout=60), range(4)))
+        answers = list(pool.map(lambda _: web.get(url, follow_redirects=True, timeout=60), range(4)))
     assert {answer.status_code for answer in answers} == {200}
     assert len({hashlib.sha256(answer.content).hexdigest() for answer in answers}) == 1
     assert len(bundles(world, job_id)) == 1
@@ -108,7 +109,7 @@ def test_a_server_that_is_killed_in_the_middle_goes_on(world: World, job_id: str
     publish(storage(world), "outputs", job_id, files)
     url = f"{world.address}/api/cloud/jobs/{job_id}/artifacts.tar"
     with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(lambda: httpx.get(url, timeout=30))
+        asked = pool.submit(lambda: web.get(url, timeout=30))
         deadline = time.monotonic() + 20
         while not _open_uploads(world) and not bundles(world, job_id) and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -134,18 +135,18 @@ def test_a_server_that_is_killed_in_the_middle_goes_on(world: World, job_id: str
 def test_what_cannot_be_fetched_is_told_as_a_problem(
     world: World, job_id: str, path: str, status: int, code: str
 ) -> None:
-    answer = httpx.get(f"{world.address}{path.format(job=job_id)}", follow_redirects=True, timeout=30)
+    answer = web.get(f"{world.address}{path.format(job=job_id)}", follow_redirects=True, timeout=30)
     assert (answer.status_code, answer.json()["error"]) == (status, code)
     assert answer.headers["content-type"] == "application/problem+json"
 
 
 def test_a_job_without_files_is_told_as_a_problem(world: World, job_id: str) -> None:
     s3 = storage(world)
-    answer = httpx.get(f"{world.address}/api/cloud/jobs/{job_id}/artifacts.tar", timeout=30)
+    answer = web.get(f"{world.address}/api/cloud/jobs/{job_id}/artifacts.tar", timeout=30)
     assert (answer.status_code, answer.json()["error"]) == (404, "not_found")
     assert "no files" in answer.json()["detail"]
     publish(s3, "outputs", job_id, {"notes.txt": b"x"})
-    answer = httpx.get(f"{world.address}/api/cloud/jobs/{job_id}/artifacts.tar?model=true", timeout=30)
+    answer = web.get(f"{world.address}/api/cloud/jobs/{job_id}/artifacts.tar?model=true", timeout=30)
     assert answer.status_code == 404 and "no model" in answer.json()["detail"]
 
 
@@ -160,15 +161,15 @@ def test_a_key_in_either_header_survives_the_redirects_and_another_owner_sees_no
         world.start_vendor()
         world.start_server()
         headers = {"X-API-Key": "st_right"}
-        made = httpx.post(f"{world.address}/api/cloud/jobs", json=ORDER, headers=headers, timeout=30).json()
+        made = web.post(f"{world.address}/api/cloud/jobs", json=ORDER, headers=headers, timeout=30).json()
         job_id = made["job"]["job_id"]
         publish(storage(world), "outputs", job_id, {"a.safetensors": bytes(6 << 20)})
         url = f"{world.address}/api/cloud/jobs/{job_id}/artifacts.tar"
-        assert httpx.get(url, timeout=30).status_code == 401
+        assert web.get(url, timeout=30).status_code == 401
         other = {"name": "other", "owner": "somebody-else", "scoped_permissions": ["job.view.own"]}
         keys = f"{world.address}/api/auth/api-keys"
-        key = httpx.post(keys, json=other, headers=headers, timeout=30).raise_for_status().json()["key"]
-        refused = httpx.get(url, headers={"X-API-Key": key}, timeout=30)
+        key = web.post(keys, json=other, headers=headers, timeout=30).raise_for_status().json()["key"]
+        refused = web.get(url, headers={"X-API-Key": key}, timeout=30)
         assert (refused.status_code, refused.json()["error"]) == (404, "job_not_found")
         for number, header in enumerate(("X-API-Key: st_right", "Authorization: Bearer st_right")):
             to = tmp_path / f"{number}.tar"

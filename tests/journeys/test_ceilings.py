@@ -9,10 +9,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from client.errors import ApiError
+from tests import web
 from tests.journeys.conftest import World, started
 from tests.journeys.placing import place
 
@@ -48,7 +48,7 @@ def events(world: World, job: dict[str, Any], kind: str) -> list[dict[str, Any]]
 
 
 def billed(world: World, run_id: str) -> Decimal:
-    lines = httpx.get(f"{world.vendor}/_emu/bill").json()["lines"]
+    lines = web.get(f"{world.vendor}/_emu/bill").json()["lines"]
     return next(Decimal(line["usd"]) for line in lines if line["id"] == run_id)
 
 
@@ -64,7 +64,7 @@ def test_a_ceiling_holds_while_the_control_plane_is_dead_for_an_hour(world: Worl
     assert any("cannot cost more than $1.00 even while this server is down" in w for w in job["metadata"]["warnings"])
     seen(world, job, lambda job: job["status"] == "running" and job["projection"])
     world.kill_server()
-    httpx.post(f"{world.vendor}/_emu/forward", json={"seconds": 3600}).raise_for_status()
+    web.post(f"{world.vendor}/_emu/forward", json={"seconds": 3600}).raise_for_status()
     run = world.predictions()[0]
     assert run["status"] == "canceled"
     cost = billed(world, run["id"])

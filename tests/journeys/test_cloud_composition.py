@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
-import httpx
 import pytest
 from safetensors.numpy import load_file
 
+from tests import web
 from tests.contract.faulty_proxy import FaultyProxy
 from tests.engines import Engine, start
 from tests.journeys.bundles import curl, odd_files, publish, read_by_gnu_tar, read_by_python
@@ -105,8 +105,8 @@ def test_a_tick_sends_a_model_on_with_the_rights_that_it_has(
     body |= {"secret_access_key": key["SecretAccessKey"]}
     headers = {"Authorization": f"Bearer {TOKEN}"}
     address = f"{world.address}/api/cloud"
-    httpx.put(f"{address}/destinations/far", json=body, headers=headers).raise_for_status()
-    asked = httpx.post(f"{address}/jobs/{job_id}/deliver", json={"destinations": ["far"]}, headers=headers, timeout=30)
+    web.put(f"{address}/destinations/far", json=body, headers=headers).raise_for_status()
+    asked = web.post(f"{address}/jobs/{job_id}/deliver", json={"destinations": ["far"]}, headers=headers, timeout=30)
     assert asked.status_code == 202, asked.text
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
@@ -123,12 +123,12 @@ def test_without_the_token_nobody_comes_in_but_health_and_signed_news(make_world
     world = make_world()
     for path in ("/api/cloud/jobs", "/api/cloud/jobs/j-1", "/api/cloud/hardware-options", "/api/cloud/uploads/u-1"):
         for headers in ({}, {b"X-API-Key": b"wrong"}, {b"Authorization": "Bearer é".encode()}):
-            answer = httpx.get(f"{world.address}{path}", headers=headers)
+            answer = web.get(f"{world.address}{path}", headers=headers)
             assert (answer.status_code, answer.json()["error"]) == (401, "unauthenticated"), path
-    assert httpx.get(f"{world.address}/api/cloud/jobs", headers={"Authorization": f"Bearer {TOKEN}"}).is_success
-    assert httpx.get(f"{world.address}/api/cloud/health/ready").json() == {"status": "ready"}
-    assert httpx.post(f"{world.address}/api/webhooks/replicate", json={}).json()["error"] == "bad_signature"
-    parts = {part["name"]: part for part in httpx.get(f"{world.address}/api/cloud/health").json()["components"]}
+    assert web.get(f"{world.address}/api/cloud/jobs", headers={"Authorization": f"Bearer {TOKEN}"}).is_success
+    assert web.get(f"{world.address}/api/cloud/health/ready").json() == {"status": "ready"}
+    assert web.post(f"{world.address}/api/webhooks/replicate", json={}).json()["error"] == "bad_signature"
+    parts = {part["name"]: part for part in web.get(f"{world.address}/api/cloud/health").json()["components"]}
     assert all(part["status"] == "healthy" for part in parts.values()), parts
     assert "lasts 1 h" in parts["delivery"]["message"]
 
@@ -211,7 +211,7 @@ def test_the_output_store_can_be_looked_into_with_an_api_key(make_world: MakeWor
     moved = world.call("GET", f"/api/cloud/storage/outputs/{model}")
     assert moved.status_code == 307
     assert (
-        httpx.get(moved.headers["location"]).content
+        web.get(moved.headers["location"]).content
         == world.s3.get_object(Bucket=f"{world.name}-outputs", Key=model)["Body"].read()
     )
     looked = world.call("HEAD", f"/api/cloud/storage/outputs/{model}")
@@ -219,7 +219,7 @@ def test_the_output_store_can_be_looked_into_with_an_api_key(make_world: MakeWor
 
     note = f"/api/cloud/storage/outputs/{job_id}/notes/read me é.txt"
     assert world.call("PUT", note, content=b"mine").status_code == 200
-    assert httpx.get(world.call("GET", note).headers["location"]).content == b"mine"
+    assert web.get(world.call("GET", note).headers["location"]).content == b"mine"
     for method, path, status, code in [
         ("GET", f"{note}.not", 404, "NoSuchKey"),
         ("DELETE", note, 501, "NotImplemented"),
@@ -234,7 +234,7 @@ def test_the_output_store_can_be_looked_into_with_an_api_key(make_world: MakeWor
         assert _parsed(refused.content).findtext("Code") == code
     large = world.call("PUT", note, content=b"x" * (4 * 1024 * 1024 + 1))
     assert (large.status_code, _parsed(large.content).findtext("Code")) == (413, "EntityTooLarge")
-    assert httpx.get(world.address + store).status_code == 403
+    assert web.get(world.address + store).status_code == 403
 
 
 def _parsed(answer: bytes) -> ElementTree.Element:

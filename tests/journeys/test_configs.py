@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
+from tests import web
 from tests.journeys.conftest import World, started
 
 pytestmark = pytest.mark.journey
@@ -49,7 +49,7 @@ def commit(folder: Path, message: str) -> None:
 
 
 def submit(world: World, **body: Any) -> dict[str, Any]:
-    answer = httpx.post(f"{world.address}/api/cloud/jobs/submit", json=body, timeout=60).json()
+    answer = web.post(f"{world.address}/api/cloud/jobs/submit", json=body, timeout=60).json()
     assert answer["success"], answer
     return answer
 
@@ -64,7 +64,7 @@ def test_a_config_that_is_kept_on_the_server_is_trained_by_its_name(world: World
     assert kept["config"]["--learning_rate"] == 1e-4 and kept["dataloader_config"] == DATALOADER
     assert "/home/me" not in json.dumps(kept)
     assert kept["ran_with"]["config"]["--output_dir"].startswith("output/")
-    unknown = httpx.post(f"{world.address}/api/cloud/jobs", json={"config_name_to_load": "nobodys"}, timeout=30)
+    unknown = web.post(f"{world.address}/api/cloud/jobs", json={"config_name_to_load": "nobodys"}, timeout=30)
     assert unknown.status_code == 404 and "nobodys" in unknown.json()["detail"]
 
 
@@ -98,7 +98,7 @@ def test_a_job_is_repeated_with_changes_and_the_two_are_compared(world: World) -
     same = submit(world, config=CONFIG, dataloader_config=DATALOADER)["job_id"]
     assert "asked for the same" in world.run("config", same, "--with", first).stdout
     key = {"Idempotency-Key": "one-retry"}
-    twice = [httpx.post(f"{world.address}/api/cloud/jobs/{first}/retry", headers=key, timeout=30) for _ in range(2)]
+    twice = [web.post(f"{world.address}/api/cloud/jobs/{first}/retry", headers=key, timeout=30) for _ in range(2)]
     assert [answer.status_code for answer in twice] == [201, 200]
     assert len({answer.json()["job_id"] for answer in twice}) == 1
 
@@ -124,9 +124,9 @@ def test_configs_are_saved_from_files_and_never_written_over_by_chance(world: Wo
     assert json.loads(world.run("configs", "show", "from file").stdout)["config"]["--seed"] == 1
     assert (world.folder / "config" / "from file" / "config.json").is_file()
     body = {"config": {"--seed": 1, "--hf_token": "hf_" + "a" * 30}}
-    saved = httpx.put(f"{world.address}/api/configs/open", json=body, timeout=30).json()
+    saved = web.put(f"{world.address}/api/configs/open", json=body, timeout=30).json()
     assert "hf_token" in saved["warnings"][0] and "hf_aaa" not in json.dumps(world.get("/api/configs/open"))
-    assert httpx.post(f"{world.address}/api/configs/open/validate", timeout=30).json()["valid"]
-    assert httpx.put(f"{world.address}/api/configs/..%2Fup", json=body, timeout=30).status_code == 400
+    assert web.post(f"{world.address}/api/configs/open/validate", timeout=30).json()["valid"]
+    assert web.put(f"{world.address}/api/configs/..%2Fup", json=body, timeout=30).status_code == 400
     assert world.run("configs", "delete", "from file").returncode == 0
     assert "from file" not in world.run("configs", "list").stdout

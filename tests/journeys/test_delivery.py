@@ -16,6 +16,7 @@ import httpx
 import pytest
 from PIL import Image
 
+from tests import web
 from tests.engines import Engine
 from tests.hub import ANA, HubProcess, start_hub
 from tests.journeys.cloud import as_root
@@ -59,10 +60,10 @@ class Places(World):
         return as_root(self.aws, "s3")
 
     def put(self, path: str, body: dict[str, Any]) -> httpx.Response:
-        return httpx.put(f"{self.address}{path}", json=body, timeout=60)
+        return web.put(f"{self.address}{path}", json=body, timeout=60)
 
     def post(self, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
-        return httpx.post(f"{self.address}{path}", json=body or {}, timeout=60)
+        return web.post(f"{self.address}{path}", json=body or {}, timeout=60)
 
     def start_vendor(self) -> None:
         command = ["emulators.replicate", "--port", str(self.vendor_port), "--allow-http-webhooks", "--speed", "8"]
@@ -143,7 +144,7 @@ def test_a_model_arrives_at_home_in_a_bucket_and_at_the_hub_and_each_is_checked(
     # The repository is private, and its card says how the model was made.
     assert places.hub is not None
     asked = {"Authorization": f"Bearer {ANA}"}
-    assert httpx.get(f"{places.hub.url}/api/models/ana/cats", headers=asked).json()["private"] is True
+    assert web.get(f"{places.hub.url}/api/models/ana/cats", headers=asked).json()["private"] is True
     deadline = time.monotonic() + 20
     while "How it was trained" not in (card := _card(places.hub, "ana/cats")) and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -163,7 +164,7 @@ def test_a_model_arrives_at_home_in_a_bucket_and_at_the_hub_and_each_is_checked(
 def test_what_does_not_arrive_is_said_and_what_arrived_is_kept(places: Places) -> None:
     """The trainer says that it pushed, and pushed nothing."""
     rule = {"match": {"next": 1}, "faults": ["no_hub_push"]}
-    httpx.post(f"{places.vendor}/_emu/faults", json=rule).raise_for_status()
+    web.post(f"{places.vendor}/_emu/faults", json=rule).raise_for_status()
     wanted = config(**{"--push_to_hub": True, "--hub_model_id": "ana/never"})
     job_id = submit(places, config=wanted).json()["job"]["job_id"]
     job = places.until(job_id, "completed", "failed")
@@ -269,7 +270,7 @@ def test_the_self_test_says_who_can_reach_us_and_that_it_is_really_us(places: Pl
     checks = {check["name"]: check for check in told["checks"]}
     assert checks["answers"]["passed"] and checks["storage"]["passed"], told
     assert not told["reachable"] and checks["address"]["cause"] == "private", "only this machine knows loopback"
-    assert httpx.get(f"{places.address}/api/cloud/publishing/probe?nonce={'0' * 32}").status_code == 404
+    assert web.get(f"{places.address}/api/cloud/publishing/probe?nonce={'0' * 32}").status_code == 404
     status = places.get("/api/cloud/publishing-status")
     assert status["local_upload_configured"] and status["s3_configured"] and not status["push_to_hub"]
     details = places.get("/api/cloud/publishing/status")
@@ -278,4 +279,4 @@ def test_the_self_test_says_who_can_reach_us_and_that_it_is_really_us(places: Pl
 
 def _card(hub: HubProcess, repo: str) -> str:
     asked = {"Authorization": f"Bearer {ANA}"}
-    return httpx.get(f"{hub.url}/{repo}/resolve/main/README.md", headers=asked).text
+    return web.get(f"{hub.url}/{repo}/resolve/main/README.md", headers=asked).text

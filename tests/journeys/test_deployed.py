@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from safetensors.numpy import load_file
 
 from infra.deploy import teardown
 from infra.slim import AWS_SERVICES, slim, weigh
+from tests import web
 from tests.engines import Engine
 from tests.journeys.bundles import curl, odd_files, publish, read_by_python
 from tests.journeys.cloud import as_root
@@ -75,15 +75,15 @@ def test_all_files_of_a_job_come_in_one_archive_that_the_functions_may_make(
 
 
 def test_everything_that_the_health_page_knows_of_is_well(world: DeployedWorld) -> None:
-    told = httpx.get(f"{world.address}/api/cloud/health", timeout=60).json()
+    told = web.get(f"{world.address}/api/cloud/health", timeout=60).json()
     assert {part["name"]: part["status"] for part in told["components"] if part["status"] != "healthy"} == {}
     assert "12 h" in json.dumps(told), "trainers' keys are issued by the user whose sessions last that long"
 
 
 def test_without_a_key_only_health_answers(world: DeployedWorld) -> None:
     for path in ("/api/cloud/jobs", "/api/cloud/hardware-options", "/api/auth/api-keys"):
-        assert httpx.get(f"{world.address}{path}", timeout=60).json()["error"] == "unauthenticated", path
-    assert httpx.get(f"{world.address}/health", timeout=60).json()["status"] == "healthy"
+        assert web.get(f"{world.address}{path}", timeout=60).json()["error"] == "unauthenticated", path
+    assert web.get(f"{world.address}/health", timeout=60).json()["status"] == "healthy"
     answer = world.call("POST", "/api/cloud/jobs", json={"config": {}})
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_config")
 
@@ -98,7 +98,7 @@ def test_the_site_shows_the_tab_and_keeps_what_is_named_after_its_content(world:
     assert asset.headers["content-type"].startswith("text/javascript")
     assert "immutable" in asset.headers["cache-control"]
     bucket = as_root(world.aws_url, "s3").meta.endpoint_url + f"/{world.known['SiteBucketName']}/index.html"
-    assert httpx.get(bucket).status_code == 403, "the bucket is reached through the CDN alone"
+    assert web.get(bucket).status_code == 403, "the bucket is reached through the CDN alone"
 
 
 def test_a_function_can_do_nothing_beyond_its_policy(world: DeployedWorld) -> None:

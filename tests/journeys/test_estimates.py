@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import httpx
 import pytest
 
+from tests import web
 from tests.journeys.conftest import World
 
 pytestmark = pytest.mark.journey
@@ -27,18 +27,18 @@ def test_a_run_teaches_the_next_estimate_and_leaves_a_receipt(world: World, imag
     shown = world.run("bill", job["job_id"])
     assert shown.returncode == 0 and "the cost is below it" in shown.stdout, shown.stderr
     address = f"{world.address}/api/cloud/jobs/{job['job_id']}/receipt"
-    paper = httpx.get(address).json()
+    paper = web.get(address).json()
     assert (paper["cost_micros"], paper["complete"], paper["steps"]) == (job["cost_micros"], True, 60)
     assert {one["name"] for one in paper["stages"]} >= {"queue", "train", "deliver"}
-    text = httpx.get(address, headers={"Accept": "text/plain"})
+    text = web.get(address, headers={"Accept": "text/plain"})
     assert text.headers["content-type"].startswith("text/plain") and "60 steps" in text.text
-    assert httpx.get(address, params={"format": "csv"}).text.startswith("line,value\r\n")
-    assert httpx.get(address, params={"format": "xml"}).status_code == 400
+    assert web.get(address, params={"format": "csv"}).text.startswith("line,value\r\n")
+    assert web.get(address, params={"format": "xml"}).status_code == 400
     second = json.loads(world.run("--json", "estimate", str(config), "--data", str(images)).stdout)["estimate"]
     assert second["samples"] == 1 and second["high_micros"] < first["estimate"]["low_micros"]
     assert any("one of your own runs" in sentence for sentence in second["how"])
     day = job["created_at"][:10]
-    bill = httpx.get(f"{world.vendor}/_emu/bill").json()["total_usd"]
+    bill = web.get(f"{world.vendor}/_emu/bill").json()["total_usd"]
     compared = world.run("invoice", bill, "--since", day, "--until", day)
     assert compared.returncode == 0 and "agrees with the books" in compared.stdout, compared.stderr
     assert world.run("invoice", "12", "--since", day, "--until", day).returncode == 1
@@ -49,18 +49,18 @@ def test_a_run_teaches_the_next_estimate_and_leaves_a_receipt(world: World, imag
 
 def test_estimates_answer_simpletuners_own_request_and_say_what_is_missing(world: World) -> None:
     address = f"{world.address}/api/cloud/cost-estimate"
-    bare = httpx.post(address, json=[{"id": "a", "total_bytes": 5_000_000}]).json()
+    bare = web.post(address, json=[{"id": "a", "total_bytes": 5_000_000}]).json()
     assert (bare["has_estimate"], bare["estimated_cost"], bare["data_size_mb"]) == (False, None, 5.0)
     assert bare["hardware_cost_per_hour"] == 3.51 and "model_family" in bare["message"]
-    asked = httpx.post(address, json={"config": BEYOND_THE_BAR, "hardware_profile": "h100-x8"}).json()
+    asked = web.post(address, json={"config": BEYOND_THE_BAR, "hardware_profile": "h100-x8"}).json()
     assert asked["hardware_cost_per_hour"] == 43.92
     assert asked["estimated_cost"] == asked["estimated_cost_usd"] == asked["estimate"]["typical_usd"]
-    assert httpx.post(address, json=[1, 2]).status_code == 422
-    assert httpx.post(address, json={"hardware_profile": "abacus"}).status_code == 400
+    assert web.post(address, json=[1, 2]).status_code == 422
+    assert web.post(address, json={"hardware_profile": "abacus"}).status_code == 400
     every = world.get("/api/cloud/hardware-options?provider=all")["hardware"]
     assert {one["source"] for one in every} == {"replicate.com/pricing"} and all(one["as_of"] for one in every)
     order = {"config": BEYOND_THE_BAR, "max_cost_usd": 2.0, "dataloader_config": [{"id": "hub", "type": "huggingface"}]}
-    job = httpx.post(f"{world.address}/api/cloud/jobs", json=order, timeout=30).json()["job"]
+    job = web.post(f"{world.address}/api/cloud/jobs", json=order, timeout=30).json()["job"]
     assert any("more than its ceiling of $2.00" in warning for warning in job["metadata"]["warnings"])
     if not job["is_terminal"]:
-        assert httpx.get(f"{world.address}/api/cloud/jobs/{job['job_id']}/receipt").status_code == 409
+        assert web.get(f"{world.address}/api/cloud/jobs/{job['job_id']}/receipt").status_code == 409

@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
+from tests import web
 from tests.hub import ANA, start_hub
 from tests.journeys.conftest import World, started
 from tests.journeys.test_delivery import Places
@@ -28,7 +28,7 @@ def unreachable(tmp_path: Path) -> Iterator[World]:
 
 
 def files_at(world: World) -> list[dict[str, object]]:
-    answer = httpx.get(f"{world.vendor}/v1/files", headers={"Authorization": f"Bearer {world.token}"}, timeout=10)
+    answer = web.get(f"{world.vendor}/v1/files", headers={"Authorization": f"Bearer {world.token}"}, timeout=10)
     found: list[dict[str, object]] = answer.json()["results"]
     return found
 
@@ -47,7 +47,7 @@ def test_a_small_dataset_is_trained_on_from_the_vendors_own_hosting_and_leaves_n
     assert (job["status"], job["metadata"]["delivery"]["mode"]) == ("completed", "hosted")
     assert "cannot reach this machine" in job["metadata"]["delivery"]["why"]
     headers = {"Authorization": f"Bearer {world.token}"}
-    (run,) = httpx.get(f"{world.vendor}/v1/predictions", headers=headers, timeout=10).json()["results"]
+    (run,) = web.get(f"{world.vendor}/v1/predictions", headers=headers, timeout=10).json()["results"]
     assert "/v1/files/" in run["input"]["images"] and files_at(world) == []
     receipt = world.get(f"/api/cloud/jobs/{job['job_id']}/data-receipt")
     told = [one for one in receipt["receipt"]["objects"] if one["bucket"] == "replicate"]

@@ -13,6 +13,7 @@ import pytest
 from safetensors.numpy import load_file
 from standardwebhooks import Webhook
 
+from tests import web
 from tests.journeys.conftest import SECRET, World
 
 pytestmark = pytest.mark.journey
@@ -35,7 +36,7 @@ def test_a_folder_of_images_becomes_a_model_and_the_data_is_gone(world: World, c
     job = world.until(job_id, "completed", "failed")
     assert job["status"] == "completed", job
     assert job["cost_is_final"] and job["cost_micros"] > 0
-    invoice = Decimal(httpx.get(f"{world.vendor}/_emu/bill").json()["total_usd"]) * 1_000_000
+    invoice = Decimal(web.get(f"{world.vendor}/_emu/bill").json()["total_usd"]) * 1_000_000
     assert job["cost_micros"] == invoice.quantize(Decimal(1), ROUND_HALF_UP)
     target = world.folder / "model"
     fetched = world.run("download", job_id, "--to", str(target))
@@ -58,7 +59,7 @@ def test_a_trainer_that_publishes_after_validations_only_still_delivers_its_last
 ) -> None:
     config.write_text('{"--model_family": "flux", "--max_train_steps": 50, "--checkpoint_step_interval": 20}')
     rule = {"match": {"next": 1}, "faults": ["no_final_publish"]}
-    httpx.post(f"{world.vendor}/_emu/faults", json=rule).raise_for_status()
+    web.post(f"{world.vendor}/_emu/faults", json=rule).raise_for_status()
     job_id = _submit(world, config, images)
     job = world.until(job_id, "completed", "failed")
     assert job["status"] == "completed", job
@@ -73,21 +74,21 @@ def test_the_vendor_gets_an_address_of_ours_that_leads_to_the_data_until_it_is_d
     config.write_text(config.read_text().replace("60", "400"))
     job_id = _submit(world, config, images)
     run = world.get(f"/api/cloud/jobs/{job_id}")["job"]["metadata"]["prediction_id"]
-    told = httpx.get(f"{world.vendor}/v1/predictions/{run}", headers={"Authorization": f"Bearer {world.token}"}).json()
+    told = web.get(f"{world.vendor}/v1/predictions/{run}", headers={"Authorization": f"Bearer {world.token}"}).json()
     address = told["input"]["images"]
     assert address.startswith(f"{world.address}/api/cloud/data/") and address.endswith("/dataset.zip")
-    assert httpx.get(address).status_code == 302
-    assert httpx.get(address, follow_redirects=True).content[:4] == b"PK\x03\x04"
+    assert web.get(address).status_code == 302
+    assert web.get(address, follow_redirects=True).content[:4] == b"PK\x03\x04"
     token = address.split("/")[-2]
     for forged in (token[:-1] + ("A" if token[-1] != "A" else "B"), token.replace("default", "others"), "x"):
-        refused = httpx.get(address.replace(token, forged))
+        refused = web.get(address.replace(token, forged))
         assert (refused.status_code, refused.json()["error"]) == (401, "bad_link")
     assert world.run("cancel", job_id).returncode == 0
     world.until(job_id, "cancelled")
     deadline = time.monotonic() + 20
-    while httpx.get(address).status_code == 302 and time.monotonic() < deadline:
+    while web.get(address).status_code == 302 and time.monotonic() < deadline:
         time.sleep(0.2)
-    assert httpx.get(address).status_code == 404
+    assert web.get(address).status_code == 404
 
 
 def test_asked_again_after_its_upload_was_taken_a_key_still_gives_its_job(
@@ -116,7 +117,7 @@ def test_a_job_survives_kill_9_of_the_server(world: World, config: Path, images:
 def test_two_submits_with_one_key_are_one_job_and_one_run(world: World) -> None:
     def send(_: int) -> httpx.Response:
         headers = {"Idempotency-Key": "once"}
-        return httpx.post(f"{world.address}/api/cloud/jobs", json=REMOTE, headers=headers, timeout=60)
+        return web.post(f"{world.address}/api/cloud/jobs", json=REMOTE, headers=headers, timeout=60)
 
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(send, range(8)))
@@ -128,13 +129,13 @@ def test_two_submits_with_one_key_are_one_job_and_one_run(world: World) -> None:
 def test_a_key_whose_job_was_deleted_launches_nothing_and_says_so(world: World) -> None:
     headers = {"Idempotency-Key": "spent"}
     jobs = f"{world.address}/api/cloud/jobs"
-    job_id = httpx.post(jobs, json=REMOTE, headers=headers, timeout=60).json()["job"]["job_id"]
-    httpx.post(f"{jobs}/{job_id}/cancel", timeout=60)
+    job_id = web.post(jobs, json=REMOTE, headers=headers, timeout=60).json()["job"]["job_id"]
+    web.post(f"{jobs}/{job_id}/cancel", timeout=60)
     world.until(job_id, "cancelled", "failed", "completed")
     deadline = time.monotonic() + 20
-    while httpx.delete(f"{jobs}/{job_id}").status_code == 409 and time.monotonic() < deadline:
+    while web.delete(f"{jobs}/{job_id}").status_code == 409 and time.monotonic() < deadline:
         time.sleep(0.2)
-    again = httpx.post(jobs, json=REMOTE, headers=headers, timeout=60)
+    again = web.post(jobs, json=REMOTE, headers=headers, timeout=60)
     assert (again.status_code, again.json()["error"]) == (409, "idempotency_key_reused")
     assert "deleted" in again.json()["detail"] and len(world.predictions()) == 1
 
@@ -146,7 +147,7 @@ def test_cancel_stops_the_run_and_is_refused_once_it_is_over(world: World, confi
     job = world.until(job_id, "cancelled")
     assert job["reason"] == "cancelled_by_user"
     assert world.predictions()[0]["status"] == "canceled"
-    again = httpx.post(f"{world.address}/api/cloud/jobs/{job_id}/cancel")
+    again = web.post(f"{world.address}/api/cloud/jobs/{job_id}/cancel")
     assert again.status_code == 409 and again.json()["error"] == "invalid_job_state"
 
 
@@ -163,13 +164,13 @@ def test_webhooks_count_only_when_signed_fresh_and_new(world: World, config: Pat
         return {"webhook-id": name, "webhook-timestamp": str(int(at)), "webhook-signature": signature}
 
     now = time.time()
-    assert httpx.post(url, content=body).status_code == 401
-    assert httpx.post(url, content=body, headers=headers(now, "whsec_" + "QUJD" * 8)).status_code == 401
-    assert httpx.post(url, content=body, headers=headers(now - 3600)).status_code == 401
-    assert httpx.post(url, content=body, headers=headers(now)).json()["status"] == "received"
-    assert httpx.post(url, content=body, headers=headers(now)).json()["status"] == "duplicate"
+    assert web.post(url, content=body).status_code == 401
+    assert web.post(url, content=body, headers=headers(now, "whsec_" + "QUJD" * 8)).status_code == 401
+    assert web.post(url, content=body, headers=headers(now - 3600)).status_code == 401
+    assert web.post(url, content=body, headers=headers(now)).json()["status"] == "received"
+    assert web.post(url, content=body, headers=headers(now)).json()["status"] == "duplicate"
     body = json.dumps({**world.predictions()[0], "status": "teleported"})
-    assert httpx.post(url, content=body, headers=headers(now, name="msg_2")).json()["status"] == "ignored"
+    assert web.post(url, content=body, headers=headers(now, name="msg_2")).json()["status"] == "ignored"
     assert world.get(f"/api/cloud/jobs/{job_id}")["job"] == job
 
 
@@ -177,22 +178,22 @@ def test_a_secret_beside_the_config_reaches_neither_the_vendor_nor_the_answer(wo
     planted = "hf_" + "p" * 34
     order = {**REMOTE, "lycoris_config": {"algo": "lokr", "token": planted}}
     order["dataloader_config"] = [{**REMOTE["dataloader_config"][0], "hf_token": planted}]  # type: ignore[index]
-    answer = httpx.post(f"{world.address}/api/cloud/jobs", json=order, timeout=60)
+    answer = web.post(f"{world.address}/api/cloud/jobs", json=order, timeout=60)
     assert answer.status_code == 201 and planted not in answer.text
     assert "lycoris_config.token" in answer.text and "dataloader_config[0].hf_token" in answer.text
     run = answer.json()["job"]["metadata"]["prediction_id"]
-    told = httpx.get(f"{world.vendor}/v1/predictions/{run}", headers={"Authorization": f"Bearer {world.token}"})
+    told = web.get(f"{world.vendor}/v1/predictions/{run}", headers={"Authorization": f"Bearer {world.token}"})
     assert told.status_code == 200 and planted not in told.text
     assert planted.encode() not in b"".join(file.read_bytes() for file in (world.folder / "state").glob("cloud.db*"))
 
 
 def test_consent_denied_means_that_no_upload_can_happen(world: World, config: Path, images: Path) -> None:
     setting = f"{world.address}/api/cloud/data-consent/setting"
-    assert httpx.put(setting, json={"consent": "deny"}).json() == {"success": True, "consent": "deny"}
+    assert web.put(setting, json={"consent": "deny"}).json() == {"success": True, "consent": "deny"}
     told = world.run("submit", str(config), "--data", str(images), "--yes", "--no-follow")
     assert told.returncode != 0
     wanted = {"manifest": {"root": "a" * 64, "file_count": 1}, "archive_bytes": 10, "consent": {"root": "a" * 64}}
-    refused = httpx.post(f"{world.address}/api/cloud/uploads", json=wanted)
+    refused = web.post(f"{world.address}/api/cloud/uploads", json=wanted)
     assert (refused.status_code, refused.json()["error"]) == (403, "consent_denied")
     assert world.predictions() == []
 
@@ -211,7 +212,7 @@ def test_consent_denied_means_that_no_upload_can_happen(world: World, config: Pa
     ],
 )
 def test_bad_input_gets_a_clear_error_and_starts_nothing(world: World, body: bytes, status: int) -> None:
-    answer = httpx.post(f"{world.address}/api/cloud/jobs", content=body, headers={"Content-Type": "application/json"})
+    answer = web.post(f"{world.address}/api/cloud/jobs", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["detail"]
@@ -221,25 +222,25 @@ def test_bad_input_gets_a_clear_error_and_starts_nothing(world: World, body: byt
 def test_a_method_or_a_content_type_that_is_not_taken_is_refused_in_the_same_shape(world: World) -> None:
     url = f"{world.address}/api/cloud/jobs"
     for answer, status in (
-        (httpx.patch(url), 405),
-        (httpx.post(url, content=b"{}", headers={"Content-Type": "text/plain"}), 415),
-        (httpx.get(url, params={"job_type": "other"}), 400),
+        (web.patch(url), 405),
+        (web.post(url, content=b"{}", headers={"Content-Type": "text/plain"}), 415),
+        (web.get(url, params={"job_type": "other"}), 400),
     ):
         assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
         assert answer.json()["detail"]
-    assert httpx.get(url, params={"job_type": "local"}).json()["jobs"] == []
+    assert web.get(url, params={"job_type": "local"}).json()["jobs"] == []
 
 
 def test_other_hosts_and_other_sites_are_refused(world: World) -> None:
     url = f"{world.address}/api/cloud/jobs"
     for host in ("evil.example", "[", "127.0.0.1.evil.example", ""):
-        answer = httpx.get(url, headers={"Host": host})
+        answer = web.get(url, headers={"Host": host})
         assert answer.status_code in (400, 421), host
-    assert httpx.get(url, headers={"Host": "evil.example"}).json()["error"] == "wrong_host"
+    assert web.get(url, headers={"Host": "evil.example"}).json()["error"] == "wrong_host"
     for origin in ("http://[", "null", "https://evil.example", f"{world.address}.evil.example"):
-        assert httpx.post(url, json=REMOTE, headers={"Origin": origin}).status_code == 403, origin
-    assert httpx.get(f"{world.address}/%00").status_code == 404
-    assert httpx.post(url, json=REMOTE, headers={"Origin": "https://evil.example"}).status_code == 403
+        assert web.post(url, json=REMOTE, headers={"Origin": origin}).status_code == 403, origin
+    assert web.get(f"{world.address}/%00").status_code == 404
+    assert web.post(url, json=REMOTE, headers={"Origin": "https://evil.example"}).status_code == 403
 
 
 def test_through_a_tunnel_without_a_token_only_vendors_are_served(tmp_path: Path) -> None:
@@ -255,8 +256,8 @@ def test_through_a_tunnel_without_a_token_only_vendors_are_served(tmp_path: Path
             "/api/cloud/health": 200,
             "/api/cloud/storage/outputs/x": 403,
         }.items():
-            assert httpx.get(world.address + path, headers=outside).status_code == status, path
-        assert httpx.post(f"{world.address}/api/webhooks/replicate", headers=outside, json={}).status_code == 401
+            assert web.get(world.address + path, headers=outside).status_code == status, path
+        assert web.post(f"{world.address}/api/webhooks/replicate", headers=outside, json={}).status_code == 401
     finally:
         world.stop()
 

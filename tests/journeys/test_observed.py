@@ -8,9 +8,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
+from tests import web
 from tests.contract.faulty_proxy import FaultyProxy
 from tests.engines import Engine
 from tests.journeys.cloud import ROOT_KEYS, TOKEN, CloudWorld
@@ -52,7 +52,7 @@ def test_a_job_is_told_from_the_request_that_began_it_to_its_bill(make_world: Ma
     assert (began.status_code, began.headers["x-correlation-id"]) == (201, CHOSEN)
     job_id = began.json()["job"]["job_id"]
     job = world.until_ticking(job_id, "completed", "failed")
-    refused = httpx.post(f"{world.address}/api/webhooks/replicate", json={})
+    refused = web.post(f"{world.address}/api/webhooks/replicate", json={})
     assert refused.status_code == 401
     assert refused.json()["correlation_id"] == refused.headers["x-correlation-id"]
 
@@ -128,7 +128,7 @@ def test_on_one_machine_a_person_reads_the_same_on_stderr(tmp_path: Path, level:
         world.start_vendor()
         world.start_server()
         headers = {"X-API-Key": TOKEN, "X-Correlation-Id": CHOSEN}
-        answer = httpx.post(f"{world.address}/api/cloud/jobs", json=REMOTE, headers=headers, timeout=60)
+        answer = web.post(f"{world.address}/api/cloud/jobs", json=REMOTE, headers=headers, timeout=60)
         assert (answer.status_code, answer.headers["x-correlation-id"]) == (201, CHOSEN)
     finally:
         world.stop()

@@ -10,9 +10,9 @@ import sys
 import time
 from pathlib import Path
 
-import httpx
 import pytest
 
+from tests import web
 from tests.journeys.conftest import REPO, World
 
 pytestmark = pytest.mark.journey
@@ -101,5 +101,5 @@ def test_a_job_that_failed_says_why_and_has_nothing_to_download(world: World, co
     assert fetched.returncode == 2 and f"stcloud logs {job['job_id']}" in fetched.stderr
     followed = world.run("logs", "-f", job["job_id"])
     assert followed.returncode == 1 and "failed" in followed.stderr
-    refused = httpx.post(f"{world.address}/api/cloud/jobs/{job['job_id']}/cancel")
+    refused = web.post(f"{world.address}/api/cloud/jobs/{job['job_id']}/cancel")
     assert refused.status_code == 409

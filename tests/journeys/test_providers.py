@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from tests import web
 from tests.emulator import MODEL, archive
 from tests.journeys.conftest import World, started
 
@@ -41,9 +42,9 @@ def test_every_provider_is_listed_with_its_machines_and_what_it_supports(world: 
 
 @pytest.mark.parametrize("provider", ["workers", "simpletuner_io"])
 def test_a_job_for_a_provider_that_is_coming_is_refused_with_a_clear_answer(world: World, provider: str) -> None:
-    created = httpx.post(f"{world.address}/api/cloud/jobs", params={"provider": provider}, json=REMOTE, timeout=30)
+    created = web.post(f"{world.address}/api/cloud/jobs", params={"provider": provider}, json=REMOTE, timeout=30)
     assert (created.status_code, created.json()["error"]) == (400, "provider_coming_soon")
-    sent = httpx.post(f"{world.address}/api/cloud/jobs/submit", params={"provider": provider}, json=REMOTE, timeout=30)
+    sent = web.post(f"{world.address}/api/cloud/jobs/submit", params={"provider": provider}, json=REMOTE, timeout=30)
     assert (sent.status_code, sent.json()["success"]) == (200, False)
     assert "coming soon" in sent.json()["error"]
     told = world.get(f"/api/cloud/providers/{provider}/validate")
@@ -53,7 +54,7 @@ def test_a_job_for_a_provider_that_is_coming_is_refused_with_a_clear_answer(worl
 def test_credentials_are_checked_by_asking(world: World) -> None:
     told = world.get("/api/cloud/providers/replicate/validate")
     assert told["valid"] and told["username"] == told["user_info"]["username"]
-    assert httpx.get(f"{world.address}/api/cloud/providers/nobody/validate", timeout=30).status_code == 404
+    assert web.get(f"{world.address}/api/cloud/providers/nobody/validate", timeout=30).status_code == 404
     shown = world.run("providers", "--check")
     assert shown.returncode == 0, shown.stderr
     assert f"works as {told['username']}" in shown.stdout and "h100-x8" in shown.stdout
@@ -79,11 +80,11 @@ def test_a_run_that_was_started_elsewhere_is_imported_once_with_its_log_and_bill
 
 
 def test_a_list_can_ask_first_and_does_not_break_when_the_provider_is_down(world: World) -> None:
-    sent = httpx.post(f"{world.address}/api/cloud/jobs", json=REMOTE, timeout=30).json()["job"]
+    sent = web.post(f"{world.address}/api/cloud/jobs", json=REMOTE, timeout=30).json()["job"]
     answer = world.get("/api/cloud/jobs?sync_active=true")
     assert set(answer["synced"]) == {"updated", "unchanged", "problems"}
     assert sent["job_id"] in {job["job_id"] for job in answer["jobs"]}
-    assert httpx.get(f"{world.address}/api/cloud/jobs?sync_active=maybe", timeout=30).status_code == 400
+    assert web.get(f"{world.address}/api/cloud/jobs?sync_active=maybe", timeout=30).status_code == 400
     world.processes["vendor"].terminate()
     world.processes["vendor"].wait(15)
     started = time.monotonic()
@@ -91,7 +92,7 @@ def test_a_list_can_ask_first_and_does_not_break_when_the_provider_is_down(world
     assert time.monotonic() - started < 30
     done = world.run("sync")
     assert done.returncode == 1 and "could not be asked" in done.stdout
-    refused = httpx.get(f"{world.address}/api/cloud/providers/replicate/validate", timeout=60)
+    refused = web.get(f"{world.address}/api/cloud/providers/replicate/validate", timeout=60)
     assert (refused.status_code, refused.json()["error"]) == (503, "provider_unavailable")
 
 

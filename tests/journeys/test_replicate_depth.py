@@ -7,7 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from chalicelib.domain.archives import Archive
@@ -17,6 +16,7 @@ from chalicelib.domain.scanning import scan
 from client.api import CloudClient
 from client.errors import ApiError
 from client.uploading import upload
+from tests import web
 from tests.journeys.conftest import World, started
 
 pytestmark = pytest.mark.journey
@@ -41,12 +41,12 @@ def test_a_secret_that_the_vendor_changes_is_asked_for_anew(listening: World, im
     for key in ("one", "two"):
         job = placed(listening, images, key)
         assert listening.until(job["job_id"], "completed", "failed")["status"] == "completed"
-        httpx.post(f"{listening.vendor}/_emu/webhook-secret").raise_for_status()
+        web.post(f"{listening.vendor}/_emu/webhook-secret").raise_for_status()
 
 
 def test_the_version_and_the_deadline_that_were_asked_for_are_the_runs(world: World, images: Path) -> None:
     headers = {"Authorization": f"Bearer {world.token}"}
-    versions = httpx.get(f"{world.vendor}/v1/models/simpletuner/advanced-trainer-l40s/versions", headers=headers)
+    versions = web.get(f"{world.vendor}/v1/models/simpletuner/advanced-trainer-l40s/versions", headers=headers)
     older = versions.json()["results"][1]["id"]
     job = placed(world, images, "one", version=older, max_run_minutes=45)
     (run,) = world.predictions()

@@ -6,9 +6,9 @@ import json
 import time
 from pathlib import Path
 
-import httpx
 import pytest
 
+from tests import web
 from tests.journeys.conftest import World
 
 pytestmark = pytest.mark.journey
@@ -21,7 +21,7 @@ def _submit(world: World, config: Path, images: Path) -> str:
 
 
 def _purge(world: World, run: str) -> None:
-    httpx.post(f"{world.vendor}/_emu/predictions/{run}/remove-data").raise_for_status()
+    web.post(f"{world.vendor}/_emu/predictions/{run}/remove-data").raise_for_status()
     assert world.predictions()[0]["logs"] is None
 
 
@@ -41,7 +41,7 @@ def test_log_losses_and_files_stay_when_the_vendor_has_deleted_them(world: World
 
 def test_a_server_that_slept_too_long_says_that_the_log_is_not_whole(world: World, config: Path, images: Path) -> None:
     silent = {"match": {"all": True}, "faults": ["lose_webhooks", "step_seconds=0.1"]}
-    httpx.post(f"{world.vendor}/_emu/faults", json=silent).raise_for_status()
+    web.post(f"{world.vendor}/_emu/faults", json=silent).raise_for_status()
     job_id = _submit(world, config, images)
     deadline = time.monotonic() + 90
     while "Steps:" not in world.get(f"/api/cloud/jobs/{job_id}/logs")["logs"] and time.monotonic() < deadline:
@@ -67,14 +67,14 @@ def test_webhooks_come_from_allowed_addresses_whatever_a_header_says(tmp_path: P
         world.start_server()
         for path in ("/api/webhooks/replicate", "/api/cloud/webhook/replicate"):
             for header in ({}, {"X-Forwarded-For": "203.0.113.9"}):
-                answer = httpx.post(world.address + path, headers=header, content=b"{}")
+                answer = web.post(world.address + path, headers=header, content=b"{}")
                 assert (answer.status_code, answer.json()["error"]) == (403, "permission_denied")
         world.kill_server()
         world.more["STCLOUD_TRUSTED_PROXIES"] = "127.0.0.1"
         world.start_server()
         url = f"{world.address}/api/webhooks/replicate"
-        answer = httpx.post(url, headers={"X-Forwarded-For": "203.0.113.9"}, content=b"{}")
+        answer = web.post(url, headers={"X-Forwarded-For": "203.0.113.9"}, content=b"{}")
         assert (answer.status_code, answer.json()["error"]) == (401, "bad_signature")
-        assert httpx.post(url, headers={"X-Forwarded-For": "203.0.113.9, 8.8.8.8"}, content=b"{}").status_code == 403
+        assert web.post(url, headers={"X-Forwarded-For": "203.0.113.9, 8.8.8.8"}, content=b"{}").status_code == 403
     finally:
         world.stop()

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from chalicelib.domain.datasets import Source, with_archive_names
@@ -20,6 +19,7 @@ from chalicelib.domain.scanning import scan
 from client.api import CloudClient
 from client.sending import send
 from client.shapes import KnownBefore
+from tests import web
 from tests.journeys.conftest import REPO, World
 from tests.journeys.photos import noise
 
@@ -119,7 +119,7 @@ def test_ten_changes_cost_ten_files_and_the_proof_of_deletion_names_every_object
     assert "new.png" in listed.stdout and "002.png" not in listed.stdout
     again, _ = submit(world, config, photos)
     assert again["transfer"]["sent_bytes"] > 16_000_000 and again["transfer"]["copied_bytes"] == 0
-    bad = httpx.get(f"{world.address}/api/cloud/data-consent/earlier", params={"root": "x"})
+    bad = web.get(f"{world.address}/api/cloud/data-consent/earlier", params={"root": "x"})
     assert (bad.status_code, bad.json()["error"]) == (400, "bad_input")
 
 

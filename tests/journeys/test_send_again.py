@@ -17,6 +17,7 @@ from PIL import Image
 
 from chalicelib import settings
 from local.composition import compose
+from tests import web
 from tests.engines import Engine
 from tests.hub import ANA, start_hub
 from tests.journeys.test_delivery import ALL, WEIGHTS, Places, config, submit
@@ -51,7 +52,7 @@ def places(aws: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pl
 def ended(places: Places) -> str:
     """A job that was to push to the Hub, where nothing arrived."""
     rule = {"match": {"next": 1}, "faults": ["no_hub_push"]}
-    httpx.post(f"{places.vendor}/_emu/faults", json=rule).raise_for_status()
+    web.post(f"{places.vendor}/_emu/faults", json=rule).raise_for_status()
     wanted = config(**{"--push_to_hub": True, "--hub_model_id": "ana/late"})
     job_id = str(submit(places, config=wanted).json()["job"]["job_id"])
     assert places.until(job_id, "completed", "failed")["reason"] == "delivery_incomplete"
@@ -123,7 +124,7 @@ def test_what_never_reached_the_hub_and_a_new_bucket_is_sent_there_and_checked(p
     assert places.hub is not None
     pushed, card = places.hub.asked("/ana/late/commit/main")
     assert "hf_hub/" in pushed["agent"] and "hf_hub/" not in card["agent"], (pushed, card)
-    page = httpx.get(f"{places.hub.url}/ana/late/resolve/main/README.md", headers={"Authorization": f"Bearer {ANA}"})
+    page = web.get(f"{places.hub.url}/ana/late/resolve/main/README.md", headers={"Authorization": f"Bearer {ANA}"})
     assert "How it was trained" in page.text
 
 
@@ -133,7 +134,7 @@ def test_a_server_that_is_killed_while_it_sends_goes_on_and_sends_no_part_twice(
     assert deliver(places, ended, destinations=["theirs"]).status_code == 202
     again = deliver(places, ended, destinations=["theirs"])
     assert (again.status_code, again.json()["error"]) == (409, "already_sending"), again.text
-    refused = httpx.delete(f"{places.address}/api/cloud/jobs/{ended}")
+    refused = web.delete(f"{places.address}/api/cloud/jobs/{ended}")
     assert refused.status_code == 409 and "being sent" in refused.json()["detail"]
     end = time.monotonic() + 60
     while len(parts_there(places)) < 4 and time.monotonic() < end:
@@ -221,10 +222,10 @@ def test_the_command_line_sends_shows_how_far_it_is_and_says_where_it_is(places:
 
 def test_a_push_that_came_late_is_found_when_somebody_asks(places: Places) -> None:
     rule = {"match": {"next": 1}, "faults": ["no_hub_push"]}
-    httpx.post(f"{places.vendor}/_emu/faults", json=rule).raise_for_status()
+    web.post(f"{places.vendor}/_emu/faults", json=rule).raise_for_status()
     wanted = config(**{"--push_to_hub": True, "--hub_model_id": "ana/later"})
     job_id = str(submit(places, config=wanted).json()["job"]["job_id"])
-    early = httpx.post(f"{places.address}/api/cloud/jobs/{job_id}/look")
+    early = web.post(f"{places.address}/api/cloud/jobs/{job_id}/look")
     assert (early.status_code, early.json()["error"]) == (409, "invalid_job_state"), early.text
     places.until(job_id, "completed", "failed")
     vain = places.run("look", job_id)

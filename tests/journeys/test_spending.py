@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests import web
 from tests.journeys.conftest import World, started
 from tests.journeys.placing import place
 
@@ -27,7 +28,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def ask(world: World, method: str, path: str, body: Any = None) -> httpx.Response:
-    return httpx.request(method, f"{world.address}{path}", json=body, timeout=60)
+    return web.request(method, f"{world.address}{path}", json=body, timeout=60)
 
 
 def submit(world: World, **more: Any) -> httpx.Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator
@@ -88,7 +89,7 @@ class BytesInMemory:
         return self.hashes.get(key)
 
     def sha256(self, bucket: str, key: str) -> str:
-        return hashlib.sha256(self.buckets[bucket][key]).hexdigest()
+        return digest(self.buckets[bucket][key])
 
     def presign_download(self, bucket: str, key: str, seconds: int, filename: str) -> str:
         return f"memory://{bucket}/{key}"
@@ -123,6 +124,12 @@ class BytesInMemory:
 
     def presign_for_provider(self, bucket: str, key: str, seconds: int) -> str:
         return f"memory://{bucket}/{key}"
+
+
+@functools.lru_cache(maxsize=16)
+def digest(body: bytes) -> str:
+    """Its SHA-256. Kept, for objects of several MiB are asked for theirs hundreds of times."""
+    return hashlib.sha256(body).hexdigest()
 
 
 def _etag(body: bytes) -> str:

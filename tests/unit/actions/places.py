@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
@@ -11,7 +10,7 @@ from chalicelib.domain.destinations import BucketKeys, BucketPlace, Step
 from chalicelib.domain.errors import DestinationDown, DestinationRefused
 from chalicelib.domain.hub import HubFile, HubIdentity, HubUpload
 from chalicelib.domain.ports.storage import StoredObject, UploadedPart
-from tests.unit.actions.bytes_in_memory import BytesInMemory
+from tests.unit.actions.bytes_in_memory import BytesInMemory, digest
 
 HUB = ("create", "commit", "may_write", "identity", "send", "publish")
 BUCKETS = ("put", "start", "put_part", "complete", "abort")
@@ -61,7 +60,7 @@ class PretendHub:
     def files(self, repo: str) -> list[HubFile]:
         self._answer()
         held = self.repos[repo].items()
-        return [HubFile(path, len(body), hashlib.sha256(body).hexdigest(), at) for path, (body, at) in held]
+        return [HubFile(path, len(body), digest(body), at) for path, (body, at) in held]
 
     def read(self, repo: str, path: str, limit: int) -> bytes | None:
         self._answer()
@@ -79,7 +78,7 @@ class PretendHub:
         if file.sha256 not in self.held:
             with file.opened() as body:
                 content = body.read()
-            assert hashlib.sha256(content).hexdigest() == file.sha256 and content[:512] == file.head
+            assert digest(content) == file.sha256 and content[:512] == file.head
             self.held[file.sha256] = content
             self.sent.append(file.path)
 
