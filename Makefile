@@ -77,8 +77,8 @@ dev: $(STAMP_LOCAL) $(TAB) ## local mode: the tab, the API, storage and the sche
 test: $(STAMP_DEV) $(TAB) chromium engines ## linters, types and every test
 	$(MAKE) lint
 	cd frontend && npm test
-	# Three at once on two cores: many tests wait for a server, a lease or a browser most of their time.
-	$(BIN)/python -m pytest -n 3 --dist worksteal --ignore tests/browser
+	# More at once than there are cores: many tests wait for a server or a lease most of their time.
+	$(BIN)/python -m pytest -n 4 --dist worksteal --ignore tests/browser
 	# Apart, because Playwright keeps an event loop running in its process for as long as a browser lives.
 	$(BIN)/python -m pytest -n 3 --dist worksteal tests/browser
 
