@@ -46,7 +46,7 @@ export function bundling({ ask, save, pause = wait }: Outside) {
         before = told.done_bytes;
       } catch (cause) {
         if (own !== turn) return;
-        const error = cause instanceof ApiError ? cause : new ApiError(0, "unreachable", "");
+        const error = cause instanceof ApiError ? cause : new ApiError(0, "page_error", "");
         failures += 1;
         if (!PASSING.has(error.code) || failures === MOST_FAILURES) {
           stage.value = { name: "failed", error };
