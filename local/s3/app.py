@@ -141,6 +141,8 @@ def _same_origin(request: Request) -> str | None:
 
 
 def _preflight(request: Request) -> Answer:
+    if "origin" not in request.headers:
+        raise S3Error("BadRequest", "Say where the page is from, in an Origin header.")
     origin = _same_origin(request)
     if origin is None:
         raise S3Error("AccessDenied", "Only pages of this server may call it from a browser.")

@@ -52,10 +52,10 @@ def kept_headers(request: Request) -> dict[str, str]:
     """What of a request's headers belongs to the object; refuses features that would be promised and not kept."""
     _refuse_unkept(request)
     kept = {name: request.headers[name] for name in _KEPT if name in request.headers}
-    codings = [piece.strip() for piece in kept.pop("content-encoding", "").split(",")]
-    codings = [coding for coding in codings if coding and coding.lower() != "aws-chunked"]
-    if codings:
-        kept["content-encoding"] = ",".join(codings)
+    if "aws-chunked" in kept.get("content-encoding", "").lower():  # of the transfer, not of the object
+        codings = [piece.strip() for piece in kept.pop("content-encoding").split(",")]
+        if codings := [coding for coding in codings if coding and coding.lower() != "aws-chunked"]:
+            kept["content-encoding"] = ", ".join(codings)
     meta = {name: value for name, value in request.headers.items() if name.startswith(META)}
     if any(_CONTROL.search(value) for value in (*kept.values(), *meta.values())):
         raise S3Error("InvalidArgument", "Headers that are kept with an object have no control characters.")

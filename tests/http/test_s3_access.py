@@ -153,6 +153,7 @@ def test_only_pages_of_this_server_may_call_it_from_a_browser(world: World) -> N
     assert own[0] == 204 and own[1]["access-control-allow-origin"] == f"http://{host}"
     other = world.send("OPTIONS", f"{PREFIX}/outputs/k", {"origin": "http://evil.example", **wish})
     assert other[0] == 403 and "access-control-allow-origin" not in other[1]
+    assert world.send("OPTIONS", f"{PREFIX}/outputs/k")[0] == 400, "a page says where it is from"
     headers = world.signed("GET", f"{PREFIX}/outputs/{THEIRS}")
     foreign = world.send("GET", f"{PREFIX}/outputs/{THEIRS}", {**headers, "origin": "http://evil.example"})
     assert "access-control-allow-origin" not in foreign[1]

@@ -94,6 +94,24 @@ def test_a_trailing_checksum_is_verified_and_kept(world: World, name: str) -> No
     assert head["ContentEncoding"] == "gzip"
 
 
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("gzip", "gzip"),
+        ("deflate, gzip", "deflate, gzip"),
+        ("deflate,gzip", "deflate,gzip"),
+        ("gzip, aws-chunked", "gzip"),
+        ("AWS-Chunked,deflate,gzip", "deflate, gzip"),
+        ("aws-chunked", None),
+    ],
+)
+def test_a_content_encoding_is_kept_as_it_was_sent_but_for_that_of_the_transfer(
+    world: World, sent: str, kept: str | None
+) -> None:
+    world.s3().put_object(Bucket="outputs", Key="body", Body=b"x", ContentEncoding=sent)
+    assert world.s3().head_object(Bucket="outputs", Key="body").get("ContentEncoding") == kept
+
+
 @pytest.mark.parametrize("name", DIGESTS)
 def test_a_wrong_trailing_checksum_leaves_the_old_object(world: World, name: str) -> None:
     world.s3().put_object(Bucket="outputs", Key="body", Body=b"old")
