@@ -49,36 +49,32 @@ class Arrive:
 
     def look(self, job: Job, give_up: bool) -> tuple[Arrival, ...]:
         """Raises ``DestinationDown`` when a place could not be looked at; with ``give_up`` it counts as not there."""
-        found: dict[str, Arrival] = {}
-        listings: dict[str, dict[str, int]] = {}
-        # The Hub last: its files are held against those that are at hand.
-        for promised in sorted(job.destinations, key=lambda one: one.kind is Kind.HUB):
+
+        def look_at(promised: Arrival, found: Mapping[str, Arrival]) -> tuple[Arrival, dict[str, int]]:
+            sizes: dict[str, int] = {}
             try:
                 arrival, sizes = self._look_at(job, promised, found)
             except DestinationRefused as refusal:
-                arrival, sizes = replace(promised, state=State.ERROR, error=refusal.detail), {}
+                arrival = replace(promised, state=State.ERROR, error=refusal.detail)
             except CloudError as down:
                 if not give_up:
                     raise
-                arrival, sizes = (
-                    replace(promised, state=State.ERROR, error=f"{down.detail} It was tried for an hour."),
-                    {},
-                )
-            found[promised.name] = replace(arrival, checked_at=self._clock())
-            listings[promised.name] = sizes
-        return tuple(_compared(found[one.name], listings, found) for one in job.destinations)
+                arrival = replace(promised, state=State.ERROR, error=f"{down.detail} It was tried for an hour.")
+            return replace(arrival, checked_at=self._clock()), sizes
+
+        return _each(job, look_at)
 
     def look_again(self, job: Job) -> tuple[Arrival, ...]:
         """The same long after the job's end: what is known of a place that cannot be asked now stays as it is."""
-        found: dict[str, Arrival] = {}
-        listings: dict[str, dict[str, int]] = {}
-        for known in sorted(job.destinations, key=lambda one: one.kind is Kind.HUB):
+
+        def look_at(known: Arrival, found: Mapping[str, Arrival]) -> tuple[Arrival, dict[str, int]]:
             try:
-                arrival, listings[known.name] = self._look_at(job, replace(known, error=None, missing=()), found)
-                found[known.name] = replace(arrival, checked_at=self._clock())
+                arrival, sizes = self._look_at(job, replace(known, error=None, missing=()), found)
             except CloudError:
-                found[known.name], listings[known.name] = known, {}
-        return tuple(_compared(found[one.name], listings, found) for one in job.destinations)
+                return known, {}
+            return replace(arrival, checked_at=self._clock()), sizes
+
+        return _each(job, look_at)
 
     def home(self, job: Job) -> tuple[Arrival, list[StoredObject]]:
         """Our own store as it is now, whether or not it was promised the model, and the objects that it holds."""
@@ -207,6 +203,19 @@ def declared(job: Job, objects: Objects, listed: Mapping[str, StoredObject]) -> 
         if one.kind is Kind.STORE:
             known |= one.hashes
     return known
+
+
+LookAt = Callable[[Arrival, Mapping[str, Arrival]], tuple[Arrival, dict[str, int]]]
+"""From what is known of a place, and what the others hold, to what is there now and how long each file is."""
+
+
+def _each(job: Job, look_at: LookAt) -> tuple[Arrival, ...]:
+    found: dict[str, Arrival] = {}
+    listings: dict[str, dict[str, int]] = {}
+    # The Hub last: its files are held against those that are at hand.
+    for one in sorted(job.destinations, key=lambda one: one.kind is Kind.HUB):
+        found[one.name], listings[one.name] = look_at(one, found)
+    return tuple(_compared(found[one.name], listings, found) for one in job.destinations)
 
 
 def _compared(arrival: Arrival, listings: Mapping[str, dict[str, int]], found: Mapping[str, Arrival]) -> Arrival:
