@@ -4,16 +4,17 @@ import { locale, plural, t } from "../i18n/i18n";
 import { Icon } from "../ui/Icon";
 import { ProgressBar } from "../ui/ProgressBar";
 import { lostCaptions } from "../upload/manifest";
-import { fromDrop, fromInput, type PickedFolder } from "../upload/picking";
+import { fromDrop, fromHandle, fromInput, type PickedFolder } from "../upload/picking";
 import type { Slot } from "./datasets";
-import { begunWith, keepDays } from "./draft";
-import { consent, dataTrouble, manifest, pick, picked, reading, slots } from "./state";
+import { keepDays } from "./draft";
+import { KeptFolders } from "./KeptFolders";
+import { consent, dataTrouble, looking, manifest, pick, picked, reading, slots } from "./state";
 
 export function DataCard() {
   const found = slots.value;
   return (
     <section class="card" aria-labelledby="submit-data">
-      <h2 id="submit-data">{t("submit.data")}</h2>
+      <h2 id="submit-data" tabIndex={-1}>{t("submit.data")}</h2>
       {consent.value === "deny" && found.length > 0 && (
         <p class="banner">
           <Icon name="alert" size={20} />
@@ -21,7 +22,7 @@ export function DataCard() {
         </p>
       )}
       <p class="note">{t(found.length > 0 ? "submit.data_about" : "submit.data_elsewhere")}</p>
-      {begunWith.value && !manifest.value && <p>{t("submit.pick_again", { names: begunWith.value })}</p>}
+      <KeptFolders />
       {found.map((slot) => (
         <FolderPicker key={slot.key} slot={slot} />
       ))}
@@ -53,15 +54,42 @@ function Keeping() {
   );
 }
 
+let pickerOpens = true;
+
+/** Says null, as for something that is no folder: what was chosen is gone, or may not be read. */
+function nothingThere(error: unknown): null {
+  if (error instanceof DOMException) return null;
+  throw error;
+}
+
+function found(count: number): void {
+  looking.value = count;
+}
+
 function FolderPicker({ slot }: { slot: Slot }) {
   const over = useSignal(false);
   const wrong = useSignal(false);
   const folder = picked.value[slot.key];
   const words = slot.label ? t("submit.pick_for", { dataset: slot.label }) : t("submit.pick");
 
-  function take(chosen: PickedFolder | null): void {
+  async function take(walk: Promise<PickedFolder | null>): Promise<void> {
+    looking.value = 0;
+    const chosen = await walk.finally(() => (looking.value = null)).catch(nothingThere);
     wrong.value = chosen === null;
-    if (chosen) void pick(slot.key, chosen);
+    if (chosen) await pick(slot.key, chosen);
+  }
+
+  /** The browser's own dialog keeps the folder for after a reload. Where it does not open, the input's does. */
+  async function choose(input: HTMLInputElement): Promise<void> {
+    try {
+      const handle = await window.showDirectoryPicker?.({ id: "stcloud-data", mode: "read" });
+      if (handle) await take(fromHandle(handle, found));
+    } catch (error) {
+      if (!(error instanceof DOMException)) throw error;
+      if (error.name === "AbortError") return;
+      pickerOpens = false;
+      input.click();
+    }
   }
 
   return (
@@ -76,7 +104,7 @@ function FolderPicker({ slot }: { slot: Slot }) {
       onDrop={async (event) => {
         event.preventDefault();
         over.value = false;
-        take(await fromDrop(event.dataTransfer));
+        await take(fromDrop(event.dataTransfer, found));
       }}
     >
       <label class="button file-button">
@@ -86,10 +114,15 @@ function FolderPicker({ slot }: { slot: Slot }) {
           type="file"
           class="unseen"
           ref={(input) => input?.setAttribute("webkitdirectory", "")}
+          onClick={(event) => {
+            if (!pickerOpens || !window.showDirectoryPicker) return;
+            event.preventDefault();
+            void choose(event.currentTarget);
+          }}
           onChange={(event) => {
             const chosen = fromInput(event.currentTarget.files);
             event.currentTarget.value = "";
-            take(chosen);
+            void take(Promise.resolve(chosen));
           }}
         />
       </label>
@@ -103,6 +136,11 @@ function FolderPicker({ slot }: { slot: Slot }) {
   );
 }
 
+/** A handle does not show names that Windows could not have; there, nothing is missed. */
+function isFiltered(): boolean {
+  return !/win/i.test(navigator.userAgent) && Object.values(picked.value).some((folder) => folder?.filtered);
+}
+
 function ReadingLine() {
   const [done, under] = [manifest.value, reading.value];
   if (done) {
@@ -113,9 +151,20 @@ function ReadingLine() {
           <Icon name="check" /> {plural("submit.files", done.entries.length)}, {size(done.totalBytes, locale.value)} ·{" "}
           {plural("submit.stays", done.heldBack.length)}
         </p>
+        {isFiltered() && <p class="note">{t("submit.hidden_names")}</p>}
         {lost.length > 0 && (
           <p class="refusal">{t("submit.lost_captions", { names: lost.slice(0, 5).join(", "), count: lost.length })}</p>
         )}
+      </>
+    );
+  }
+  if (looking.value !== null) {
+    return (
+      <>
+        <ProgressBar label={t("submit.looking")} value={null} />
+        <p class="note number">
+          {t("submit.looking")}: {plural("submit.files", looking.value)}
+        </p>
       </>
     );
   }

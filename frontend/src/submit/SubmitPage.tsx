@@ -6,6 +6,7 @@ import { Icon } from "../ui/Icon";
 import { ConfigCard } from "./ConfigCard";
 import { ConsentDialog } from "./ConsentDialog";
 import { DataCard } from "./DataCard";
+import { recall } from "./kept";
 import { MachineCard } from "./MachineCard";
 import { arrive, needsKey, refused, slots, stage, start } from "./state";
 import { TransferCard } from "./TransferCard";
@@ -13,7 +14,7 @@ import { TransferCard } from "./TransferCard";
 /** A new job: its config, its data, its machine; then consent, the transfer, and the job's own page. */
 export function SubmitPage({ from }: { from: string | null }) {
   const heading = useHeading();
-  useEffect(() => void arrive(from), [from]);
+  useEffect(() => void open(from), [from]);
   useEffect(() => {
     document.title = `${t("new.title")} · SimpleTuner Cloud`;
   });
@@ -25,7 +26,7 @@ export function SubmitPage({ from }: { from: string | null }) {
           {t("new.title")}
         </h1>
       </div>
-      {needsKey.value && <KeyForm onKey={() => void arrive(from)} />}
+      {needsKey.value && <KeyForm onKey={() => void open(from)} />}
       <form
         class="submit"
         onSubmit={(event) => {
@@ -59,4 +60,9 @@ export function SubmitPage({ from }: { from: string | null }) {
       {stage.value === "asking" && <ConsentDialog />}
     </>
   );
+}
+
+async function open(from: string | null): Promise<void> {
+  await arrive(from);
+  if (!needsKey.value) await recall();
 }

@@ -1,5 +1,6 @@
 /** What was typed, kept until the tab closes so that a reload loses none of it. */
 import { effect, type Signal, signal } from "@preact/signals";
+import { newKey } from "./unanswered";
 
 const START = {
   model_type: "lora",
@@ -25,6 +26,33 @@ export const machineId = drafted("machine", "");
 export const keepDays = drafted("keep", "");
 /** The folders of a transfer that had begun, for after a reload; empty when none had. */
 export const begunWith = drafted("begun", "");
+/** What that transfer was for, as `said` gives it. */
+const begunFor = drafted("begun_for", "");
+export const begunPaused = drafted("begun_paused", "");
+/** Folders are kept for all tabs in one place; this tells whose they are. */
+export const draftId = drafted("id", newKey()).value;
+
+export function begin(folders: string, root: string): void {
+  begunWith.value = folders;
+  begunFor.value = said(root);
+  begunPaused.value = "";
+}
+
+export function beginNothing(): void {
+  begunWith.value = "";
+  begunFor.value = "";
+  begunPaused.value = "";
+}
+
+/** Whether this data with this draft is exactly what the user has sent on its way before. */
+export function wasBegun(root: string): boolean {
+  return begunFor.value === said(root);
+}
+
+function said(root: string): string {
+  const texts = [configText, dataloaderText, lycorisText, jobName, machineId, ceiling, keepDays];
+  return JSON.stringify([root, ...texts.map(({ value }) => value)]);
+}
 
 function drafted(name: string, fallback: string): Signal<string> {
   const place = `stcloud.draft.${name}`;

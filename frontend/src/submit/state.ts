@@ -12,13 +12,15 @@ import { go, jobLink } from "../router";
 import { announce } from "../ui/announcer";
 import { type Before, type Difference, difference, filesOf } from "../upload/earlier";
 import type { Manifest } from "../upload/manifest";
+import { forgetFolders, keepFolder } from "../upload/folders";
 import type { PickedFolder } from "../upload/picking";
 import { type Reading, scan } from "../upload/scanning";
 import { isAbort, send } from "../upload/sending";
 import { dollars } from "./amounts";
 import { packing, slotsOf } from "./datasets";
 import { readConfig, readDataloader, readLycoris, Unusable } from "./documents";
-import { begunWith, ceiling, configText, dataloaderText, jobName, keepDays, lycorisText, machineId } from "./draft";
+import { begin, beginNothing, begunPaused, ceiling, configText, dataloaderText, draftId } from "./draft";
+import { jobName, keepDays, lycorisText, machineId } from "./draft";
 import { forgetOrder, keepOrder, newKey, type Order, recallOrder } from "./unanswered";
 import { measure, resetMeasure } from "./measure";
 import { told, unusable } from "./refusals";
@@ -30,6 +32,8 @@ export const refused = signal("");
 export const needsKey = signal(false);
 export const consent = signal<Consent | null>(null);
 export const picked = signal<Partial<Record<string, PickedFolder>>>({});
+/** How many files a walk has found so far; null when none is under way. */
+export const looking = signal<number | null>(null);
 export const reading = signal<Reading | null>(null);
 export const manifest = signal<Manifest | null>(null);
 export const dataTrouble = signal("");
@@ -76,6 +80,7 @@ async function beginWith(jobId: string): Promise<void> {
 
 export async function pick(slot: string, folder: PickedFolder): Promise<void> {
   picked.value = { ...picked.value, [slot]: folder };
+  void (folder.handle ? keepFolder(draftId, slot, folder.handle) : forgetFolders(draftId, slot));
   await read();
 }
 
@@ -148,6 +153,7 @@ export async function agree(): Promise<void> {
 export function pause(): void {
   if (stage.value !== "sending") return;
   stage.value = "paused";
+  begunPaused.value = "yes";
   sendingStop.abort();
 }
 
@@ -159,7 +165,7 @@ export async function resume(): Promise<void> {
 export function stopSending(): void {
   sendingStop.abort();
   stage.value = "editing";
-  begunWith.value = "";
+  beginNothing();
 }
 
 async function transfer(withConsent: boolean): Promise<void> {
@@ -168,9 +174,7 @@ async function transfer(withConsent: boolean): Promise<void> {
   consented = withConsent;
   stage.value = "sending";
   refused.value = "";
-  begunWith.value = Object.values(picked.value)
-    .map((folder) => folder?.name ?? "")
-    .join(", ");
+  begin(Object.values(picked.value).map((folder) => folder?.name ?? "").join(", "), packed.root);
   resetMeasure(packed.totalBytes);
   sendingStop = new AbortController();
   const stop = sendingStop.signal;
@@ -195,7 +199,8 @@ async function order(uploadId?: string): Promise<void> {
   try {
     const job = await api.submit(next.provider, next.job);
     forgetOrder();
-    begunWith.value = "";
+    beginNothing();
+    await forgetFolders(draftId);
     picked.value = {};
     manifest.value = null;
     reading.value = null;

@@ -4,7 +4,23 @@ import type { Picked } from "./sifting";
 export interface PickedFolder {
   name: string;
   files: Picked[];
+  /** What finds the same files again after a reload, where the browser gives it. */
+  handle?: FileSystemDirectoryHandle;
+  /** It was looked at through its handle, which leaves out names such as `12:30.png`. */
+  filtered?: boolean;
 }
+
+/** How many files have been found so far. */
+type OnFound = (count: number) => void;
+
+interface Found {
+  path: string;
+  /** Null for a folder that could not be listed. */
+  open: (() => Promise<File>) | null;
+}
+
+const OPENED_AT_ONCE = 64;
+const TOLD_EVERY = 500;
 
 /** Of an `<input webkitdirectory>`, which gives every file below the folder at once. */
 export function fromInput(list: FileList | null): PickedFolder | null {
@@ -15,27 +31,89 @@ export function fromInput(list: FileList | null): PickedFolder | null {
   return { name, files: files.map((file) => ({ file, path: file.webkitRelativePath.slice(name.length + 1) })) };
 }
 
-/** Of a drop; null when what was dropped is no single folder. Must be called while the event is handled. */
-export function fromDrop(transfer: DataTransfer | null): Promise<PickedFolder | null> {
-  const entries = Array.from(transfer?.items ?? [])
-    .map((item) => item.webkitGetAsEntry())
-    .filter((entry) => entry !== null);
+/**
+ * Of a drop; null when what was dropped is no single folder. Must be called while the event is handled.
+ *
+ * A handle does not show files whose names would be no names on Windows, and a drop does. So the drop is what is read, and
+ * its handle is kept only where it finds the same files.
+ */
+export async function fromDrop(transfer: DataTransfer | null, onFound: OnFound): Promise<PickedFolder | null> {
+  const items = Array.from(transfer?.items ?? []).filter((item) => item.kind === "file");
+  const entries = items.map((item) => item.webkitGetAsEntry());
+  const handles = items.map((item) => item.getAsFileSystemHandle?.().catch(() => null));
   const [only] = entries;
-  if (entries.length !== 1 || !only?.isDirectory) return Promise.resolve(null);
-  return walked(only as FileSystemDirectoryEntry);
+  if (entries.length !== 1 || !only?.isDirectory) return null;
+  const [found, handle] = await Promise.all([entriesBelow(only as FileSystemDirectoryEntry, onFound), handles[0]]);
+  const files = await opened(found);
+  const isSame = handle?.kind === "directory" && (await shows(handle as FileSystemDirectoryHandle, found));
+  return { name: only.name, files, ...(isSame && { handle: handle as FileSystemDirectoryHandle }) };
 }
 
-async function walked(top: FileSystemDirectoryEntry): Promise<PickedFolder> {
-  const files: Picked[] = [];
-  const pending: { folder: FileSystemDirectoryEntry; path: string }[] = [{ folder: top, path: "" }];
+/** Rejects when the folder itself is gone or may not be read. */
+export async function fromHandle(handle: FileSystemDirectoryHandle, onFound: OnFound): Promise<PickedFolder> {
+  return { name: handle.name, files: await opened(await handlesBelow(handle, onFound)), handle, filtered: true };
+}
+
+async function shows(handle: FileSystemDirectoryHandle, wanted: Found[]): Promise<boolean> {
+  try {
+    const seen = new Set((await handlesBelow(handle, () => undefined)).map(({ path }) => path));
+    return seen.size === wanted.length && wanted.every(({ path }) => seen.has(path));
+  } catch {
+    return false;
+  }
+}
+
+async function handlesBelow(top: FileSystemDirectoryHandle, onFound: OnFound): Promise<Found[]> {
+  const found: Found[] = [];
+  const pending: { folder: FileSystemDirectoryHandle; path: string }[] = [{ folder: top, path: "" }];
   for (let next = pending.pop(); next; next = pending.pop()) {
-    for (const entry of await listed(next.folder)) {
-      const path = next.path + entry.name;
-      if (entry.isDirectory) pending.push({ folder: entry as FileSystemDirectoryEntry, path: `${path}/` });
-      else files.push({ path, file: await fileOf(entry as FileSystemFileEntry) });
+    const below = next.path;
+    try {
+      for await (const one of next.folder.values()) {
+        const path = below + one.name;
+        if (one.kind === "directory") pending.push({ folder: one, path: `${path}/` });
+        else found.push({ path, open: () => one.getFile() });
+        if (found.length % TOLD_EVERY === 0) onFound(found.length);
+      }
+    } catch (error) {
+      if (below === "") throw error;
+      found.push({ path: below.slice(0, -1), open: null });
     }
   }
-  return { name: top.name, files };
+  return found;
+}
+
+async function entriesBelow(top: FileSystemDirectoryEntry, onFound: OnFound): Promise<Found[]> {
+  const found: Found[] = [];
+  const pending: { folder: FileSystemDirectoryEntry; path: string }[] = [{ folder: top, path: "" }];
+  for (let next = pending.pop(); next; next = pending.pop()) {
+    const below = next.path;
+    try {
+      for (const entry of await listed(next.folder)) {
+        const path = below + entry.name;
+        if (entry.isDirectory) pending.push({ folder: entry as FileSystemDirectoryEntry, path: `${path}/` });
+        else found.push({ path, open: () => fileOf(entry as FileSystemFileEntry) });
+      }
+    } catch {
+      found.push({ path: below.slice(0, -1), open: null });
+    }
+    onFound(found.length);
+  }
+  return found;
+}
+
+/** Side by side, as each opening is a question to another process; null for what has gone or may not be read. */
+async function opened(found: Found[]): Promise<Picked[]> {
+  const files = found.map(({ path }): Picked => ({ path, file: null }));
+  let next = 0;
+  async function lane(): Promise<void> {
+    for (let place = next++; place < found.length; place = next++) {
+      const [one, file] = [found[place], files[place]];
+      if (one && file) file.file = (await one.open?.().catch(() => null)) ?? null;
+    }
+  }
+  await Promise.all(Array.from({ length: OPENED_AT_ONCE }, lane));
+  return files;
 }
 
 /** A reader gives a hundred at a time, and none when it is through. */

@@ -8,6 +8,8 @@ const MOST_WORKERS = 4;
 const BATCH_FILES = 32;
 const BATCH_BYTES = 16 << 20;
 
+type Openable = Candidate & { file: File };
+
 /** Files that could not be read; nothing was sent. */
 export class Unreadable extends Error {
   constructor(readonly paths: string[]) {
@@ -25,10 +27,11 @@ export interface Reading {
 /** Rejects with `NothingToTrain`, `Unreadable`, or the reason of `stop`. */
 export async function scan(sources: Source[], onRead: (so_far: Reading) => void, stop: AbortSignal): Promise<Manifest> {
   const sifted = sources.map(sift);
-  const candidates = sifted.flatMap((one) => one.candidates);
+  const all = sifted.flatMap((one) => one.candidates);
+  const candidates = all.filter((one): one is Openable => one.file !== null);
   const heldBack: HeldBack[] = sifted.flatMap((one) => one.heldBack);
   const entries: Entry[] = [];
-  const unreadable: string[] = [];
+  const unreadable = all.filter(({ file }) => file === null).map(({ path }) => printable(path));
   const reading = { files: 0, bytes: 0, totalFiles: candidates.length, totalBytes: sum(candidates) };
   onRead({ ...reading });
   await hashAll(
@@ -50,12 +53,12 @@ export async function scan(sources: Source[], onRead: (so_far: Reading) => void,
   return manifestOf(sources.map(({ id }) => id), entries, heldBack);
 }
 
-function sum(candidates: Candidate[]): number {
+function sum(candidates: Openable[]): number {
   return candidates.reduce((total, { file }) => total + file.size, 0);
 }
 
 function hashAll(
-  candidates: Candidate[],
+  candidates: Openable[],
   take: (outcome: Outcome) => void,
   onBatch: () => void,
   stop: AbortSignal,
@@ -90,7 +93,7 @@ function hashAll(
   });
 }
 
-function batched(candidates: Candidate[]): Task[][] {
+function batched(candidates: Openable[]): Task[][] {
   const batches: Task[][] = [];
   let [batch, bytes]: [Task[], number] = [[], 0];
   candidates.forEach(({ file, path }, number) => {

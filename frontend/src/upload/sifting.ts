@@ -6,7 +6,8 @@ import { byCodePoint, printable } from "./order";
 /** A file below the picked folder; `path` is relative to it, without the folder's own name. */
 export interface Picked {
   path: string;
-  file: File;
+  /** Null for what was listed and could not be opened. */
+  file: File | null;
 }
 
 export interface Source {
@@ -17,7 +18,7 @@ export interface Source {
 export interface Candidate {
   dataset: string;
   path: string;
-  file: File;
+  file: File | null;
 }
 
 export interface HeldBack {
@@ -26,7 +27,7 @@ export interface HeldBack {
 }
 
 interface Folder {
-  files: Map<string, File>;
+  files: Map<string, File | null>;
   folders: Map<string, Folder>;
 }
 

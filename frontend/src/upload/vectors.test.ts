@@ -21,6 +21,7 @@ async function made(files: Record<string, Content>) {
   const entries: Entry[] = [];
   const stays: HeldBack[] = [...heldBack];
   for (const { dataset, path, file } of candidates) {
+    if (!file) continue;
     const hashes = await hash(file, path);
     if (hashes) entries.push({ dataset, path, file, size: file.size, ...hashes });
     else stays.push({ path: printable(path), reason: "secret_inside" });
