@@ -1,7 +1,7 @@
 """A folder that was picked is found again after a reload, where the browser can keep its handle.
 
 The browser's own dialog cannot be opened here, so the picker gives a folder of the origin's private file system: a real
-handle, which the browser stores like any other. A drop gives a handle to a real folder.
+handle, which the browser stores like any other. It is used on Windows only. A drop gives a handle to a real folder.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ GO_ON = "Go on with “pictures”"
 
 # 40 MiB of noise that is the same each time, so that a test can make the same folder on the disk.
 FOLDER = """
+    const agent = navigator.userAgent.replace('Linux', 'Windows');
+    Object.defineProperty(navigator, 'userAgent', { get: () => agent });
     window.showDirectoryPicker = async ({ id, mode }) => {
         if (!id || mode !== 'read') throw new TypeError('not asked for as agreed');
         const place = await navigator.storage.getDirectory();

@@ -54,7 +54,8 @@ function Keeping() {
   );
 }
 
-let pickerOpens = true;
+/** Elsewhere the browser's dialog hides names that Windows could not have, such as `12:30.png`, and nothing tells of it. */
+let pickerOpens = /windows/i.test(navigator.userAgent);
 
 /** Says null, as for something that is no folder: what was chosen is gone, or may not be read. */
 function nothingThere(error: unknown): null {
@@ -79,7 +80,7 @@ function FolderPicker({ slot }: { slot: Slot }) {
     if (chosen) await pick(slot.key, chosen);
   }
 
-  /** The browser's own dialog keeps the folder for after a reload. Where it does not open, the input's does. */
+  /** A folder from this dialog can be found again after a reload. Where it does not open, the input's does. */
   async function choose(input: HTMLInputElement): Promise<void> {
     try {
       const handle = await window.showDirectoryPicker?.({ id: "stcloud-data", mode: "read" });
@@ -136,11 +137,6 @@ function FolderPicker({ slot }: { slot: Slot }) {
   );
 }
 
-/** A handle does not show names that Windows could not have; there, nothing is missed. */
-function isFiltered(): boolean {
-  return !/win/i.test(navigator.userAgent) && Object.values(picked.value).some((folder) => folder?.filtered);
-}
-
 function ReadingLine() {
   const [done, under] = [manifest.value, reading.value];
   if (done) {
@@ -151,7 +147,6 @@ function ReadingLine() {
           <Icon name="check" /> {plural("submit.files", done.entries.length)}, {size(done.totalBytes, locale.value)} ·{" "}
           {plural("submit.stays", done.heldBack.length)}
         </p>
-        {isFiltered() && <p class="note">{t("submit.hidden_names")}</p>}
         {lost.length > 0 && (
           <p class="refusal">{t("submit.lost_captions", { names: lost.slice(0, 5).join(", "), count: lost.length })}</p>
         )}

@@ -6,8 +6,6 @@ export interface PickedFolder {
   files: Picked[];
   /** What finds the same files again after a reload, where the browser gives it. */
   handle?: FileSystemDirectoryHandle;
-  /** It was looked at through its handle, which leaves out names such as `12:30.png`. */
-  filtered?: boolean;
 }
 
 /** How many files have been found so far. */
@@ -51,7 +49,7 @@ export async function fromDrop(transfer: DataTransfer | null, onFound: OnFound):
 
 /** Rejects when the folder itself is gone or may not be read. */
 export async function fromHandle(handle: FileSystemDirectoryHandle, onFound: OnFound): Promise<PickedFolder> {
-  return { name: handle.name, files: await opened(await handlesBelow(handle, onFound)), handle, filtered: true };
+  return { name: handle.name, files: await opened(await handlesBelow(handle, onFound)), handle };
 }
 
 async function shows(handle: FileSystemDirectoryHandle, wanted: Found[]): Promise<boolean> {
