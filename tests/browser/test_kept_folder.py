@@ -194,6 +194,23 @@ def test_data_or_a_job_that_changed_is_not_sent_by_itself(page: Page, fresh: Sta
     assert sent.taken() == 0 and fresh.world.get("/api/cloud/jobs")["jobs"] == []
 
 
+def test_a_tab_that_was_duplicated_does_not_send_a_second_time(page: Page, fresh: Stage) -> None:
+    page.context.add_init_script(FOLDER)
+    pick(page, fresh)
+    page.get_by_role("button", name="Review and send").click()
+    slow(page, 8000)
+    page.get_by_role("button", name="Send it").click()
+    with page.expect_response(lambda answer: answer.request.method == "PUT" and answer.ok):
+        pass
+    with page.expect_popup() as opened:
+        page.evaluate("() => { window.open(location.href); }")
+    other = opened.value
+    expect(other.get_by_test_id("kept")).to_contain_text("open in another tab", timeout=30_000)
+    expect(other.get_by_role("button", name="Review and send")).to_be_enabled()
+    slow(page, 0)
+    submitted(page, fresh)
+
+
 def test_a_handle_is_forgotten_with_another_folder_and_on_request(page: Page, fresh: Stage, tmp_path: Path) -> None:
     page.add_init_script(FOLDER + ANSWERS % ("prompt", "granted"))
     pick(page, fresh)
