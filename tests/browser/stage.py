@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
+from playwright.sync_api import Page
 
 from tests import web
 from tests.journeys.conftest import World
@@ -82,3 +83,15 @@ def paint(folder: Path) -> Path:
         (images / f"plate {number}.txt").write_text(f"a plain colour, number {number}")
     (images / "<img src=x onerror=document.title='broken'>.png").write_bytes(b"not a picture")
     return images
+
+
+def drop(page: Page, folder: Path) -> None:
+    """As from a file manager, onto the card for training data."""
+    page.locator(".drop").scroll_into_view_if_needed()
+    place = page.locator(".drop").bounding_box()
+    assert place
+    line = page.context.new_cdp_session(page)
+    at = {"x": place["x"] + 20, "y": place["y"] + place["height"] / 2}
+    dropped = {"items": [], "files": [str(folder)], "dragOperationsMask": 1}
+    for kind in ("dragEnter", "dragOver", "drop"):
+        line.send("Input.dispatchDragEvent", {"type": kind, **at, "data": dropped})

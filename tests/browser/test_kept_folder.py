@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from chalicelib.domain.datasets import Source
 from chalicelib.domain.scanning import scan
-from tests.browser.stage import Stage
+from tests.browser.stage import Stage, drop
 from tests.browser.test_accessibility import AXE, VISITORS, overflow, violations
 from tests.browser.test_resubmit import Sent
 from tests.browser.test_submit import CONFIG, slow
@@ -96,14 +96,19 @@ def pick(page: Page, stage: Stage) -> None:
     expect(page.get_by_test_id("read")).to_contain_text("3 files")
 
 
-def interrupt(page: Page, stage: Stage, *, paused: bool) -> None:
-    """Leaves a reloaded page, of whose upload some parts have arrived."""
+def begin(page: Page, stage: Stage) -> None:
+    """An upload that some parts of have arrived, and that takes its time for the others."""
     pick(page, stage)
     page.get_by_role("button", name="Review and send").click()
     slow(page, 8000)
     page.get_by_role("button", name="Send it").click()
     with page.expect_response(lambda answer: answer.request.method == "PUT" and answer.ok):
         pass
+
+
+def interrupt(page: Page, stage: Stage, *, paused: bool) -> None:
+    """Leaves a reloaded page, of whose upload some parts have arrived."""
+    begin(page, stage)
     if paused:
         page.get_by_test_id("transfer").get_by_role("button", name="Pause").click()
         expect(page.get_by_test_id("transfer")).to_contain_text("Paused")
@@ -196,12 +201,7 @@ def test_data_or_a_job_that_changed_is_not_sent_by_itself(page: Page, fresh: Sta
 
 def test_a_tab_that_was_duplicated_does_not_send_a_second_time(page: Page, fresh: Stage) -> None:
     page.context.add_init_script(FOLDER)
-    pick(page, fresh)
-    page.get_by_role("button", name="Review and send").click()
-    slow(page, 8000)
-    page.get_by_role("button", name="Send it").click()
-    with page.expect_response(lambda answer: answer.request.method == "PUT" and answer.ok):
-        pass
+    begin(page, fresh)
     with page.expect_popup() as opened:
         page.evaluate("() => { window.open(location.href); }")
     other = opened.value
@@ -282,17 +282,6 @@ def test_a_dropped_folder_is_read_again_by_itself_unless_a_name_in_it_would_be_m
     shutil.move(folder, tmp_path / "elsewhere")
     page.reload()
     expect(page.get_by_role("alert").filter(has_text="“photos” is not where it was")).to_be_visible()
-
-
-def drop(page: Page, folder: Path) -> None:
-    page.locator(".drop").scroll_into_view_if_needed()
-    place = page.locator(".drop").bounding_box()
-    assert place
-    line = page.context.new_cdp_session(page)
-    at = {"x": place["x"] + 20, "y": place["y"] + place["height"] / 2}
-    dropped = {"items": [], "files": [str(folder)], "dragOperationsMask": 1}
-    for kind in ("dragEnter", "dragOver", "drop"):
-        line.send("Input.dispatchDragEvent", {"type": kind, **at, "data": dropped})
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is missing: npm ci in frontend/")

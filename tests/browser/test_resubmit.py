@@ -13,7 +13,7 @@ from playwright.sync_api import Page, Request, expect
 from chalicelib.domain.datasets import Source, with_archive_names
 from chalicelib.domain.scanning import scan
 from tests import web
-from tests.browser.stage import Stage
+from tests.browser.stage import Stage, drop
 from tests.journeys.photos import noise
 
 pytestmark = pytest.mark.browser
@@ -207,14 +207,7 @@ def test_a_folder_that_is_dropped_is_read_with_all_that_is_below_it(page: Page, 
     (photos / "sub" / "deep").mkdir(parents=True)
     noise(photos / "sub" / "deep" / "far.png")
     page.goto(f"{fresh.address}#/new")
-    page.locator(".drop").scroll_into_view_if_needed()
-    place = page.locator(".drop").bounding_box()
-    assert place
-    line = page.context.new_cdp_session(page)
-    at = {"x": place["x"] + 20, "y": place["y"] + place["height"] / 2}
-    dropped = {"items": [], "files": [str(photos)], "dragOperationsMask": 1}
-    for kind in ("dragEnter", "dragOver", "drop"):
-        line.send("Input.dispatchDragEvent", {"type": kind, **at, "data": dropped})
+    drop(page, photos)
     expect(page.get_by_test_id("read")).to_contain_text(f"{2 * COUNT + 1} files")
     page.get_by_role("button", name="Review and send").click()
     wanted = scan([Source(with_archive_names([Source(photos.name, photos)])[0].id, photos)])
