@@ -13,10 +13,7 @@ import httpx
 _NONE = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 request = partial(httpx.request, verify=_NONE)
-stream = partial(httpx.stream, verify=_NONE)
 get = partial(httpx.get, verify=_NONE)
-head = partial(httpx.head, verify=_NONE)
-options = partial(httpx.options, verify=_NONE)
 delete = partial(httpx.delete, verify=_NONE)
 post = partial(httpx.post, verify=_NONE)
 put = partial(httpx.put, verify=_NONE)

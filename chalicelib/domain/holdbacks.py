@@ -46,8 +46,8 @@ _CACHES = frozenset(
     | {".ruff_cache", ".tox", "__macosx", "thumbs.db", "desktop.ini", ".ds_store", "$recycle.bin"}
     | {"system volume information", ".trash", ".trashes", ".spotlight-v100", ".fseventsd", "lost+found"}
 )
-# The trainer writes its bucket lists into the dataset folder; they name paths of this machine.
 _CACHE_ENDINGS = frozenset({".pyc", ".swp"})
+# The trainer writes its bucket lists into the dataset folder; they name paths of this machine.
 _CACHE_PATTERNS = ("*~", "._*", ".~lock.*", "aspect_ratio_bucket_*.json")
 
 _SECRETS = frozenset(
