@@ -4,11 +4,11 @@ import { locale, plural, t } from "../i18n/i18n";
 import { Icon } from "../ui/Icon";
 import { ProgressBar } from "../ui/ProgressBar";
 import { lostCaptions } from "../upload/manifest";
-import { fromDrop, fromHandle, fromInput, type PickedFolder } from "../upload/picking";
+import { fromDrop, fromHandle, fromInput, type OnFound, type PickedFolder } from "../upload/picking";
 import type { Slot } from "./datasets";
 import { keepDays } from "./draft";
 import { KeptFolders } from "./KeptFolders";
-import { consent, dataTrouble, looking, manifest, pick, picked, reading, slots } from "./state";
+import { consent, dataTrouble, look, looking, manifest, pick, picked, reading, slots } from "./state";
 
 export function DataCard() {
   const found = slots.value;
@@ -63,19 +63,14 @@ function nothingThere(error: unknown): null {
   throw error;
 }
 
-function found(count: number): void {
-  looking.value = count;
-}
-
 function FolderPicker({ slot }: { slot: Slot }) {
   const over = useSignal(false);
   const wrong = useSignal(false);
   const folder = picked.value[slot.key];
   const words = slot.label ? t("submit.pick_for", { dataset: slot.label }) : t("submit.pick");
 
-  async function take(walk: Promise<PickedFolder | null>): Promise<void> {
-    looking.value = 0;
-    const chosen = await walk.finally(() => (looking.value = null)).catch(nothingThere);
+  async function take(walk: (onFound: OnFound) => Promise<PickedFolder | null>): Promise<void> {
+    const chosen = await look(walk).catch(nothingThere);
     wrong.value = chosen === null;
     if (chosen) await pick(slot.key, chosen);
   }
@@ -84,7 +79,7 @@ function FolderPicker({ slot }: { slot: Slot }) {
   async function choose(input: HTMLInputElement): Promise<void> {
     try {
       const handle = await window.showDirectoryPicker?.({ id: "stcloud-data", mode: "read" });
-      if (handle) await take(fromHandle(handle, found));
+      if (handle) await take((onFound) => fromHandle(handle, onFound));
     } catch (error) {
       if (!(error instanceof DOMException)) throw error;
       if (error.name === "AbortError") return;
@@ -105,7 +100,7 @@ function FolderPicker({ slot }: { slot: Slot }) {
       onDrop={async (event) => {
         event.preventDefault();
         over.value = false;
-        await take(fromDrop(event.dataTransfer, found));
+        await take((onFound) => fromDrop(event.dataTransfer, onFound));
       }}
     >
       <label class="button file-button">
@@ -123,7 +118,7 @@ function FolderPicker({ slot }: { slot: Slot }) {
           onChange={(event) => {
             const chosen = fromInput(event.currentTarget.files);
             event.currentTarget.value = "";
-            void take(Promise.resolve(chosen));
+            void take(() => Promise.resolve(chosen));
           }}
         />
       </label>

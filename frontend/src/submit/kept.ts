@@ -6,7 +6,7 @@ import { forgetFolders, keptFolders } from "../upload/folders";
 import type { Manifest } from "../upload/manifest";
 import { fromHandle, type PickedFolder } from "../upload/picking";
 import { beginNothing, begunPaused, begunWith, draftId, wasBegun } from "./draft";
-import { looking, manifest, picked, read, slots, stage, start } from "./state";
+import { look, manifest, picked, read, slots, stage, start } from "./state";
 import { recallOrder } from "./unanswered";
 
 interface Kept {
@@ -78,14 +78,11 @@ export async function forget(): Promise<void> {
 async function take(allowed: Kept[], isClicked: boolean): Promise<void> {
   const found: Partial<Record<string, PickedFolder>> = {};
   for (const one of allowed) {
-    looking.value = 0;
     try {
-      found[one.slot] = await fromHandle(one.handle, (count) => (looking.value = count));
+      found[one.slot] = await look((onFound) => fromHandle(one.handle, onFound));
     } catch (error) {
       if (!(error instanceof DOMException)) throw error;
       lose(one, error.name === "NotAllowedError" ? "denied" : "gone");
-    } finally {
-      looking.value = null;
     }
   }
   if (Object.keys(found).length === 0) return;

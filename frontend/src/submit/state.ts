@@ -13,7 +13,7 @@ import { announce } from "../ui/announcer";
 import { type Before, type Difference, difference, filesOf } from "../upload/earlier";
 import type { Manifest } from "../upload/manifest";
 import { forgetFolders, keepFolder } from "../upload/folders";
-import type { PickedFolder } from "../upload/picking";
+import type { OnFound, PickedFolder } from "../upload/picking";
 import { type Reading, scan } from "../upload/scanning";
 import { isAbort, send } from "../upload/sending";
 import { dollars } from "./amounts";
@@ -76,6 +76,16 @@ async function beginWith(jobId: string): Promise<void> {
   configText.value = written(kept.config);
   dataloaderText.value = kept.dataloader_config.length > 0 ? written(kept.dataloader_config) : "";
   lycorisText.value = written(kept.lycoris_config);
+}
+
+/** What `walk` gives, which tells meanwhile how many files it has found. It is called at once, as a drop needs. */
+export async function look<T>(walk: (onFound: OnFound) => Promise<T>): Promise<T> {
+  looking.value = 0;
+  try {
+    return await walk((count) => (looking.value = count));
+  } finally {
+    looking.value = null;
+  }
 }
 
 export async function pick(slot: string, folder: PickedFolder): Promise<void> {

@@ -9,13 +9,15 @@ export interface PickedFolder {
 }
 
 /** How many files have been found so far. */
-type OnFound = (count: number) => void;
+export type OnFound = (count: number) => void;
 
 interface Found {
   path: string;
   /** Null for a folder that could not be listed. */
   open: (() => Promise<File>) | null;
 }
+
+type Inside<Folder> = { name: string } & ({ folder: Folder } | { open: () => Promise<File> });
 
 const OPENED_AT_ONCE = 64;
 const TOLD_EVERY = 500;
@@ -41,7 +43,9 @@ export async function fromDrop(transfer: DataTransfer | null, onFound: OnFound):
   const handles = items.map((item) => item.getAsFileSystemHandle?.().catch(() => null));
   const [only] = entries;
   if (entries.length !== 1 || !only?.isDirectory) return null;
-  const [found, handle] = await Promise.all([entriesBelow(only as FileSystemDirectoryEntry, onFound), handles[0]]);
+  const unlisted: Found[] = [{ path: "", open: null }];
+  const walk = filesBelow(only as FileSystemDirectoryEntry, insideEntry, onFound).catch(() => unlisted);
+  const [found, handle] = await Promise.all([walk, handles[0]]);
   const files = await opened(found);
   const isSame = handle?.kind === "directory" && (await shows(handle as FileSystemDirectoryHandle, found));
   return { name: only.name, files, ...(isSame && { handle: handle as FileSystemDirectoryHandle }) };
@@ -49,28 +53,33 @@ export async function fromDrop(transfer: DataTransfer | null, onFound: OnFound):
 
 /** Rejects when the folder itself is gone or may not be read. */
 export async function fromHandle(handle: FileSystemDirectoryHandle, onFound: OnFound): Promise<PickedFolder> {
-  return { name: handle.name, files: await opened(await handlesBelow(handle, onFound)), handle };
+  return { name: handle.name, files: await opened(await filesBelow(handle, insideHandle, onFound)), handle };
 }
 
 async function shows(handle: FileSystemDirectoryHandle, wanted: Found[]): Promise<boolean> {
   try {
-    const seen = new Set((await handlesBelow(handle, () => undefined)).map(({ path }) => path));
+    const seen = new Set((await filesBelow(handle, insideHandle, () => undefined)).map(({ path }) => path));
     return seen.size === wanted.length && wanted.every(({ path }) => seen.has(path));
   } catch {
     return false;
   }
 }
 
-async function handlesBelow(top: FileSystemDirectoryHandle, onFound: OnFound): Promise<Found[]> {
+/** Rejects when `top` itself cannot be listed; a folder below it is among what was found then. */
+async function filesBelow<Folder>(
+  top: Folder,
+  inside: (folder: Folder) => AsyncIterable<Inside<Folder>>,
+  onFound: OnFound,
+): Promise<Found[]> {
   const found: Found[] = [];
-  const pending: { folder: FileSystemDirectoryHandle; path: string }[] = [{ folder: top, path: "" }];
+  const pending = [{ folder: top, path: "" }];
   for (let next = pending.pop(); next; next = pending.pop()) {
     const below = next.path;
     try {
-      for await (const one of next.folder.values()) {
+      for await (const one of inside(next.folder)) {
         const path = below + one.name;
-        if (one.kind === "directory") pending.push({ folder: one, path: `${path}/` });
-        else found.push({ path, open: () => one.getFile() });
+        if ("folder" in one) pending.push({ folder: one.folder, path: `${path}/` });
+        else found.push({ path, open: one.open });
         if (found.length % TOLD_EVERY === 0) onFound(found.length);
       }
     } catch (error) {
@@ -81,23 +90,24 @@ async function handlesBelow(top: FileSystemDirectoryHandle, onFound: OnFound): P
   return found;
 }
 
-async function entriesBelow(top: FileSystemDirectoryEntry, onFound: OnFound): Promise<Found[]> {
-  const found: Found[] = [];
-  const pending: { folder: FileSystemDirectoryEntry; path: string }[] = [{ folder: top, path: "" }];
-  for (let next = pending.pop(); next; next = pending.pop()) {
-    const below = next.path;
-    try {
-      for (const entry of await listed(next.folder)) {
-        const path = below + entry.name;
-        if (entry.isDirectory) pending.push({ folder: entry as FileSystemDirectoryEntry, path: `${path}/` });
-        else found.push({ path, open: () => fileOf(entry as FileSystemFileEntry) });
-      }
-    } catch {
-      found.push({ path: below.slice(0, -1), open: null });
-    }
-    onFound(found.length);
+async function* insideHandle(folder: FileSystemDirectoryHandle): AsyncGenerator<Inside<FileSystemDirectoryHandle>> {
+  for await (const one of folder.values()) {
+    yield one.kind === "directory" ? { name: one.name, folder: one } : { name: one.name, open: () => one.getFile() };
   }
-  return found;
+}
+
+/** A reader gives a hundred at a time, and none when it is through. */
+async function* insideEntry(folder: FileSystemDirectoryEntry): AsyncGenerator<Inside<FileSystemDirectoryEntry>> {
+  const reader = folder.createReader();
+  for (;;) {
+    const some = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
+    if (some.length === 0) return;
+    for (const one of some) {
+      yield one.isDirectory
+        ? { name: one.name, folder: one as FileSystemDirectoryEntry }
+        : { name: one.name, open: () => fileOf(one as FileSystemFileEntry) };
+    }
+  }
 }
 
 /** Side by side, as each opening is a question to another process; null for what has gone or may not be read. */
@@ -112,17 +122,6 @@ async function opened(found: Found[]): Promise<Picked[]> {
   }
   await Promise.all(Array.from({ length: OPENED_AT_ONCE }, lane));
   return files;
-}
-
-/** A reader gives a hundred at a time, and none when it is through. */
-async function listed(folder: FileSystemDirectoryEntry): Promise<FileSystemEntry[]> {
-  const reader = folder.createReader();
-  const all: FileSystemEntry[] = [];
-  for (;;) {
-    const some = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
-    if (some.length === 0) return all;
-    all.push(...some);
-  }
 }
 
 function fileOf(entry: FileSystemFileEntry): Promise<File> {
