@@ -40,6 +40,7 @@ from chalicelib.actions.hear_webhook import HearWebhook
 from chalicelib.actions.hosting import Hosting
 from chalicelib.actions.hubs import Hubs
 from chalicelib.actions.invoicing import Invoicing
+from chalicelib.actions.joining import Joining
 from chalicelib.actions.look_again import LookAgain
 from chalicelib.actions.make_ready import MakeReady
 from chalicelib.actions.manifests import Manifests
@@ -273,6 +274,7 @@ def assemble(
     arrive = Arrive(objects, buckets, vault, hubs, clock, hash_bytes)
     look_again = LookAgain(jobs, outbox, arrive, clock)
     hosting = Hosting(trainers, objects, removal, clock)
+    joining = Joining(objects, BundleTable(table, clock), clock, new_id)
     finish = Finish(jobs, uploads, objects, keys, removal, keep_jobs, clock, arrive, hosting)
     hand_over = HandOver(uploads, objects, links, clock)
     bills = Bills(jobs, uploads, FollowTable(table), trainers, PaceTable(table))
@@ -336,7 +338,7 @@ def assemble(
         steer=steer,
         follow=follow,
         deliver=deliver,
-        bundling=Bundling(deliver, objects, BundleTable(table, clock), clock, new_id),
+        bundling=Bundling(deliver, objects, joining, clock),
         browse=Browse(objects, steer.get),
         uploading=uploading,
         hand_over=hand_over,

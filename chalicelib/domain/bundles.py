@@ -104,49 +104,62 @@ def lay_out(members: Sequence[Member]) -> tuple[Part, ...]:
             f"One archive holds {MOST_FILES} files and 5 TiB at most. Fetch these one by one, or only the model "
             "(model=true): 'stcloud download --all' fetches them side by side."
         )
+    return parts_of(list(_pieces(members)))
+
+
+def _pieces(members: Iterable[Member]) -> Iterator[Piece]:
+    total = 0
+    for one in members:
+        header = _header(one)
+        padding = -one.size % tarfile.BLOCKSIZE
+        yield header
+        if one.size:
+            yield Slice(one.key, one.etag, 0, one.size)
+        if padding:
+            yield bytes(padding)
+        total += len(header) + one.size + padding
+    end = 2 * tarfile.BLOCKSIZE
+    end += -(total + end) % tarfile.RECORDSIZE
+    yield bytes(end)
+
+
+def parts_of(pieces: Sequence[Piece]) -> tuple[Part, ...]:
+    """The parts of an object that consists of ``pieces``. Raises ``TooLarge`` for more than the store can join."""
     for scale in _SCALES:
-        parts = tuple(_parts(members, SMALLEST * scale, _PIECE * scale))
+        parts = tuple(_parts(pieces, SMALLEST * scale, _PIECE * scale))
         if len(parts) <= MOST_PARTS:
             return parts
     raise TooLarge(f"One archive has {MOST_PARTS} parts at most, and these files make more. Fetch them one by one.")
 
 
-def _parts(members: Iterable[Member], smallest: int, piece: int) -> Iterator[Part]:
+def _parts(pieces: Iterable[Piece], smallest: int, largest: int) -> Iterator[Part]:
     run: list[Piece] = []
-    length = total = 0
-    for one in members:
-        header = _header(one)
-        run.append(header)
-        length += len(header)
-        offset = 0
-        if one.size >= 2 * smallest:
-            offset = max(0, smallest - length)
-            if offset:
-                run.append(Slice(one.key, one.etag, 0, offset))
-            yield from _written(run, length + offset, smallest)
-            yield from _copied(one, offset, piece)
-            run, length, total = [], 0, total + length + one.size
-        elif one.size:
-            run.append(Slice(one.key, one.etag, 0, one.size))
-            length += one.size
-        padding = -one.size % tarfile.BLOCKSIZE
-        if padding:
-            run.append(bytes(padding))
-            length += padding
-    end = 2 * tarfile.BLOCKSIZE
-    end += -(total + length + end) % tarfile.RECORDSIZE
-    run.append(bytes(end))
-    yield from _written(run, length + end, smallest)
+    length = 0
+    for piece in pieces:
+        if isinstance(piece, Slice) and piece.length >= 2 * smallest:
+            first, rest = _cut(piece, max(0, smallest - length)) if length < smallest else (None, piece)
+            if first is not None and _length(first):
+                run.append(first)
+                length += _length(first)
+            yield from _written(run, length, smallest)
+            assert isinstance(rest, Slice)  # noqa: S101 - a slice is cut into slices
+            yield from _copied(rest, largest)
+            run, length = [], 0
+        else:
+            run.append(piece)
+            length += _length(piece)
+    yield from _written(run, length, smallest)
 
 
-def _copied(one: Member, offset: int, piece: int) -> Iterator[Part]:
+def _copied(one: Slice, largest: int) -> Iterator[Part]:
     """Alike in size, so that none is too small."""
-    rest = one.size - offset
-    for start, length in _even(rest, -(-rest // piece)):
-        yield Part(length, (Slice(one.key, one.etag, offset + start, length),), copied=True)
+    for start, length in _even(one.length, -(-one.length // largest)):
+        yield Part(length, (Slice(one.key, one.etag, one.offset + start, length),), copied=True)
 
 
 def _written(run: Sequence[Piece], length: int, smallest: int) -> Iterator[Part]:
+    if not length:
+        return
     pieces = iter(run)
     left: Piece | None = None
     for _, wanted in _even(length, max(1, length // smallest)):
