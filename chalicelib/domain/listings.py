@@ -1,0 +1,109 @@
+"""What is in an uploaded archive, read from its own directory: the manifest tells less, and not every upload has one."""
+
+from __future__ import annotations
+
+import io
+import stat
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from chalicelib.domain.datasets import DatasetError
+
+_AHEAD = 1 << 20
+"""Read at once: the directory of some ten thousand files, so that most archives take one request."""
+
+_SMALL = 64 << 20
+"""A directory larger than this is of more files than one job can have here."""
+
+
+class BadArchive(DatasetError):
+    """The upload is no zip that the trainer could read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file of the archive. Its header begins at ``start``; what belongs to it ends before ``end``."""
+
+    info: zipfile.ZipInfo
+    start: int
+    end: int
+
+    @property
+    def path(self) -> str:
+        return self.info.filename
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The files of an archive, in the order in which they lie there; no folders, links or encrypted ones."""
+
+    members: tuple[Member, ...]
+
+    def below(self, folder: str) -> tuple[Member, ...]:
+        """Those of one dataset; of all with an empty name."""
+        if not folder:
+            return self.members
+        return tuple(member for member in self.members if member.path.startswith(f"{folder}/"))
+
+
+def list_archive(read: Callable[[int, int], bytes], size: int) -> Listing:
+    """``read`` gives a range of the archive: offset, length. Raises ``BadArchive``."""
+    try:
+        with zipfile.ZipFile(_Ranges(read, size)) as archive:
+            infos, directory = archive.infolist(), archive.start_dir
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, UnicodeDecodeError) as error:
+        raise BadArchive(f"The upload is not a zip archive that can be read: {error}. Upload the data again.") from error
+    lying = sorted(infos, key=lambda info: info.header_offset)
+    ends = [info.header_offset for info in lying[1:]] + [directory]
+    return Listing(
+        tuple(
+            Member(info, info.header_offset, end) for info, end in zip(lying, ends, strict=True) if _is_usable(info)
+        )
+    )
+
+
+def _is_usable(info: zipfile.ZipInfo) -> bool:
+    is_link = stat.S_ISLNK(info.external_attr >> 16)
+    is_inside = not any(segment in ("", ".", "..") for segment in info.filename.split("/"))
+    return not info.is_dir() and not is_link and not info.flag_bits & 1 and is_inside
+
+
+class _Ranges(io.RawIOBase):
+    """The archive as a file of which only what is asked for is fetched, the end of it ahead."""
+
+    def __init__(self, read: Callable[[int, int], bytes], size: int) -> None:
+        self._read = read
+        self._size = size
+        self._at = 0
+        self._kept_at = max(0, size - _AHEAD)
+        self._kept = read(self._kept_at, size - self._kept_at) if size else b""
+
+    def seekable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        if base + offset < 0:
+            raise ValueError("a place before the archive")
+        self._at = base + offset
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        end = self._size if size is None or size < 0 else min(self._size, self._at + size)
+        if end <= self._at:
+            return b""
+        if end - self._at > _SMALL:
+            raise ValueError(f"its directory is larger than {_SMALL >> 20} MiB")
+        if self._at >= self._kept_at:
+            found = self._kept[self._at - self._kept_at : end - self._kept_at]
+        else:
+            found = self._read(self._at, end - self._at)
+        self._at = end
+        return found
