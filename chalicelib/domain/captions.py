@@ -16,7 +16,7 @@ import json
 import posixpath
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Any
 
 from chalicelib.domain.errors import BadInput
@@ -34,7 +34,6 @@ _SOUNDS = frozenset(
     {".wav", ".wave", ".flac", ".mp3", ".mp4a", ".m4a", ".aac", ".ogg", ".oga", ".opus", ".wma", ".aiff", ".aif"}
     | {".aifc", ".alac"}
 )
-_READ = _PICTURES | _VIDEOS | _SOUNDS
 _UNREAD = frozenset(
     {".heic", ".heif", ".hif", ".exr", ".hdr", ".svg"}
     | {".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"}
@@ -52,29 +51,48 @@ class Strategy(StrEnum):
     FILENAME = "filename"
 
 
+class Trouble(StrEnum):
+    """What keeps a text beside a picture from being its caption."""
+
+    BLANK = "blank"
+    NOT_UTF8 = "not_utf8"
+
+
 class BadCaptions(BadInput):
     """A list of captions that cannot be read."""
 
     title = "The captions cannot be used"
 
 
+class Role(Enum):
+    """What a file is for the trainer, by the end of its name."""
+
+    PICTURE = 1
+    MOVING = 2
+    """A video or a sound."""
+
+    UNREAD = 3
+    """A picture, for people, that the trainer passes over without a word."""
+
+    CAPTION = 4
+    OTHER = 5
+
+
+_ROLES = {
+    **dict.fromkeys(_VIDEOS | _SOUNDS, Role.MOVING),
+    **dict.fromkeys(_PICTURES, Role.PICTURE),
+    **dict.fromkeys(_UNREAD, Role.UNREAD),
+    **dict.fromkeys((".txt", ".caption"), Role.CAPTION),
+}
+
+
+def role_of(name: str) -> Role:
+    return _ROLES.get(suffix_of(name), Role.OTHER)
+
+
 def is_read(name: str) -> bool:
     """Whether the trainer takes the file for a picture, a video or a sound, and can open it."""
-    return suffix_of(name) in _READ
-
-
-def is_picture(name: str) -> bool:
-    """Whether it is a picture that the trainer can open."""
-    return suffix_of(name) in _PICTURES
-
-
-def is_unread_picture(name: str) -> bool:
-    """Whether it is a picture, for people, that the trainer passes over without a word."""
-    return suffix_of(name) in _UNREAD
-
-
-def is_caption(name: str) -> bool:
-    return suffix_of(name) in (".txt", ".caption")
+    return role_of(name) in (Role.PICTURE, Role.MOVING)
 
 
 def is_metadata(path: str) -> bool:
@@ -85,9 +103,10 @@ def strategy_of(paths: Iterable[str]) -> Strategy:
     """How a plain folder is captioned, from all its paths: of the whole dataset, the folders in it too."""
     read, texts, metadata = [], set(), False
     for path in paths:
-        if is_read(path):
+        role = role_of(path)
+        if role in (Role.PICTURE, Role.MOVING):
             read.append(stem_of(path))
-        elif is_caption(path):
+        elif role is Role.CAPTION:
             texts.add(stem_of(path))
         elif is_metadata(path):
             metadata = True
@@ -116,11 +135,20 @@ def captions_of(text: str, split: bool = True) -> list[str]:
 
 
 def text_of(content: bytes) -> str | None:
-    """The text of a caption file, without a byte order mark; None when it is not UTF-8, as the trainer reads it."""
+    """The text of a caption file, without a byte order mark; None when it is not UTF-8, as the trainer reads it, or is
+    so only because UTF-16 without a mark looks like it."""
     try:
-        return content.decode("utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         return None
+    return None if "\0" in text else text
+
+
+def trouble_in(content: bytes) -> Trouble | None:
+    text = text_of(content)
+    if text is None:
+        return Trouble.NOT_UTF8
+    return None if text.strip() else Trouble.BLANK
 
 
 def captions_in_metadata(path: str, content: bytes) -> dict[str, list[str]]:
@@ -164,6 +192,11 @@ def _rows(path: str, text: str) -> Iterator[dict[str, Any]]:
         if not isinstance(row, dict):
             raise BadCaptions(f"{path} has no object in line {number}. Each line is {{'file_name': …, 'text': …}}.")
         yield row
+
+
+def captions_or_name(picture: str, captions: list[str]) -> list[str]:
+    """A plain folder's way with a picture that has no caption of its own: its name is one."""
+    return captions or [caption_from_name(picture)]
 
 
 def _captions_in(row: dict[str, Any]) -> list[str]:

@@ -8,15 +8,19 @@ import pytest
 
 from chalicelib.domain.captions import (
     BadCaptions,
+    Role,
     Strategy,
+    Trouble,
     caption_file_of,
     caption_from_name,
     captions_in_metadata,
     captions_of,
+    captions_or_name,
     is_read,
-    is_unread_picture,
+    role_of,
     strategy_of,
     text_of,
+    trouble_in,
 )
 
 
@@ -72,12 +76,23 @@ def test_a_caption_is_utf_8_or_nothing() -> None:
     assert text_of("\ufeffa café".encode()) == "a café"
     assert text_of(b"a cat\x92s tail") is None
     assert text_of("a cat".encode("utf-16")) is None
+    assert text_of("a cat".encode("utf-16-le")) is None
+    assert trouble_in(b"a cat") is None
+    assert trouble_in(b" \n") is Trouble.BLANK
+    assert trouble_in(b"a cat\x92s tail") is Trouble.NOT_UTF8
+
+
+def test_a_plain_picture_without_a_caption_has_its_name() -> None:
+    assert captions_or_name("set/red_fox.png", []) == ["red fox"]
+    assert captions_or_name("set/red_fox.png", ["a fox"]) == ["a fox"]
 
 
 def test_what_the_trainer_reads_is_told_from_what_only_people_call_pictures() -> None:
     assert all(is_read(name) for name in ("a.JPEG", "a.jxl", "a.mov", "a.flac", "a.avif"))
-    assert all(is_unread_picture(name) and not is_read(name) for name in ("IMG_1.HEIC", "a.heif", "a.exr", "a.NEF"))
-    assert not any(is_read(name) or is_unread_picture(name) for name in ("a.txt", "a.zip", "png", ".png", "a.png/b"))
+    assert all(role_of(name) is Role.UNREAD for name in ("IMG_1.HEIC", "a.heif", "a.exr", "a.NEF"))
+    assert not any(
+        is_read(name) or role_of(name) is Role.UNREAD for name in ("a.txt", "a.zip", "png", ".png", "a.png/b")
+    )
 
 
 def test_metadata_names_pictures_from_its_own_folder() -> None:
