@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from chalicelib.domain import holdbacks, kinds
+from chalicelib.domain import captions, holdbacks, kinds
 from chalicelib.domain.hashing import Hashed
 
 _SETTLED_NS = 3_000_000_000
@@ -112,6 +112,6 @@ def _seen(state: os.stat_result) -> bytes:
 def _rules() -> bytes:
     """Names the rules by which a file was judged: under other ones, what was let through must be read anew."""
     digest = hashlib.sha256(zlib.ZLIB_RUNTIME_VERSION.encode())
-    for module in (holdbacks, kinds):
+    for module in (captions, holdbacks, kinds):
         digest.update(Path(str(module.__file__)).read_bytes())
     return digest.digest()

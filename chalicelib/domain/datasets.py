@@ -11,12 +11,13 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from chalicelib.domain.errors import BadInput
 from chalicelib.domain.holdbacks import HoldBack
+from chalicelib.domain.surveys import Survey
 
 
 class DatasetError(BadInput):
@@ -87,9 +88,13 @@ class HeldBack:
 
 @dataclass(frozen=True, slots=True)
 class DatasetSize:
+    """``image_count`` are the files to train on, ``caption_count`` those of them that have a caption of their own."""
+
     id: str
     file_count: int
     total_bytes: int
+    image_count: int = 0
+    caption_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,11 @@ class Manifest:
     warnings: tuple[str, ...]
     root: str
     total_bytes: int
+    surveys: tuple[Survey, ...] = ()
+
+    @property
+    def image_count(self) -> int:
+        return sum(one.image_count for one in self.datasets)
 
     def summary(self) -> dict[str, Any]:
         """The ``manifest`` object of ``POST /api/cloud/uploads``: counts and the root, no file names."""
@@ -113,10 +123,9 @@ class Manifest:
             "root": self.root,
             "file_count": len(self.entries),
             "total_bytes": self.total_bytes,
+            "image_count": self.image_count,
             "held_back_count": len(self.held_back),
-            "datasets": [
-                {"id": one.id, "file_count": one.file_count, "total_bytes": one.total_bytes} for one in self.datasets
-            ],
+            "datasets": [asdict(one) for one in self.datasets],
         }
 
 

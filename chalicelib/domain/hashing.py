@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from chalicelib.domain.captions import Role, Trouble, role_of, trouble_in
 from chalicelib.domain.datasets import Entry, HeldBack
 from chalicelib.domain.holdbacks import HoldBack, holds_secret
 from chalicelib.domain.kinds import DEFLATE_LIMIT, INSPECT_LIMIT, Kind, deflated, kind_of
@@ -21,6 +22,9 @@ SMALL = 64 << 10
 _BLOCK = 1 << 20
 _LONGEST_TOKEN = 512
 _KEPT = 16 << 10
+
+
+Read = tuple[Entry, os.stat_result, Trouble | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +59,11 @@ def hash_all(batch: Sequence[Candidate], shelf: Shelf) -> Findings:
             found.unreadable.append((_path(candidate), cause_of(error)))
             continue
         if isinstance(outcome, tuple):
-            found.entries.append(outcome[0])
-            found.states.append(outcome[1])
+            entry, state, trouble = outcome
+            found.entries.append(entry)
+            found.states.append(state)
+            if trouble is not None:
+                found.troubles[entry.path] = trouble
         elif isinstance(outcome, HoldBack):
             found.held_back.append(HeldBack(printable(_path(candidate)), outcome))
         else:
@@ -68,7 +75,7 @@ def _path(candidate: Candidate) -> str:
     return f"{candidate.source.id}/{candidate.name}"
 
 
-def _hash_small(candidate: Candidate, shelf: Shelf) -> tuple[Entry, os.stat_result] | HoldBack | None:
+def _hash_small(candidate: Candidate, shelf: Shelf) -> Read | HoldBack | None:
     """In as few calls as there can be; None when the file is not, any more, what the walk saw, to be looked at well."""
     seen, name = candidate.state, candidate.name
     if not stat.S_ISREG(seen.st_mode):
@@ -87,20 +94,22 @@ def _hash_small(candidate: Candidate, shelf: Shelf) -> tuple[Entry, os.stat_resu
     )
     if not same or len(content) != seen.st_size:
         return None
-    packed = content
+    packed, trouble = content, None
     if (kind := kind_of(name)) is not Kind.MEDIA:
         if holds_secret(content):
             return HoldBack.SECRET_INSIDE
         if kind is Kind.TEXT:
             packed = deflated(content)
+            if role_of(name) is Role.CAPTION:
+                trouble = trouble_in(content)
     sha256 = hashlib.sha256(content).digest()
     crc32, kept = zlib.crc32(content), shelf.keep(packed)
     disk_name, size = candidate.disk_name, seen.st_size
     entry = Entry(candidate.source, name, disk_name, size, seen.st_mtime_ns, sha256, crc32, len(packed), kept)
-    return entry, now
+    return entry, now, trouble
 
 
-def _hash(candidate: Candidate) -> tuple[Entry, os.stat_result] | HoldBack | str:
+def _hash(candidate: Candidate) -> Read | HoldBack | str:
     with open_regular(f"{candidate.source.folder}/{candidate.disk_name}") as descriptor:
         before = os.fstat(descriptor)
         if not stat.S_ISREG(before.st_mode):
@@ -108,7 +117,7 @@ def _hash(candidate: Candidate) -> tuple[Entry, os.stat_result] | HoldBack | str
         size = before.st_size
         kind = kind_of(candidate.name)
         text = kind is Kind.TEXT and size <= DEFLATE_LIMIT
-        packed_size = size
+        packed_size, trouble = size, None
         if text or (size <= INSPECT_LIMIT and kind is not Kind.MEDIA):
             content = read_whole(descriptor, size + 1)
             if holds_secret(content):
@@ -116,6 +125,7 @@ def _hash(candidate: Candidate) -> tuple[Entry, os.stat_result] | HoldBack | str
             read, sha256, crc32 = len(content), hashlib.sha256(content).digest(), zlib.crc32(content)
             if text:
                 packed_size = min(size, len(deflated(content)))
+                trouble = trouble_in(content) if role_of(candidate.name) is Role.CAPTION else None
         else:
             found = _stream_hashes(descriptor, searched=kind is not Kind.MEDIA)
             if found is None:
@@ -126,7 +136,7 @@ def _hash(candidate: Candidate) -> tuple[Entry, os.stat_result] | HoldBack | str
         return "it was written to while it was read"
     name, disk_name = candidate.name, candidate.disk_name
     entry = Entry(candidate.source, name, disk_name, size, before.st_mtime_ns, sha256, crc32, packed_size)
-    return entry, after
+    return entry, after, trouble
 
 
 def _stream_hashes(descriptor: int, searched: bool) -> tuple[int, bytes, int] | None:

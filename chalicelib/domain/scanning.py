@@ -11,16 +11,15 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
+from chalicelib.domain.counting import counted
 from chalicelib.domain.datasets import (
     DatasetError,
-    DatasetSize,
-    EmptyDataset,
     Entry,
     HeldBack,
     Manifest,
@@ -31,7 +30,7 @@ from chalicelib.domain.datasets import (
 )
 from chalicelib.domain.hashing import SMALL, Hashed, Shelf, hash_all
 from chalicelib.domain.holdbacks import SECRET_FOLDERS, VERSION_CONTROL_NAMES
-from chalicelib.domain.kinds import Kind, is_image, kind_of
+from chalicelib.domain.kinds import is_image
 from chalicelib.domain.many_entries import EntryList
 from chalicelib.domain.walking import Candidate, Findings, cause_of, printable, walk
 
@@ -82,11 +81,12 @@ def scan(
         _take(hashed, findings, taken, on_hashed, memory)
     _refuse_unreadable(findings.unreadable)
     entries = taken.sorted()
-    sizes = _sizes(distinct, entries, findings.held_back)
+    sizes, surveys = counted(distinct, entries, findings)
     return Manifest(
         entries=entries,
         held_back=tuple(sorted(findings.held_back, key=lambda one: one.path)),
         datasets=sizes,
+        surveys=surveys,
         shared=shared,
         warnings=tuple(findings.warnings + _warnings_about(entries) + _lost_captions(entries, findings.held_back)),
         root=root_of((entry.path, entry.size, entry.sha256.hex()) for entry in entries),
@@ -194,8 +194,10 @@ def _take(
 ) -> None:
     if memory is not None:
         for entry, state in zip(found.entries, found.states, strict=True):
-            memory.keep(entry.disk_path, state, Hashed(entry.sha256, entry.crc32, entry.packed_size))
+            if entry.path not in found.troubles:  # a caption that is none is looked at again, to be told of again
+                memory.keep(entry.disk_path, state, Hashed(entry.sha256, entry.crc32, entry.packed_size))
     entries.extend(found.entries)
+    findings.troubles |= found.troubles
     findings.held_back.extend(found.held_back)
     findings.unreadable.extend(found.unreadable)
     if on_hashed is not None:
@@ -213,27 +215,6 @@ def _refuse_unreadable(unreadable: list[tuple[str, str]]) -> None:
         f"them out of the folder:\n{shown}{more}",
         paths=[path for path, _ in paths],
     )
-
-
-def _sizes(sources: list[Source], entries: Sequence[Entry], held_back: list[HeldBack]) -> tuple[DatasetSize, ...]:
-    counts: Counter[str] = Counter()
-    totals: Counter[str] = Counter()
-    usable: set[str] = set()
-    for entry in entries:
-        counts[entry.source.id] += 1
-        totals[entry.source.id] += entry.size
-        if entry.size and entry.source.id not in usable and kind_of(entry.name) is Kind.MEDIA:
-            usable.add(entry.source.id)
-    for source in sources:
-        if source.id not in usable:
-            stay = sum(1 for one in held_back if one.path.startswith(f"{source.id}/"))
-            what = f"{counts[source.id]} text, empty or other files" if counts[source.id] else "no files"
-            raise EmptyDataset(
-                f"Dataset '{source.id}' has nothing to train on: {source.folder} holds {what} that may be sent"
-                + (f", and {stay} that are held back." if stay else ".")
-                + " Put images, videos or audio in it."
-            )
-    return tuple(DatasetSize(source.id, counts[source.id], totals[source.id]) for source in sources)
 
 
 def _warnings_about(entries: Sequence[Entry]) -> list[str]:

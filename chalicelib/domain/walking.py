@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from chalicelib.domain.captions import Trouble
 from chalicelib.domain.datasets import Entry, HeldBack, Source
 from chalicelib.domain.holdbacks import HoldBack, reason_for_name
 
@@ -33,6 +34,8 @@ class Findings:
     held_back: list[HeldBack] = field(default_factory=list)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    troubles: dict[str, Trouble] = field(default_factory=dict)
+    """By the path of a caption file."""
 
 
 def walk(source: Source, findings: Findings) -> Iterator[Candidate]:
@@ -100,23 +103,19 @@ def _reason_for_link(path: str, folder: Path) -> HoldBack | None:
 def _spellings(names: list[str], folder: str, findings: Findings) -> dict[str, str]:
     """Names as they are in the archive: NFC, except where two names differ by nothing but their Unicode form.
 
-    Decided by stem, so that an image and its caption are always spelled alike.
+    Such a name takes everything of its stem with it, so that of two images each keeps its own caption. An image and a
+    caption that only spell one stem in two forms collide with nothing, and meet.
     """
     if all(name.isascii() for name in names):
         _warn_of_case(names, folder, findings)
         return {}
-    stems: dict[str, set[str]] = {}
-    for name in names:
-        stem = PurePosixPath(name).stem
-        stems.setdefault(_nfc(stem), set()).add(stem)
-    twins = {stem for stem, forms in stems.items() if len(forms) > 1}
     whole = Counter(_nfc(name) for name in names)
+    twins = {_nfc(PurePosixPath(name).stem) for name in names if whole[_nfc(name)] > 1}
     for stem in sorted(twins):
         findings.warnings.append(
             f"{printable(folder + stem)}: names that differ only by their Unicode form; both are kept."
         )
-    kept = (name for name in names if _nfc(PurePosixPath(name).stem) not in twins and whole[_nfc(name)] == 1)
-    spelled = {name: _nfc(name) for name in kept}
+    spelled = {name: _nfc(name) for name in names if _nfc(PurePosixPath(name).stem) not in twins}
     _warn_of_case([spelled.get(name, name) for name in names], folder, findings)
     return {name: form for name, form in spelled.items() if form != name}
 

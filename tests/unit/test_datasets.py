@@ -56,7 +56,9 @@ def test_every_file_is_listed_once_with_its_size_and_hash_in_order(tmp_path: Pat
     assert paths(manifest) == ["set/a.jpg", "set/a.txt", "set/b/2.png"]
     assert manifest.entries[2].sha256 == hashlib.sha256(b"two").digest()
     assert manifest.total_bytes == 15
-    assert manifest.summary()["datasets"] == [{"id": "set", "file_count": 3, "total_bytes": 15}]
+    told = {"id": "set", "file_count": 3, "total_bytes": 15, "image_count": 2, "caption_count": 1}
+    assert manifest.summary()["datasets"] == [told]
+    assert manifest.summary()["image_count"] == 2
 
 
 def test_the_root_is_what_the_documentation_says() -> None:
@@ -259,6 +261,14 @@ def test_names_that_differ_only_by_unicode_form_are_all_kept_with_their_captions
     assert any("Unicode" in warning for warning in manifest.warnings)
 
 
+def test_an_image_and_a_caption_that_spell_one_name_in_two_unicode_forms_meet(tmp_path: Path) -> None:
+    put(tmp_path, f"{unicodedata.normalize('NFD', 'café')}.png")
+    put(tmp_path, f"{unicodedata.normalize('NFC', 'café')}.txt", b"coffee")
+    manifest = scanned(tmp_path)
+    assert paths(manifest) == ["set/café.png", "set/café.txt"]
+    assert manifest.warnings == () and manifest.datasets[0].caption_count == 1
+
+
 def test_names_that_differ_only_by_case_are_kept_with_a_warning(tmp_path: Path) -> None:
     put(tmp_path, "Cat.png")
     put(tmp_path, "cat.png")
@@ -292,6 +302,21 @@ def test_a_folder_with_nothing_to_train_on_is_refused(tmp_path: Path, content: d
         put(tmp_path, name, value)
     with pytest.raises(EmptyDataset, match="nothing to train on"):
         scanned(tmp_path)
+
+
+def test_pictures_that_the_trainer_does_not_read_are_nothing_to_train_on(tmp_path: Path) -> None:
+    put(tmp_path, "IMG_0001.HEIC")
+    put(tmp_path, "IMG_0001.txt", b"a cat")
+    with pytest.raises(EmptyDataset, match=r"IMG_0001\.HEIC.*Convert them to JPEG or PNG"):
+        scanned(tmp_path)
+    put(tmp_path, "IMG_0002.jpg")
+    assert scanned(tmp_path).surveys[0].unread.first == ["IMG_0001.HEIC"]
+    assert scanned(tmp_path).image_count == 1
+
+
+def test_shards_of_tensors_are_a_dataset_without_a_picture(tmp_path: Path) -> None:
+    put(tmp_path, "shard-0.tar")
+    assert scanned(tmp_path).image_count == 0
 
 
 def test_one_empty_dataset_among_others_is_refused(tmp_path: Path) -> None:

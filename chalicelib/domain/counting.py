@@ -1,0 +1,79 @@
+"""What each dataset of a scan comes to: its size, its images and captions. One with nothing to train on is refused."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from chalicelib.domain.captions import Role, Trouble, role_of
+from chalicelib.domain.datasets import DatasetSize, EmptyDataset, Entry, HeldBack, Source, UnreadableDataset
+from chalicelib.domain.kinds import Kind, kind_of
+from chalicelib.domain.surveys import Named, Survey, survey
+from chalicelib.domain.walking import Findings, cause_of, printable
+
+
+def counted(
+    sources: list[Source], entries: Sequence[Entry], findings: Findings
+) -> tuple[tuple[DatasetSize, ...], tuple[Survey, ...]]:
+    places: dict[str, range] = {}
+    totals: Counter[str] = Counter()
+    packs: set[str] = set()
+    for place, entry in enumerate(entries):  # in the order of their paths, so those of a dataset are side by side
+        owner = entry.source.id
+        begun = places[owner].start if owner in places else place
+        places[owner] = range(begun, place + 1)
+        totals[owner] += entry.size
+        if entry.size and owner not in packs and _is_pack(entry.name):
+            packs.add(owner)
+    sizes, surveys = [], []
+    for source in sources:
+        place = places.get(source.id, range(0))
+        found = _survey(source, entries, place, findings.troubles)
+        if not found.images and source.id not in packs:
+            raise _nothing_in(source, len(place), found.unread, findings.held_back)
+        surveys.append(found)
+        sizes.append(DatasetSize(source.id, len(place), totals[source.id], found.images, found.captioned))
+    return tuple(sizes), tuple(surveys)
+
+
+def _survey(source: Source, entries: Sequence[Entry], place: range, troubles: dict[str, Trouble]) -> Survey:
+    start = len(source.id) + 1
+    own = {path[start:]: trouble for path, trouble in troubles.items() if path.startswith(f"{source.id}/")}
+
+    def names() -> Iterator[tuple[str, int]]:
+        for one in map(entries.__getitem__, place):
+            yield one.name, one.size
+
+    def content(name: str) -> bytes:
+        disk_path = next(one.disk_path for one in map(entries.__getitem__, place) if one.name == name)
+        try:
+            return Path(disk_path).read_bytes()
+        except OSError as error:
+            raise UnreadableDataset(
+                f"{printable(disk_path)}: {cause_of(error)}.", paths=[printable(disk_path)]
+            ) from error
+
+    return survey(source.id, names, own, content)
+
+
+def _is_pack(name: str) -> bool:
+    """What may be a dataset of its own kind without a single picture beside it, such as shards of tensors."""
+    return kind_of(name) is Kind.MEDIA and role_of(name) is Role.OTHER
+
+
+def _nothing_in(source: Source, count: int, unread: Named, held_back: list[HeldBack]) -> EmptyDataset:
+    if unread.count:
+        more = ", …" if unread.count > 3 else ""
+        return EmptyDataset(
+            f"Dataset '{source.id}' has nothing to train on: {source.folder} holds {unread.count} pictures, all of kinds "
+            f"that the trainer does not read ({', '.join(map(printable, unread.first[:3]))}{more}). "
+            "Convert them to JPEG or PNG; a phone can be set to take JPEG at once ('most compatible')."
+        )
+    stay = sum(1 for one in held_back if one.path.startswith(f"{source.id}/"))
+    what = f"{count} text, empty or other files" if count else "no files"
+    return EmptyDataset(
+        f"Dataset '{source.id}' has nothing to train on: {source.folder} holds {what} that may be sent"
+        + (f", and {stay} that are held back." if stay else ".")
+        + " Put images, videos or audio in it."
+    )
