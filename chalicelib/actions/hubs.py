@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from chalicelib.domain.destinations import HUB
+from chalicelib.domain.destinations import HUB, Kind
 from chalicelib.domain.errors import DestinationRefused
+from chalicelib.domain.jobs import Job
 from chalicelib.domain.ports.outside import Hub, Vault
 
 
@@ -21,3 +22,8 @@ class Hubs:
         if held is None or "token" not in held:
             raise DestinationRefused(f"The token of '{name}' was removed here. Give it again.", cause="no_keys")
         return held["token"]
+
+
+def account_of(job: Job) -> str:
+    """Whose token the trainer gets: that of the account which the job pushes to, or else the server's own."""
+    return next((one.name for one in job.destinations if one.kind is Kind.HUB and one.name != HUB), HUB)

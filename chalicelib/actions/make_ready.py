@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chalicelib.actions.hubs import Hubs
+from chalicelib.actions.hubs import Hubs, account_of
 from chalicelib.actions.promise import STORED_BUCKET
 from chalicelib.domain.destinations import HUB, Arrival, BucketKeys, Kind
 from chalicelib.domain.errors import DestinationRefused
@@ -31,8 +31,8 @@ class MakeReady:
 
     def hub_token(self, job: Job) -> str | None:
         """That of the account which the job pushes to, None where it is the server's own."""
-        named = [one.name for one in job.destinations if one.kind is Kind.HUB and one.name != HUB]
-        return self._hubs.token(job.tenant, named[0]) if named else None
+        account = account_of(job)
+        return None if account == HUB else self._hubs.token(job.tenant, account)
 
     def goes_home(self, job: Job) -> bool:
         return not job.destinations or any(one.kind is Kind.STORE for one in job.destinations)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import replace
 
 from chalicelib.domain.errors import JobNotFound, ProviderDown
@@ -40,9 +41,13 @@ class Removal:
             self._receipts.put(upload, receipt)
         return receipt
 
-    def end_elsewhere(self, upload: Upload, place: str, receipt: Receipt) -> Receipt:
-        """Writes down that nothing is left there."""
-        gone = [(one.bucket, one.key) for one in receipt.objects if one.bucket == place]
+    def end_elsewhere(
+        self, upload: Upload, place: str, receipt: Receipt, names: Container[str] | None = None
+    ) -> Receipt:
+        """Writes down that nothing is left there, or nothing of these names: of data that was kept for another run,
+        another job may have copies there."""
+        there = [one for one in receipt.objects if one.bucket == place and (names is None or one.key in names)]
+        gone = [(one.bucket, one.key) for one in there]
         done = receipt.deleted(gone, self._clock()).checked(self._clock())
         if done != receipt:
             self._receipts.put(upload, done)

@@ -5,22 +5,18 @@ The Hub knows large files by their SHA-256, so one that it has is not sent again
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable
 from dataclasses import replace
 
 from chalicelib.actions.course import Course
 from chalicelib.actions.hubs import Hubs
+from chalicelib.actions.stored import HEAD, Stored
 from chalicelib.actions.to_bucket import File, files_of
 from chalicelib.domain.artifacts import is_weights
 from chalicelib.domain.destinations import Arrival, State
-from chalicelib.domain.errors import DestinationRefused, NotFound
+from chalicelib.domain.errors import DestinationRefused
 from chalicelib.domain.hub import HubUpload
 from chalicelib.domain.ports.outside import Hub
 from chalicelib.domain.ports.storage import Objects
-
-_BLOCK = 4 * 1024 * 1024
-_HEAD = 512
 
 
 class ToHub:
@@ -80,62 +76,12 @@ class ToHub:
             digest = self._objects.sha256("outputs", file.ours.key)
             place = course.place(name)
             course.keep(replace(place, hashes={**place.hashes, file.name: digest}))
-        head = self._objects.read_range("outputs", file.ours.key, file.ours.etag, 0, min(_HEAD, file.ours.size))
-        return HubUpload(path, file.ours.size, digest, head, lambda: Stored(self._objects, file, course.beat))
+        head = self._objects.read_range("outputs", file.ours.key, file.ours.etag, 0, min(HEAD, file.ours.size))
+        opened = Stored.opener(self._objects, "outputs", file.ours, file.name, course.beat)
+        return HubUpload(path, file.ours.size, digest, head, opened)
 
 
 def _paths(files: list[File]) -> dict[str, str]:
     """Where files go in the repository: at its root, as the trainer puts them, unless two have the same name there."""
     plain = {file.name: file.name.rpartition("/")[2] for file in files}
     return plain if len(set(plain.values())) == len(plain) else {name: name for name in plain}
-
-
-class Stored(io.BufferedIOBase):
-    """An object of our store as a file to be read. ``beat`` is called with every block."""
-
-    def __init__(self, objects: Objects, file: File, beat: Callable[[], None]) -> None:
-        self._objects = objects
-        self._file = file
-        self._beat = beat
-        self._at = 0
-        self._block = b""
-        self._block_at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._file.ours.size}[whence]
-        self._at = max(0, base + offset)
-        return self._at
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        left = self._file.ours.size - self._at
-        wanted = left if size is None or size < 0 else min(size, left)
-        found: list[bytes] = []
-        while wanted > 0:
-            piece = self._piece(wanted)
-            found.append(piece)
-            self._at += len(piece)
-            wanted -= len(piece)
-        return found[0] if len(found) == 1 else b"".join(found)
-
-    def _piece(self, most: int) -> bytes:
-        start = self._at - self._block_at
-        if not 0 <= start < len(self._block):
-            self._beat()
-            length = min(_BLOCK, self._file.ours.size - self._at)
-            ours = self._file.ours
-            try:
-                self._block = self._objects.read_range("outputs", ours.key, ours.etag, self._at, length)
-            except NotFound:
-                told = f"Our copy of {self._file.name} was removed or replaced while it was being sent."
-                raise DestinationRefused(told, cause="gone") from None
-            self._block_at, start = self._at, 0
-        return self._block[start : start + most]

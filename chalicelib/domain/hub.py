@@ -9,6 +9,7 @@ from io import BufferedIOBase
 from typing import Any
 
 _WRITES = ("admin", "write", "contributor")
+_DATASETS = "datasets/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,16 @@ class HubUpload:
     sha256: str
     head: bytes
     opened: Callable[[], BufferedIOBase]
+
+
+def dataset_repo(name: str) -> str:
+    """How a repository of a dataset is called here, where ``ana/lora`` is one of a model: as its page is."""
+    return f"{_DATASETS}{name}"
+
+
+def kind_and_name(repo: str) -> tuple[str, str]:
+    """``model`` or ``dataset``, and the name that the Hub's API has for it."""
+    return ("dataset", repo.removeprefix(_DATASETS)) if repo.startswith(_DATASETS) else ("model", repo)
 
 
 def identity_of(answer: Mapping[str, Any]) -> HubIdentity:

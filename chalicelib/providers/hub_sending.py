@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from chalicelib.domain.errors import CloudError, DestinationDown, DestinationRefused
-from chalicelib.domain.hub import HubUpload
+from chalicelib.domain.hub import HubUpload, kind_and_name
 from chalicelib.domain.redaction import redact
 from chalicelib.providers.road import Road
 
@@ -27,13 +27,20 @@ _set_up_for: Road | None = None
 
 def send(address: str, token: str, road: Road, repo: str, file: HubUpload) -> None:
     """Raises ``DestinationRefused`` and ``DestinationDown``."""
-    doing = f"take '{file.path}' for '{repo}'"
-    _tell(lambda api: api.preupload_lfs_files(repo, [_addition(file)]), address, token, road, doing)
+    kind, name = kind_and_name(repo)
+
+    def take(api: HfApi) -> Any:
+        return api.preupload_lfs_files(name, [_addition(file)], repo_type=kind)
+
+    _tell(take, address, token, road, f"take '{file.path}' for '{repo}'")
 
 
 def publish(address: str, token: str, road: Road, repo: str, files: Sequence[HubUpload], message: str) -> None:
+    kind, name = kind_and_name(repo)
+
     def commit(api: HfApi) -> Any:
-        return api.create_commit(repo, [_addition(file) for file in files], commit_message=message)
+        additions = [_addition(file) for file in files]
+        return api.create_commit(name, additions, commit_message=message, repo_type=kind)
 
     _tell(commit, address, token, road, f"commit to '{repo}'")
 

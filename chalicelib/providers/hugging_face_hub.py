@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from chalicelib.domain.errors import DestinationDown, DestinationRefused
-from chalicelib.domain.hub import HubFile, HubIdentity, HubUpload, identity_of
+from chalicelib.domain.hub import HubFile, HubIdentity, HubUpload, identity_of, kind_and_name
 from chalicelib.domain.moments import from_text
 from chalicelib.domain.redaction import redact
 from chalicelib.providers import hub_sending
@@ -78,8 +78,8 @@ class HuggingFaceHub:
 
     def may_write(self, repo: str) -> bool | None:
         with self._line() as line:
-            answer = line.send("GET", f"/api/models/{repo}/auth-check/write", f"say whether '{repo}' may be written to")
-            if answer.status_code == 404 or (answer.status_code == 401 and _code(answer) == "RepoNotFound"):
+            answer = line.send("GET", f"{_api(repo)}/auth-check/write", f"say whether '{repo}' may be written to")
+            if _is_missing(answer):
                 return None
             if answer.status_code == 403:
                 return False
@@ -87,20 +87,34 @@ class HuggingFaceHub:
             return True
 
     def create(self, repo: str, private: bool) -> str:
-        namespace, _, name = repo.rpartition("/")
-        body: dict[str, Any] = {"name": name, "visibility": "private" if private else "public", "type": "model"}
-        if namespace:
-            body["organization"] = namespace
+        body = _named(repo) | {"visibility": "private" if private else "public"}
         with self._line() as line:
             answer = line.send("POST", "/api/repos/create", f"make '{repo}'", json=body)
             if answer.status_code != 409:
                 line.check(answer, f"make '{repo}'")
         return self.page(repo)
 
+    def is_private(self, repo: str) -> bool | None:
+        with self._line() as line:
+            asked = f"say who may see '{repo}'"
+            answer = line.send("GET", _api(repo), asked)
+            if _is_missing(answer):
+                return None
+            line.check(answer, asked)
+            told = answer.json()
+        # Whatever does not say that it is private is taken for public.
+        return isinstance(told, dict) and told.get("private") is True
+
+    def delete(self, repo: str) -> None:
+        with self._line() as line:
+            answer = line.send("DELETE", "/api/repos/delete", f"delete '{repo}'", json=_named(repo))
+            if not _is_missing(answer):
+                line.check(answer, f"delete '{repo}'")
+
     def files(self, repo: str) -> list[HubFile]:
         found: list[HubFile] = []
         with self._line() as line:
-            for page in line.pages(f"/api/models/{repo}/tree/main?recursive=true&expand=true", f"list '{repo}'"):
+            for page in line.pages(f"{_api(repo)}/tree/main?recursive=true&expand=true", f"list '{repo}'"):
                 found += [_file(item) for item in page if item.get("type") == "file"]
         return found
 
@@ -120,7 +134,7 @@ class HuggingFaceHub:
                 {"path": path, "size": len(body), "sample": base64.b64encode(body[:512]).decode()}
                 for path, body in files.items()
             ]
-            modes = line.json("POST", f"/api/models/{repo}/preupload/main", asked, json={"files": listed})
+            modes = line.json("POST", f"{_api(repo)}/preupload/main", asked, json={"files": listed})
             wanted = {one["path"]: one for one in modes["files"]}
             changed = {
                 path: body
@@ -135,9 +149,7 @@ class HuggingFaceHub:
             lines += [_entry(path, body, path in large) for path, body in changed.items()]
             content = "".join(f"{json.dumps(one)}\n" for one in lines).encode()
             headers = {"Content-Type": "application/x-ndjson"}
-            line.json(
-                "POST", f"/api/models/{repo}/commit/main", f"commit to '{repo}'", content=content, headers=headers
-            )
+            line.json("POST", f"{_api(repo)}/commit/main", f"commit to '{repo}'", content=content, headers=headers)
 
     @property
     def largest(self) -> int | None:
@@ -296,6 +308,23 @@ class _Line:
             if "verify" in actions:
                 told = json.dumps({"oid": one["oid"], "size": len(body)})
                 self.json("POST", actions["verify"]["href"], doing, content=told, headers=_LFS)
+
+
+def _api(repo: str) -> str:
+    kind, name = kind_and_name(repo)
+    return f"/api/{kind}s/{name}"
+
+
+def _named(repo: str) -> dict[str, Any]:
+    """As the Hub wants it said when a repository is made or deleted."""
+    kind, whole = kind_and_name(repo)
+    namespace, _, name = whole.rpartition("/")
+    return {"name": name, "type": kind} | ({"organization": namespace} if namespace else {})
+
+
+def _is_missing(answer: httpx.Response) -> bool:
+    """The Hub says the same of what is not there and of what the token may not see."""
+    return answer.status_code == 404 or (answer.status_code == 401 and _code(answer) == "RepoNotFound")
 
 
 def _entry(path: str, body: bytes, is_large: bool) -> dict[str, Any]:

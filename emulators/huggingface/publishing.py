@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from emulators.huggingface.people import Token
 from emulators.huggingface.refusals import Refusal, no_revision
-from emulators.huggingface.repos import Entry, Repo, Shelf, pointer
+from emulators.huggingface.repos import Entry, Repo, Shelf, path_of, pointer
 
 _LARGE = ("*.safetensors", "*.bin", "*.pt", "*.pth", "*.ckpt", "*.gguf", "*.zip", "*.png", "*.jpg", "*.webp")
 _LARGE_FROM = 10 * 1024 * 1024
@@ -37,16 +37,20 @@ class Publishing:
         self._shelf = shelf
         self._tokens = tokens
         self._opened = opened
-        self._key = secrets.token_bytes(32)
 
-    def routes(self) -> list[Route]:
-        api = "/api/models/{namespace}/{name}"
+    def routes(self, kind: str) -> list[Route]:
+        """Those of the repositories of one kind."""
+        api, git = f"/api/{kind}s/{{namespace}}/{{name}}", "/" + path_of(kind, "{namespace}/{name}.git")
         return [
             Route(f"{api}/preupload/{{revision}}", self.preupload, methods=["POST"]),
             Route(f"{api}/commit/{{revision}}", self.commit, methods=["POST"]),
-            Route("/{namespace}/{name}.git/info/lfs/objects/batch", self.batch, methods=["POST"]),
-            Route("/{namespace}/{name}.git/info/lfs/verify", self.verify, methods=["POST"]),
-            Route("/_large/{oid}", self.put_large, methods=["PUT"]),
+            Route(f"{git}/info/lfs/objects/batch", self.batch, methods=["POST"]),
+            Route(f"{git}/info/lfs/verify", self.verify, methods=["POST"]),
+        ]
+
+    def shared_routes(self) -> list[Route]:
+        return [
+            Route("/_large/{shelf}/{oid}", self.put_large, methods=["PUT"]),
             Route("/api/validate-yaml", self.validate_yaml, methods=["POST"]),
         ]
 
@@ -78,23 +82,28 @@ class Publishing:
             told: dict[str, Any] = {"oid": oid, "size": size, "authenticated": True}
             if not _OID.fullmatch(oid) or size <= 0:
                 told["error"] = {"code": 422, "message": "Invalid object"}
-            elif not self._shelf.has_large(oid, size):
+            elif not self._shelf.has_large(repo, oid, size):
                 root = str(request.base_url).rstrip("/")
                 told["actions"] = {
-                    "upload": {"href": f"{root}/_large/{oid}?size={size}&signature={self._sign(oid, size)}"},
-                    "verify": {"href": f"{root}/{repo.id}.git/info/lfs/verify"},
+                    "upload": {"href": root + self._shelf.signed("PUT", repo.shelf, oid, size)},
+                    "verify": {"href": f"{root}/{repo.path}.git/info/lfs/verify"},
                 }
             objects.append(told)
         return JSONResponse({"transfer": "basic", "objects": objects}, media_type="application/vnd.git-lfs+json")
 
     async def put_large(self, request: Request) -> Response:
         """What the Hub's object store does: no login but the signature, and nothing but the announced bytes."""
-        oid, size = request.path_params["oid"], int(request.query_params.get("size", "0"))
+        shelf, oid = request.path_params["shelf"], request.path_params["oid"]
+        size = int(request.query_params.get("size", "0"))
         if "authorization" in request.headers:
             raise Refusal(400, "Only one auth mechanism allowed")
-        if not hmac.compare_digest(request.query_params.get("signature", ""), self._sign(oid, size)):
+        if not hmac.compare_digest(
+            request.query_params.get("signature", ""), self._shelf.signature("PUT", shelf, oid, size)
+        ):
             raise Refusal(403, "The signature does not match")
-        digest, count, draft = hashlib.sha256(), 0, self._shelf.path(f"{oid}.{secrets.token_hex(4)}")
+        digest, count, draft = hashlib.sha256(), 0, self._shelf.path(shelf, f"{oid}.{secrets.token_hex(4)}")
+        if not draft.parent.is_dir():
+            raise Refusal(404, "The specified bucket does not exist")
         with draft.open("wb") as file:
             async for chunk in request.stream():
                 digest.update(chunk)
@@ -103,13 +112,13 @@ class Publishing:
         if count != size or digest.hexdigest() != oid:
             draft.unlink()
             raise Refusal(400, "The content does not match its hash")
-        draft.replace(self._shelf.path(oid))
+        draft.replace(self._shelf.path(shelf, oid))
         return Response(status_code=200, headers={"ETag": f'"{oid[:32]}"'})
 
     async def verify(self, request: Request) -> Response:
-        self._opened(request, True)
+        repo, _ = self._opened(request, True)
         asked = await request.json()
-        if not self._shelf.has_large(str(asked["oid"]), int(asked["size"])):
+        if not self._shelf.has_large(repo, str(asked["oid"]), int(asked["size"])):
             raise Refusal(404, "The object was not uploaded")
         return JSONResponse({})
 
@@ -132,7 +141,7 @@ class Publishing:
         made = self._shelf.commit(str(header["summary"]))
         files = dict(repo.files)
         for line in lines:
-            self._apply(files, line.get("key"), line["value"], made)
+            self._apply(repo, files, line.get("key"), line["value"], made)
         repo.files = files
         repo.commits.append(made)
         root = str(request.base_url).rstrip("/")
@@ -140,12 +149,12 @@ class Publishing:
             {
                 "success": True,
                 "commitOid": made.oid,
-                "commitUrl": f"{root}/{repo.id}/commit/{made.oid}",
+                "commitUrl": f"{root}/{repo.path}/commit/{made.oid}",
                 "hookOutput": "",
             }
         )
 
-    def _apply(self, files: dict[str, Entry], key: str, value: dict[str, Any], made: Any) -> None:
+    def _apply(self, repo: Repo, files: dict[str, Entry], key: str, value: dict[str, Any], made: Any) -> None:
         if key == "file":
             body = _decoded(value)
             self._refuse_secrets(body)
@@ -154,7 +163,7 @@ class Publishing:
             files[_path(value)] = Entry(_path(value), body, len(body), made)
         elif key == "lfsFile":
             oid, size = str(value["oid"]), int(value["size"])
-            if not self._shelf.has_large(oid, size):
+            if not self._shelf.has_large(repo, oid, size):
                 raise Refusal(400, f"LFS pointer pointed to a file that does not exist: {value['path']}")
             files[_path(value)] = Entry(_path(value), pointer(oid, size), size, made, oid)
         elif key == "deletedFile":
@@ -170,9 +179,6 @@ class Publishing:
         """The real Hub looks for its own valid tokens in what is pushed."""
         if any(token.encode() in body for token in self._tokens):
             raise Refusal(400, "Offending file contains a valid Hugging Face secret. Remove it and try again.")
-
-    def _sign(self, oid: str, size: int) -> str:
-        return hmac.digest(self._key, f"{oid}:{size}".encode(), "sha256").hex()
 
 
 def _decoded(value: dict[str, Any]) -> bytes:

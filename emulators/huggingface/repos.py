@@ -1,13 +1,17 @@
-"""Repositories, their commits, and the large files beside them."""
+"""Repositories of models and of datasets, their commits, and the large files beside them."""
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import secrets
+import shutil
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+MODEL, DATASET = "model", "dataset"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +52,19 @@ class Repo:
     namespace: str
     name: str
     private: bool
+    kind: str = MODEL
     commits: list[Commit] = field(default_factory=list)
     files: dict[str, Entry] = field(default_factory=dict)
+    shelf: str = field(default_factory=lambda: secrets.token_hex(8))
+    """Where its large files are kept, which are its own: another one of the same name has none of them."""
 
     @property
     def id(self) -> str:
         return f"{self.namespace}/{self.name}"
+
+    @property
+    def path(self) -> str:
+        return path_of(self.kind, self.id)
 
     @property
     def head(self) -> Commit:
@@ -63,10 +74,10 @@ class Repo:
         return revision in ("main", self.head.oid)
 
     def described(self) -> dict[str, Any]:
-        return {
-            "_id": hashlib.sha256(self.id.encode()).hexdigest()[:24],
+        named = {"modelId": self.id} if self.kind == MODEL else {"description": ""}
+        return named | {
+            "_id": hashlib.sha256(self.path.encode()).hexdigest()[:24],
             "id": self.id,
-            "modelId": self.id,
             "author": self.namespace,
             "sha": self.head.oid,
             "private": self.private,
@@ -82,28 +93,50 @@ class Repo:
 
 
 class Shelf:
-    """All repositories, and the large files of all of them by their hash."""
+    """All repositories, each with the large files that were sent for it, by their hash."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.repos: dict[str, Repo] = {}
+        self._key = secrets.token_bytes(32)
+        self._repos: dict[str, Repo] = {}
 
-    def make(self, namespace: str, name: str, private: bool) -> Repo:
-        repo = Repo(namespace, name, private, [self.commit("initial commit")])
+    def find(self, kind: str, name: str) -> Repo | None:
+        return self._repos.get(path_of(kind, name).lower())
+
+    def make(self, kind: str, namespace: str, name: str, private: bool) -> Repo:
+        repo = Repo(namespace, name, private, kind, [self.commit("initial commit")])
         attributes = b"*.safetensors filter=lfs diff=lfs merge=lfs -text\n*.bin filter=lfs diff=lfs merge=lfs -text\n"
         repo.files[".gitattributes"] = Entry(".gitattributes", attributes, len(attributes), repo.head)
-        self.repos[repo.id.lower()] = repo
+        self._repos[repo.path.lower()] = repo
+        (self._folder / repo.shelf).mkdir()
         return repo
+
+    def drop(self, repo: Repo) -> None:
+        """With its large files: an address that was signed for one of them leads nowhere any more."""
+        del self._repos[repo.path.lower()]
+        shutil.rmtree(self._folder / repo.shelf)
 
     def commit(self, title: str) -> Commit:
         return Commit(secrets.token_hex(20), title, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z"))
 
-    def path(self, oid: str) -> Path:
-        return self._folder / oid
+    def path(self, shelf: str, oid: str) -> Path:
+        return self._folder / shelf / oid
 
-    def has_large(self, oid: str, size: int) -> bool:
-        path = self.path(oid)
+    def has_large(self, repo: Repo, oid: str, size: int) -> bool:
+        path = self.path(repo.shelf, oid)
         return path.is_file() and path.stat().st_size == size
+
+    def signed(self, action: str, shelf: str, oid: str, size: int) -> str:
+        """The address at the store of large files for one action with one of them: whoever has it needs no token."""
+        return f"/_large/{shelf}/{oid}?size={size}&signature={self.signature(action, shelf, oid, size)}"
+
+    def signature(self, action: str, shelf: str, oid: str, size: int) -> str:
+        return hmac.digest(self._key, f"{action}:{shelf}:{oid}:{size}".encode(), "sha256").hex()
+
+
+def path_of(kind: str, name: str) -> str:
+    """What follows the Hub's address on the repository's page, and stands before ``.git``."""
+    return name if kind == MODEL else f"{kind}s/{name}"
 
 
 def git_oid(body: bytes) -> str:

@@ -80,7 +80,10 @@ class Buckets(Protocol):
 
 
 class Hub(Protocol):
-    """The Hugging Face Hub, with this system's token. Raises ``DestinationRefused`` and ``DestinationDown``."""
+    """The Hugging Face Hub, with this system's token. Raises ``DestinationRefused`` and ``DestinationDown``.
+
+    A repository is called as its page is: ``ana/lora`` is one of a model, ``datasets/ana/cat`` one of a dataset.
+    """
 
     @property
     def has_token(self) -> bool: ...
@@ -98,6 +101,14 @@ class Hub(Protocol):
 
     def create(self, repo: str, private: bool) -> str:
         """The repository's address. One that exists stays as it is."""
+        ...
+
+    def is_private(self, repo: str) -> bool | None:
+        """None when there is no such repository, or none that the token may see."""
+        ...
+
+    def delete(self, repo: str) -> None:
+        """With all that it holds; one that is gone already is no error."""
         ...
 
     def files(self, repo: str) -> list[HubFile]: ...

@@ -12,7 +12,7 @@ from chalicelib.domain.hub import HubFile, HubIdentity, HubUpload
 from chalicelib.domain.ports.storage import StoredObject, UploadedPart
 from tests.unit.actions.bytes_in_memory import BytesInMemory, digest
 
-HUB = ("create", "commit", "may_write", "identity", "send", "publish")
+HUB = ("create", "commit", "may_write", "identity", "send", "publish", "is_private", "delete")
 BUCKETS = ("put", "start", "put_part", "complete", "abort")
 VAULT = ("keep", "drop")
 
@@ -35,6 +35,13 @@ class PretendHub:
         """Those that it was asked with, beside the default."""
         self.down = False
         self.refuses = False
+        self.public: set[str] = set()
+        self.deleted: list[str] = []
+        self.keeps = False
+        """What is deleted there stays."""
+        self.who = HubIdentity("ana", "write")
+        self.meanwhile: Callable[[str], None] = lambda _: None
+        """What happens elsewhere while something is made or sent."""
 
     def with_token(self, token: str) -> PretendHub:
         self.tokens.append(token)
@@ -42,7 +49,7 @@ class PretendHub:
 
     def identity(self) -> HubIdentity:
         self._answer()
-        return HubIdentity("ana", "write")
+        return self.who
 
     def may_write(self, repo: str) -> bool | None:
         self._answer()
@@ -50,12 +57,24 @@ class PretendHub:
 
     def create(self, repo: str, private: bool) -> str:
         self._answer()
+        self.meanwhile("create")
         if self.refuses:
             raise DestinationRefused("You may not.", cause="denied")
         if repo not in self.repos:
             self.repos[repo] = {}
             self.made.append(repo)
+            if not private:
+                self.public.add(repo)
         return self.page(repo)
+
+    def is_private(self, repo: str) -> bool | None:
+        self._answer()
+        return repo not in self.public if repo in self.repos else None
+
+    def delete(self, repo: str) -> None:
+        self._answer()
+        if not self.keeps and self.repos.pop(repo, None) is not None:
+            self.deleted.append(repo)
 
     def files(self, repo: str) -> list[HubFile]:
         self._answer()
@@ -79,11 +98,12 @@ class PretendHub:
             with file.opened() as body:
                 content = body.read()
             assert digest(content) == file.sha256 and content[:512] == file.head
+            self.meanwhile("send")
             self.held[file.sha256] = content
             self.sent.append(file.path)
 
     def publish(self, repo: str, files: Sequence[HubUpload], message: str) -> None:
-        self.commit(repo, {file.path: self.held[file.sha256] for file in files}, message)
+        self.commit(repo, {file.path: self.held.get(file.sha256) or file.opened().read() for file in files}, message)
 
     def page(self, repo: str) -> str:
         return f"https://hub.example/{repo}"

@@ -30,7 +30,7 @@ READS = {
     "read_range",
     "hosted",
 }
-READS |= {"may_write", "identity"}
+READS |= {"may_write", "identity", "is_private"}
 
 
 class Died(BaseException):

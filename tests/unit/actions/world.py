@@ -74,7 +74,7 @@ class World:
 
     def process(self, careful: bool = False) -> Services:
         """Fresh services, as after a restart. A ``careful`` one cannot die, and is for looking."""
-        table, vendor, objects, hub, buckets = self._outside if careful else self._deadly
+        table, vendor, objects, hub, buckets = self.outside(careful)
         trainers = Registry({"replicate": lambda: vendor})
         return assemble(
             self.settings,
@@ -88,6 +88,10 @@ class World:
             hub=hub,
             buckets=buckets,
         )
+
+    def outside(self, careful: bool = False) -> tuple[Any, ...]:
+        """Table, vendor, bytes, Hub and buckets, as a process has them."""
+        return self._outside if careful else self._deadly
 
     def keys(self, table: Table) -> StorageKeyTable:
         return StorageKeyTable(table, b"m" * 32, "outputs", "https://cloud.example/s3", "us-east-1", self.clock)
