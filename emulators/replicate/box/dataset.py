@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from emulators.replicate.box import archive, bucket, console
+from emulators.replicate.box import archive, bucket, console, folders
 
 SIDE = 32
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"})
@@ -42,12 +42,18 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class _Folder:
-    """``strategy`` is how its pictures get their captions; an archive is captioned in the rehearsal's own way."""
+    """``strategy`` is how its pictures get their captions; an archive is captioned in the rehearsal's own way.
+
+    ``rows`` are the pictures of a dataset that is no folder, with the captions that it gives them."""
 
     path: Path
     strategy: str = "rehearsal"
     prompt: str = ""
     repeats: int = 0
+    rows: dict[Path, str] | None = None
+
+    def pictures(self) -> list[Path]:
+        return _pictures_in(self.path) if self.rows is None else list(self.rows)
 
 
 def load(given: dict[str, Any], dataloader: list[Any] | None, root: Path, job: str, unsafe_zip: bool) -> Dataset:
@@ -60,7 +66,7 @@ def load(given: dict[str, Any], dataloader: list[Any] | None, root: Path, job: s
         folders = [_Folder(_from_archive(given, root, job, unsafe_zip))]
     else:
         raise BadDataset("Either images or dataloader_json must be provided.")
-    return _read([(path, folder) for folder in folders for path in _pictures_in(folder.path) * (1 + folder.repeats)])
+    return _read([(path, folder) for folder in folders for path in folder.pictures() * (1 + folder.repeats)])
 
 
 def _from_archive(given: dict[str, Any], root: Path, job: str, unsafe_zip: bool) -> Path:
@@ -108,11 +114,53 @@ def _backend(number: int, entry: dict[str, Any], root: Path, job: str) -> _Folde
             raise BadDataset(f"(id={name}) Cannot find instance_data_dir: {shown or 'not set'}")
     elif kind == "aws":
         folder = bucket.fetch(str(name), entry, root / "datasets" / "aws" / f"{job}-{number}")
+    elif kind == "huggingface":
+        return _rows(str(name), entry, root / "datasets" / "huggingface" / f"{job}-{number}")
     else:
         raise BadDataset(f"(id={name}) The rehearsal trainer has no backend of type {kind!r}: use aws, or send images.")
     repeats = max(0, int(entry.get("repeats") or 0))
     console.say("INFO", f"(id={name}) type={kind}, caption_strategy={strategy}, repeats={repeats}")
     return _Folder(folder, strategy, str(entry.get("instance_prompt") or ""), repeats)
+
+
+def _rows(name: str, entry: dict[str, Any], folder: Path) -> _Folder:
+    """A dataset of the ``datasets`` library; a row without a caption is left out, as the trainer does."""
+    builder = entry.get("dataset_name")
+    if not builder:
+        raise BadDataset("Missing required key 'dataset_name' in Hugging Face backend config.")
+    if entry.get("metadata_backend") not in (None, "huggingface"):
+        wanted = "When using a huggingface data backend, metadata_backend must be set to 'huggingface'."
+        raise BadDataset(f"(id={name}) {wanted}")
+    strategy = entry.get("caption_strategy") or "huggingface"
+    if strategy not in ("huggingface", "instanceprompt"):
+        wanted = "When using a huggingface data backend, caption_strategy must be set to 'huggingface'."
+        raise BadDataset(f"(id={name}) {wanted}")
+    if builder not in folders.BUILDERS:
+        raise BadDataset(f"Dataset '{builder}' doesn't exist on the Hub or cannot be accessed.")
+    console.say("INFO", f"(id={name}) type=huggingface, caption_strategy={strategy}")
+    rows = folders.load(str(builder), entry.get("data_files"), str(entry.get("split") or "train"), folder)
+    repeats = max(0, int(entry.get("repeats") or 0))
+    prompt = str(entry.get("instance_prompt") or "")
+    captions: dict[Path, str] = {}
+    for number, row in enumerate(rows):
+        if not row.file.is_file():
+            raise FileNotFoundError(row.named)
+        caption = prompt if strategy == "instanceprompt" else _row_caption(row, entry.get("huggingface") or {})
+        if caption:
+            captions[row.file] = caption
+        else:
+            told = f"Could not find caption for {number}.jpg in HuggingFace dataset"
+            console.say("ERROR", f"Could not load caption for image {number}.jpg: {told}")
+    return _Folder(folder, "rows", repeats=repeats, rows=captions)
+
+
+def _row_caption(row: folders.Row, config: dict[str, Any]) -> str:
+    wanted = config.get("caption_column") or "caption"
+    columns = wanted if isinstance(wanted, list) else [wanted]
+    found = [str(row.columns[column]).strip() for column in columns if row.columns.get(column)]
+    if not found and (fallback := row.columns.get(str(config.get("fallback_caption_column")))):
+        found = [str(fallback).strip()]
+    return "\n".join(found)
 
 
 def _pictures_in(folder: Path) -> list[Path]:
@@ -157,6 +205,8 @@ def _picture(path: Path) -> npt.NDArray[np.float32]:
 
 
 def _caption(path: Path, folder: _Folder) -> str:
+    if folder.rows is not None:
+        return folder.rows[path]
     if folder.strategy == "instanceprompt":
         return folder.prompt
     if folder.strategy == "filename":
