@@ -137,13 +137,11 @@ def _parts(pieces: Iterable[Piece], smallest: int, largest: int) -> Iterator[Par
     length = 0
     for piece in pieces:
         if isinstance(piece, Slice) and piece.length >= 2 * smallest:
-            first, rest = _cut(piece, max(0, smallest - length)) if length < smallest else (None, piece)
-            if first is not None and _length(first):
-                run.append(first)
-                length += _length(first)
-            yield from _written(run, length, smallest)
-            assert isinstance(rest, Slice)  # noqa: S101 - a slice is cut into slices
-            yield from _copied(rest, largest)
+            room = smallest - length if 0 < length < smallest else 0
+            if room:
+                run.append(Slice(piece.key, piece.etag, piece.offset, room))
+            yield from _written(run, length + room, smallest)
+            yield from _copied(Slice(piece.key, piece.etag, piece.offset + room, piece.length - room), largest)
             run, length = [], 0
         else:
             run.append(piece)

@@ -95,6 +95,10 @@ def is_read(name: str) -> bool:
     return role_of(name) in (Role.PICTURE, Role.MOVING)
 
 
+def is_video(name: str) -> bool:
+    return suffix_of(name) in _VIDEOS
+
+
 def is_metadata(path: str) -> bool:
     return path[path.rfind("/") + 1 :] in METADATA_NAMES
 

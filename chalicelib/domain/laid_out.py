@@ -19,9 +19,11 @@ import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
+from typing import Any
 
 from chalicelib.domain.bundles import Part, Piece, Slice, parts_of
-from chalicelib.domain.captions import is_metadata, is_picture, is_video, stem_of
+from chalicelib.domain.captions import Role, is_metadata, is_video, role_of, stem_of
+from chalicelib.domain.dataset_zips import Kind
 from chalicelib.domain.datasets import EmptyDataset
 from chalicelib.domain.listings import Listing, Member
 
@@ -37,28 +39,37 @@ _TIME = (1980, 1, 1, 0, 0, 0)
 class Laid:
     """How one dataset is to be laid out. ``folder`` is its folder in the archive, empty for all of it; ``captions`` a
     ``captions.Strategy``, or ``instanceprompt`` when the pictures need none; ``split``: each line of a text is a
-    caption of its own. ``like`` is the folder of the dataset whose pictures these condition."""
+    caption of its own; ``or_name``: a picture without a caption has its name for one. ``like`` is the folder of the
+    dataset whose pictures these condition."""
 
     folder: str
     captions: str
-    kind: str = "image"
+    kind: Kind = "image"
     split: bool = True
+    or_name: bool = False
     like: str | None = None
 
-    def told(self) -> dict[str, object]:
+    @classmethod
+    def read(cls, told: Mapping[str, Any]) -> Laid:
+        return cls(**told)
+
+    def told(self) -> dict[str, Any]:
         return {
             "folder": self.folder,
             "captions": self.captions,
             "kind": self.kind,
             "split": self.split,
+            "or_name": self.or_name,
             "like": self.like,
         }
 
 
 def media_in(listing: Listing, laid: Laid) -> list[Member]:
     """What is trained on, in the order of its rows. Raises ``EmptyDataset``, also for one without its partners."""
-    wanted = is_video if laid.kind == "video" else is_picture
-    found = sorted((one for one in listing.below(laid.folder) if wanted(one.path)), key=lambda one: one.path.encode())
+    found = sorted(
+        (one for one in listing.below(laid.folder) if _is_trained_on(laid, one.path)),
+        key=lambda one: one.path.encode(),
+    )
     if not found:
         what = "video" if laid.kind == "video" else "picture"
         raise EmptyDataset(f"The dataset '{laid.folder or 'upload'}' holds no {what} that the trainer reads.")
@@ -83,15 +94,15 @@ def row_of(laid: Laid, member: Member, captions: Sequence[str]) -> dict[str, str
     return row
 
 
-def columns_of(captions: Iterable[Sequence[str]]) -> list[str]:
+def columns_of(rows: Iterable[Mapping[str, str]]) -> list[str]:
     """The columns that hold captions, for ``caption_column``."""
-    most = max((len(one) for one in captions), default=1)
-    return ["text", *(f"text_{number}" for number in range(2, min(most, MOST_CAPTIONS) + 1))]
+    named = {name for row in rows for name in row if name != "file_name"}
+    return sorted(named, key=lambda name: int(name.partition("_")[2] or 1)) or ["text"]
 
 
 def metadata(rows: Iterable[Mapping[str, str]], columns: Sequence[str]) -> bytes:
-    """Every row has every column: the reader takes its columns from the first rows."""
-    lines = [{"file_name": row["file_name"], **{name: row.get(name) for name in columns}} for row in rows]
+    """Every row has every column, as text: the reader takes columns and their types from the first rows."""
+    lines = [{"file_name": row["file_name"], **{name: row.get(name, "") for name in columns}} for row in rows]
     return "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines).encode()
 
 
@@ -146,6 +157,10 @@ class _Behind(io.BytesIO):
         if whence == io.SEEK_SET:
             return super().seek(offset - self._length) + self._length
         return super().seek(offset, whence) + self._length
+
+
+def _is_trained_on(laid: Laid, path: str) -> bool:
+    return is_video(path) if laid.kind == "video" else role_of(path) is Role.PICTURE
 
 
 def _below(laid: Laid, path: str) -> str:

@@ -1,11 +1,13 @@
-"""What is in an uploaded archive, read from its own directory: the manifest tells less, and not every upload has one."""
+"""What is in an uploaded archive, read from its own directory: not every upload has a manifest, and that tells less."""
 
 from __future__ import annotations
 
 import io
 import stat
+import struct
 import zipfile
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from chalicelib.domain.datasets import DatasetError
@@ -15,6 +17,10 @@ _AHEAD = 1 << 20
 
 _SMALL = 64 << 20
 """A directory larger than this is of more files than one job can have here."""
+
+_GAP = 64 << 10
+_BLOCK = 4 << 20
+_LOCAL = struct.Struct("<26xHH")
 
 
 class BadArchive(DatasetError):
@@ -53,14 +59,45 @@ def list_archive(read: Callable[[int, int], bytes], size: int) -> Listing:
         with zipfile.ZipFile(_Ranges(read, size)) as archive:
             infos, directory = archive.infolist(), archive.start_dir
     except (zipfile.BadZipFile, NotImplementedError, ValueError, UnicodeDecodeError) as error:
-        raise BadArchive(f"The upload is not a zip archive that can be read: {error}. Upload the data again.") from error
+        raise BadArchive(f"The upload is no zip archive that can be read: {error}. Upload the data again.") from error
     lying = sorted(infos, key=lambda info: info.header_offset)
     ends = [info.header_offset for info in lying[1:]] + [directory]
     return Listing(
-        tuple(
-            Member(info, info.header_offset, end) for info, end in zip(lying, ends, strict=True) if _is_usable(info)
-        )
+        tuple(Member(info, info.header_offset, end) for info, end in zip(lying, ends, strict=True) if _is_usable(info))
     )
+
+
+def near_each_other(members: Iterable[Member]) -> Iterator[list[Member]]:
+    """Members that one request reads, in the order in which they lie: what is between them costs less than asking
+    again."""
+    group: list[Member] = []
+    for member in sorted(members, key=lambda one: one.start):
+        if group and (member.start - group[-1].end > _GAP or member.end - group[0].start > _BLOCK):
+            yield group
+            group = []
+        group.append(member)
+    if group:
+        yield group
+
+
+def content_of(member: Member, block: bytes, offset: int) -> bytes:
+    """What the file holds; ``block`` is a piece of the archive that begins at ``offset`` and has all of it.
+
+    Raises ``BadArchive``.
+    """
+    info, at = member.info, member.start - offset
+    if len(block) < at + _LOCAL.size:
+        raise BadArchive(f"The upload is damaged at '{member.path}'. Upload the data again.")
+    name, extra = _LOCAL.unpack_from(block, at)
+    body = block[at + _LOCAL.size + name + extra :][: info.compress_size]
+    try:
+        if info.compress_type == zipfile.ZIP_DEFLATED:
+            body = zlib.decompressobj(-15).decompress(body, info.file_size + 1)
+    except zlib.error:
+        body = b""
+    if len(body) != info.file_size or zlib.crc32(body) != info.CRC:
+        raise BadArchive(f"The upload is damaged at '{member.path}'. Upload the data again.")
+    return body
 
 
 def _is_usable(info: zipfile.ZipInfo) -> bool:
