@@ -35,12 +35,15 @@ from chalicelib.actions.examine import Examine
 from chalicelib.actions.finish import Finish
 from chalicelib.actions.follow import Follow
 from chalicelib.actions.hand_over import HandOver
+from chalicelib.actions.handing_data import HandingData
 from chalicelib.actions.hear_trainer import HearTrainer, event_address
 from chalicelib.actions.hear_webhook import HearWebhook
 from chalicelib.actions.hosting import Hosting
+from chalicelib.actions.hub_datasets import HubDatasets
 from chalicelib.actions.hubs import Hubs
 from chalicelib.actions.invoicing import Invoicing
 from chalicelib.actions.joining import Joining
+from chalicelib.actions.lay_out import LayOut
 from chalicelib.actions.look_again import LookAgain
 from chalicelib.actions.make_ready import MakeReady
 from chalicelib.actions.manifests import Manifests
@@ -60,6 +63,7 @@ from chalicelib.actions.sweep import Sweep, Swept
 from chalicelib.actions.sync import Sync
 from chalicelib.actions.upload import Uploading
 from chalicelib.actions.vouch import Vouch
+from chalicelib.actions.ways import FindWays
 from chalicelib.actions.write_card import WriteCard
 from chalicelib.domain.callers import LOCAL, Caller
 from chalicelib.domain.dataset_delivery import Mode
@@ -275,8 +279,9 @@ def assemble(
     look_again = LookAgain(jobs, outbox, arrive, clock)
     hosting = Hosting(trainers, objects, removal, clock)
     joining = Joining(objects, BundleTable(table, clock), clock, new_id)
-    finish = Finish(jobs, uploads, objects, keys, removal, keep_jobs, clock, arrive, hosting)
-    hand_over = HandOver(uploads, objects, links, clock)
+    hub_datasets = HubDatasets(jobs, objects, hubs, removal)
+    finish = Finish(jobs, uploads, objects, keys, removal, keep_jobs, clock, arrive, hosting, hub_datasets)
+    hand_over, lay_out = HandOver(uploads, objects, links, clock), LayOut(objects, joining, clock)
     bills = Bills(jobs, uploads, FollowTable(table), trainers, PaceTable(table))
     carry_out = CarryOut(
         jobs=jobs,
@@ -296,6 +301,7 @@ def assemble(
         ready=MakeReady(vault, hubs),
         write_card=WriteCard(jobs, uploads, follows, objects, hubs, clock),
         hosting=hosting,
+        handing=HandingData(outbox, hand_over, lay_out, hub_datasets, keys, clock),
         send=Sending(jobs, outbox, objects, buckets, vault, hubs, clock),
         look=look_again,
     )
@@ -313,7 +319,6 @@ def assemble(
         carry_out=carry_out,
         has_token=bool(settings.hf_token),
         gated=settings.gated_models,
-        can_lend=lends,
         clock=clock,
         new_id=new_id,
         mark=turns.mark,
@@ -323,6 +328,8 @@ def assemble(
         admit=budgeting.admit,
         promise=promise,
         estimating=estimating,
+        find_ways=FindWays(objects, hand_over, hub_datasets, lends, settings.trainer_version, settings.trainer_powers),
+        lay_out=lay_out,
     )
     uploading = Uploading(uploads, objects, chosen, consents, manifests, removal, clock, new_id)
     steer, deliver = Steer(jobs, outbox, carry_out, clock), Deliver(objects)
@@ -346,7 +353,7 @@ def assemble(
         sweep=Sweep(jobs, outbox, carry_out, reconcile, uploading, telemetry, clock, budgeting),
         hear_trainer=HearTrainer(jobs, follow, reconcile, carry_out, trainers, links, clock),
         senders=senders(settings.webhook_allow, settings.trusted_proxies),
-        deliveries=(Mode.ARCHIVE, Mode.REMOTE) if lends else (Mode.ARCHIVE,),
+        deliveries=tuple(mode for mode in Mode if mode is not Mode.REMOTE or lends),
         sync=Sync(jobs, trainers, reconcile, carry_out, clock, new_id, turns.mark),
         offering=Offering(trainers),
         orphans=StopOrphans(

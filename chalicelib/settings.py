@@ -15,8 +15,10 @@ from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from chalicelib.domain.errors import BadInput
 from chalicelib.domain.ports.storage import StorageKey
 from chalicelib.domain.senders import network
+from chalicelib.domain.trainer_powers import WORDS, of_release
 
 ONE_HOUR = 3600
 SECRETS = "STCLOUD_SECRETS"
@@ -70,6 +72,8 @@ class Settings:
     webhook_allow: tuple[str, ...] = ()
     trusted_proxies: tuple[str, ...] = ()
     gated_models: tuple[str, ...] = ()
+    trainer_version: str | None = None
+    trainer_powers: tuple[str, ...] = ()
     aws_endpoint: str | None = None
     delivery_role: str | None = None
     delivery_seconds: int = ONE_HOUR
@@ -148,6 +152,8 @@ def read(environment: Mapping[str, str]) -> Settings:
         webhook_allow=_networks(given, "STCLOUD_WEBHOOK_ALLOW"),
         trusted_proxies=_networks(given, "STCLOUD_TRUSTED_PROXIES"),
         gated_models=_words(given, "STCLOUD_GATED_MODELS"),
+        trainer_version=_release(given, "STCLOUD_TRAINER_VERSION"),
+        trainer_powers=_some_of(given, "STCLOUD_TRAINER_POWERS", (*WORDS, *(f"-{word}" for word in WORDS))),
         aws_endpoint=_address(given, "AWS_ENDPOINT_URL_S3") or _address(given, "AWS_ENDPOINT_URL"),
         delivery_role=given.get("STCLOUD_DELIVERY_ROLE"),
         delivery_seconds=_whole(given, "STCLOUD_DELIVERY_SECONDS", ONE_HOUR, 900, 12 * ONE_HOUR),
@@ -211,6 +217,16 @@ def _certificates(given: Mapping[str, str], name: str) -> str | None:
     except (OSError, ValueError):
         raise BadSetting(f"{name} must be a readable file of certificates (PEM), and '{path[:200]}' is not.") from None
     return path
+
+
+def _release(given: Mapping[str, str], name: str) -> str | None:
+    version = given.get(name)
+    if version is not None:
+        try:
+            of_release(version)
+        except BadInput as error:
+            raise BadSetting(f"{name}: {error.detail}") from None
+    return version
 
 
 def _storage_key(word: str) -> StorageKey:

@@ -13,6 +13,7 @@ from datetime import timedelta
 from chalicelib.actions.bills import Bills
 from chalicelib.actions.finish import Finish
 from chalicelib.actions.hand_over import HandOver
+from chalicelib.actions.handing_data import HandingData
 from chalicelib.actions.hosting import Hosting
 from chalicelib.actions.launch import Launch
 from chalicelib.actions.make_ready import MakeReady
@@ -65,6 +66,7 @@ class CarryOut:
         ready: MakeReady,
         write_card: WriteCard,
         hosting: Hosting,
+        handing: HandingData,
         send: Callable[[Job, Intent], None],
         look: Callable[[Job, Intent], None],
     ) -> None:
@@ -90,6 +92,7 @@ class CarryOut:
             clock,
             ready,
             hosting,
+            handing,
         )
         self._effects: dict[IntentKind, Callable[[Job, Intent], None]] = {
             IntentKind.LAUNCH: self._launch_and_steer,

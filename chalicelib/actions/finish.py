@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from chalicelib.actions.arrive import Arrive
 from chalicelib.actions.hosting import Hosting
+from chalicelib.actions.hub_datasets import PLACE, HubDatasets
 from chalicelib.actions.look_again import first_look
 from chalicelib.actions.removal import Removal
 from chalicelib.domain.artifacts import is_weights
@@ -42,6 +43,7 @@ class Finish:
         clock: Clock,
         arrive: Arrive,
         hosting: Hosting,
+        hub_datasets: HubDatasets,
     ) -> None:
         """``keep_jobs`` is how long a job that has ended is kept, None for ever."""
         self._jobs = jobs
@@ -53,6 +55,7 @@ class Finish:
         self._clock = clock
         self._arrive = arrive
         self._hosting = hosting
+        self._hub_datasets = hub_datasets
 
     def collect(self, job: Job, intent: Intent) -> None:
         """Completes the job if all that was promised has arrived, and fails it otherwise, saying what is missing.
@@ -118,24 +121,29 @@ class Finish:
         self._jobs.save(job, touched, events, later, [intent])
 
     def _end_of_hosting(self, job: Job, intent: Intent, now: datetime) -> list[Event]:
-        """What the vendor itself was given goes always: it was for this run alone. It goes after what is ours, which
-        does not wait for a vendor that is down or no longer takes our key."""
-        if job.delivery != Mode.HOSTED:
+        """What was sent to the vendor itself, or to the Hub, goes always: it was for this run alone. It goes after what
+        is ours, which does not wait for somebody who is down or no longer takes our key."""
+        where = {
+            Mode.HOSTED: (self._hosting.remove, job.provider, job.provider),
+            Mode.HUB: (self._hub_datasets.remove, PLACE, "Hugging Face"),
+        }.get(Mode(job.delivery or Mode.AUTO))
+        if where is None:
             return []
+        remove, place, shown = where
         try:
             upload = self._uploads.get(job.tenant, str(job.upload_id))
         except NotFound:
             return []
         try:
-            receipt = self._hosting.remove(job, upload)
+            receipt = remove(job, upload)
         except CloudError as error:
             if now - intent.created_at < HOSTED_FOR:
                 raise
-            return [Event(now, EventKind.NOTE, job.phase, _not_seen_gone(job, error))]
-        there = [one for one in receipt.objects if one.bucket == job.provider]
+            return [Event(now, EventKind.NOTE, job.phase, _not_seen_gone(shown, error))]
+        there = [one for one in receipt.objects if one.bucket == place]
         if not there:
             return []
-        told = f"The copy of the data at {job.provider} was deleted and its absence checked: "
+        told = f"The copy of the data at {shown} was deleted and its absence checked: "
         named = ", ".join(f"{one.key}, {one.size} bytes" for one in there)
         return [Event(now, EventKind.NOTE, job.phase, f"{told}{named}.")]
 
@@ -163,12 +171,12 @@ class Finish:
         return [self._removal.event(job, upload, receipt)]
 
 
-def _not_seen_gone(job: Job, error: CloudError) -> str:
+def _not_seen_gone(place: str, error: CloudError) -> str:
     hours = HOSTED_FOR // timedelta(hours=1)
     return (
-        f"For {hours} hours the copy of the data at {job.provider} could not be seen gone, and nobody tries any more. "
-        f"{job.provider} drops such files by itself after that time: make sure in its own list of files. "
-        f"It said: {error.detail}"
+        f"For {hours} hours the copy of the data at {place} could not be seen gone, and nobody tries any more: look in "
+        "your account there and delete it. (Files that a GPU vendor hosts end by themselves after that time.) It said: "
+        f"{error.detail}"
     )
 
 

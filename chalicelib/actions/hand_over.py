@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from chalicelib.domain.errors import BadLink, NotFound
+from chalicelib.domain.errors import BadInput, BadLink, NotFound
 from chalicelib.domain.links import DataLink, LinkMaker, read_link
 from chalicelib.domain.ports.around import Clock
 from chalicelib.domain.ports.jobs import Uploads
@@ -28,6 +28,19 @@ class HandOver:
         self._links = links
         self._clock = clock
 
+    @property
+    def has_links(self) -> bool:
+        """Whether there are addresses of ours: they end like the file that they lead to, and presigned ones do not."""
+        return self._links is not None
+
+    def dataset(self, upload: Upload, digest: str) -> str:
+        """Where a trainer fetches one dataset that was laid out. Raises ``BadInput`` when it could not reach us."""
+        if self._links is None:
+            raise BadInput("No trainer can reach this system: set STCLOUD_PUBLIC_URL to its https address.")
+        self._objects.check_reach()
+        until = int((self._clock() + LASTS).timestamp())
+        return self._links.address(DataLink(upload.tenant, upload.id, until, digest))
+
     def address(self, upload: Upload) -> str:
         """Where a vendor fetches the data. Raises ``BadInput`` when it could reach neither us nor the object store."""
         if self._links is None:
@@ -44,4 +57,5 @@ class HandOver:
         upload = self._uploads.get(link.tenant, link.upload_id)
         if upload.state is not UploadState.USED:
             raise NotFound("The data of this job has been deleted.")
-        return self._objects.presign_for_provider("datasets", upload.key, FETCH_SECONDS)
+        key = upload.laid_out(link.digest) if link.digest else upload.key
+        return self._objects.presign_for_provider("datasets", key, FETCH_SECONDS)

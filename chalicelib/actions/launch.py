@@ -19,11 +19,12 @@ from datetime import timedelta
 from typing import Any
 
 from chalicelib.actions.hand_over import HandOver
+from chalicelib.actions.handing_data import HandingData
 from chalicelib.actions.hosting import Hosting
 from chalicelib.actions.make_ready import MakeReady
 from chalicelib.actions.reconcile import Reconcile
 from chalicelib.actions.wait import wait_for
-from chalicelib.domain.dataset_delivery import Mode, bucket_of
+from chalicelib.domain.dataset_delivery import Mode
 from chalicelib.domain.errors import (
     BadCredentials,
     BadInput,
@@ -39,7 +40,7 @@ from chalicelib.domain.jobs import Job, Phase, Reason
 from chalicelib.domain.outbox import GIVE_UP_AFTER, WATCH_FOR, Intent
 from chalicelib.domain.ports.around import Clock
 from chalicelib.domain.ports.jobs import Jobs, Order, Outbox, Stale, Uploads
-from chalicelib.domain.ports.storage import DeliveryKeys, LendsDatasets
+from chalicelib.domain.ports.storage import DeliveryKeys
 from chalicelib.domain.ports.trainers import Trainers
 from chalicelib.domain.runs import CloudJobInfo, LaunchOrder
 from chalicelib.domain.sightings import Change, ending, has_ended
@@ -81,6 +82,7 @@ class Launch:
         clock: Clock,
         ready: MakeReady,
         hosting: Hosting,
+        handing: HandingData,
     ) -> None:
         self._jobs = jobs
         self._outbox = outbox
@@ -97,6 +99,7 @@ class Launch:
         self._clock = clock
         self._ready = ready
         self._hosting = hosting
+        self._handing = handing
 
     def __call__(self, job: Job, intent: Intent) -> None:
         """Raises the vendor's error when it is worth another try; whoever called puts the intent off."""
@@ -157,7 +160,7 @@ class Launch:
             self._jobs.save(job, change.job, change.events)
             job = change.job
         try:
-            trainer, order = self._trainers.get(job.provider), self._order(job)
+            trainer, order = self._trainers.get(job.provider), self._order(job, intent)
         except CloudError as error:
             self._not_started(job, intent, error)
             return
@@ -181,20 +184,17 @@ class Launch:
     def _withdraw(self, job: Job) -> None:
         """Sending an archive may outlive the claim: whoever took over may have ended the job, and deleted its data at
         the vendor before what was being sent had arrived."""
-        if job.delivery == Mode.HOSTED and self._jobs.get(job.tenant, job.id).is_terminal:
-            self._hosting.remove(job, self._uploads.get(job.tenant, str(job.upload_id)))
+        ways = {Mode.HOSTED.value: self._hosting.remove, Mode.HUB.value: self._handing.remove}
+        elsewhere = ways.get(job.delivery or "")
+        if elsewhere and self._jobs.get(job.tenant, job.id).is_terminal:
+            elsewhere(job, self._uploads.get(job.tenant, str(job.upload_id)))
 
-    def _order(self, job: Job) -> LaunchOrder:
+    def _order(self, job: Job, intent: Intent) -> LaunchOrder:
         order = self._jobs.order(job)
         images_url, dataloader = None, self._ready.datasets(job, order.dataloader)
         if job.upload_id:
             upload = self._uploads.get(job.tenant, job.upload_id)
-            if job.delivery == Mode.HOSTED:
-                images_url = self._hosting.address(job, upload)
-            elif order.folders is None:
-                images_url = self._hand_over.address(upload)
-            else:
-                dataloader = self._lent(job, upload, dataloader or [], order.folders)
+            images_url, dataloader = self._data(job, intent, upload, order, dataloader or [])
         return LaunchOrder(
             launch_key=job.launch_key,
             config=order.config,
@@ -212,21 +212,17 @@ class Launch:
             also_to=self._ready(job),
         )
 
-    def _lent(
-        self, job: Job, upload: Upload, dataloader: list[dict[str, Any]], folders: list[str]
-    ) -> list[dict[str, Any]]:
-        """The dataloader with a key for the datasets that are read from the upload."""
-        if not isinstance(self._keys, LendsDatasets):
-            raise BadInput("This system cannot let a trainer read an upload file by file. Submit the job again.")
-        key = self._keys.lend(job.tenant, job.id, upload.key, folders)
-        access = {
-            "aws_endpoint_url": key.endpoint_url,
-            "aws_region_name": key.region,
-            "aws_access_key_id": key.access_key,
-            "aws_secret_access_key": key.secret_key,
-        }
-        buckets = {bucket_of(number) for number in range(len(folders))}
-        return [entry | access if entry.get("aws_bucket_name") in buckets else entry for entry in dataloader]
+    def _data(
+        self, job: Job, intent: Intent, upload: Upload, order: Order, dataloader: list[dict[str, Any]]
+    ) -> tuple[str | None, list[dict[str, Any]] | None]:
+        """The address of an archive, or the dataloader with all that is made at the launch. May take long."""
+        if job.delivery == Mode.HOSTED:
+            return self._hosting.address(job, upload), None
+        if order.datasets:
+            return None, self._handing.laid_out(job, intent, upload, dataloader, order.datasets)
+        if order.folders is None:
+            return self._hand_over.address(upload), None
+        return None, self._handing.lent(job, upload, dataloader, order.folders)
 
     def _needs_token(self, job: Job, order: Order) -> bool:
         return needs_token(order.config, order.dataloader, job.hub_model_id, self._gated)

@@ -54,9 +54,10 @@ class NotLaidOut(ProviderDown):
 
 @dataclass(frozen=True, slots=True)
 class LaidOut:
-    """``columns`` of the metadata hold captions."""
+    """``columns`` of the metadata hold captions; ``digest`` names the zip among those of its upload."""
 
     zip: DatasetZip
+    digest: str
     columns: tuple[str, ...]
 
 
@@ -92,7 +93,7 @@ class LayOut:
         columns = laid_out.columns_of(rows)
         told = laid_out.metadata(rows, columns)
         digest = laid_out.digest_of(stored.etag, laid, told)
-        key = f"{upload.caches}laid/{digest}.zip"
+        key = upload.laid_out(digest)
         parts = laid_out.parts_for(listing, laid, upload.key, stored.etag, told)
         plan = Plan(job, digest, DATASETS, key, "application/zip", parts)
         try:
@@ -101,7 +102,7 @@ class LayOut:
             raise NotFound("The data of this job has been deleted.") from changed
         if not joined.is_whole:
             raise NotLaidOut(f"{joined.done_bytes} of {plan.total} bytes are laid out. It goes on by itself.")
-        return LaidOut(DatasetZip(name, key, plan.total, laid.kind), tuple(columns))
+        return LaidOut(DatasetZip(name, key, plan.total, laid.kind), digest, tuple(columns))
 
     def _rows(
         self, upload: Upload, stored: StoredObject, listing: Listing, laid: Laid, media: Sequence[Member], place: int

@@ -84,6 +84,11 @@ class PromiseDelivery:
             )
         return Promised(tuple(arrivals), repo, options, (*buckets, *accounts), tuple(warnings))
 
+    def hub_account(self, tenant: str, named: Sequence[str] | None) -> str:
+        """Whose Hub token a job will have: that of an account among its destinations, or else the server's own."""
+        names = named if named is not None else self._destinations.default(tenant) or []
+        return next((name for name in names if name != HUB and self.is_hub(tenant, name)), HUB)
+
     def is_hub(self, tenant: str, name: str) -> bool:
         """Whether a place of this name is the Hub, with the server's token or another."""
         known = None if name in RESERVED else self._destinations.get(tenant, name)

@@ -8,12 +8,14 @@ from datetime import timedelta
 from typing import Any
 
 from chalicelib.actions.estimating import Estimating
+from chalicelib.actions.lay_out import LayOut
 from chalicelib.actions.promise import PromiseDelivery
+from chalicelib.actions.ways import FindWays
 from chalicelib.domain.budgets import Limit
 from chalicelib.domain.callers import Caller
 from chalicelib.domain.ceilings import Bound, bound
 from chalicelib.domain.configs import check_size, fingerprint, normalise
-from chalicelib.domain.dataset_delivery import DatasetPlan, Mode, hosted, plan_dataset
+from chalicelib.domain.dataset_delivery import DatasetPlan, Mode, Ways, plan_dataset
 from chalicelib.domain.errors import BadInput, InvalidConfig, NotFound, UploadNotReady, no_such_upload
 from chalicelib.domain.estimates import exceeding
 from chalicelib.domain.gating import gated_models
@@ -25,7 +27,7 @@ from chalicelib.domain.outbox import Intent, IntentKind
 from chalicelib.domain.ports.around import Clock, NewId, Repository
 from chalicelib.domain.ports.jobs import Configs, Jobs, OnceKey, Order, Uploads
 from chalicelib.domain.ports.storage import Objects
-from chalicelib.domain.ports.trainers import HostsFiles, Limits, Pins, Trainer, Trainers
+from chalicelib.domain.ports.trainers import Limits, Pins, Trainer, Trainers
 from chalicelib.domain.redaction import strip_secrets
 from chalicelib.domain.repositories import Recorded
 from chalicelib.domain.runs import Offer
@@ -77,7 +79,6 @@ class Submit:
         carry_out: Callable[[Intent], None],
         has_token: bool,
         gated: Sequence[str],
-        can_lend: bool,
         clock: Clock,
         new_id: NewId,
         mark: Callable[[], str],
@@ -87,6 +88,8 @@ class Submit:
         admit: Admit,
         promise: PromiseDelivery,
         estimating: Estimating,
+        find_ways: FindWays,
+        lay_out: LayOut,
     ) -> None:
         """``mark`` tells runs of this installation from those of others that share the provider's account.
 
@@ -99,7 +102,6 @@ class Submit:
         self._carry_out = carry_out
         self._has_token = has_token
         self._gated = gated
-        self._can_lend = can_lend
         self._clock = clock
         self._new_id = new_id
         self._mark = mark
@@ -109,6 +111,8 @@ class Submit:
         self._admit = admit
         self._promise = promise
         self._estimating = estimating
+        self._find_ways = find_ways
+        self._lay_out = lay_out
 
     def __call__(self, wanted: Submission, by: Caller) -> tuple[Job, bool]:
         """The job, and whether this call made it.
@@ -131,8 +135,8 @@ class Submit:
         made, fresh = self._admit(job.tenant, job.provider, job.held_micros, make)
         if not fresh:
             return made, False
-        if made.delivery != Mode.HOSTED:
-            # Sending an archive takes longer than a person waits for an answer: that one the sweep carries out.
+        if made.delivery not in (Mode.HOSTED, Mode.HUB):
+            # Sending data elsewhere takes longer than a person waits for an answer: that the sweep carries out.
             self._carry_out(launch)
         return self._jobs.get(job.tenant, job.id), True
 
@@ -166,11 +170,11 @@ class Submit:
         upload = self._upload(wanted, by)
         asked = Snapshot(prepared.config, dataloader, lycoris)
         dataloader, read_with = self._promise.datasets(by.tenant, dataloader)
-        plan = plan_dataset(dataloader, upload is not None, wanted.delivery, self._can_lend)
-        if upload:
-            plan = self._by_way_of_the_provider(plan, upload, trainer, wanted.delivery)
         job_id = f"j-{self._new_id()}"
-        needs_us = upload is not None and plan.mode is not Mode.HOSTED
+        launch_key = f"{job_id}-{self._mark()}"
+        ways = self._ways(wanted, by, trainer, version, offer, launch_key)
+        plan = self._data(dataloader, wanted.delivery, ways, upload)
+        needs_us = upload is not None and plan.mode not in (Mode.HOSTED, Mode.HUB)
         promised = self._promise(by.tenant, job_id, wanted.destinations, options, needs_us)
         now = self._clock()
         job = Job(
@@ -180,7 +184,7 @@ class Submit:
             provider=wanted.provider,
             hardware=offer.hardware,
             price_micros_per_second=offer.micros_per_second,
-            launch_key=f"{job_id}-{self._mark()}",
+            launch_key=launch_key,
             created_at=now,
             updated_at=now,
             phase=Phase.QUEUED,
@@ -194,6 +198,7 @@ class Submit:
                 *prepared.warnings,
                 *changes,
                 *plan.warnings,
+                *_assumed(ways),
                 *promised.warnings,
                 *_left_out(removed),
                 *self._locked(options),
@@ -214,28 +219,19 @@ class Submit:
         )
         job = self._estimated(job, trainer, held, offer, options, dataloader, upload)
         config = {**options, **promised.options, "--output_dir": f"output/{job.launch_key}"}
-        return job, Order(config, plan.dataloader, lycoris, list(plan.folders) or None, asked), upload
+        laid = [{"id": name, **how.told()} for name, how in plan.datasets] or None
+        return job, Order(config, plan.dataloader, lycoris, list(plan.folders) or None, laid, asked), upload
 
-    def _by_way_of_the_provider(self, plan: DatasetPlan, upload: Upload, trainer: Trainer, wanted: Mode) -> DatasetPlan:
-        """A provider that cannot reach this machine may keep the archive itself, when that is small enough."""
-        if wanted is not Mode.HOSTED:
-            try:
-                self._objects.check_reach()
-                return plan
-            except BadInput:
-                if plan.mode is not Mode.ARCHIVE or wanted is not Mode.AUTO:
-                    raise
-                if not isinstance(trainer, HostsFiles):
-                    raise
-        if not isinstance(trainer, HostsFiles):
-            raise BadInput(f"{trainer.provider_name} hosts no files. Use 'delivery': 'archive'.")
-        if upload.archive_bytes > trainer.hosted_limit:
-            raise BadInput(
-                f"The dataset has {upload.archive_bytes} bytes, and {trainer.provider_name} hosts files of at most "
-                f"{trainer.hosted_limit}. Larger ones it has to fetch from here: start a tunnel to this server and set "
-                "STCLOUD_PUBLIC_URL to its https address."
-            )
-        return hosted(plan, trainer.provider_name, wanted is Mode.HOSTED)
+    def _ways(
+        self, wanted: Submission, by: Caller, trainer: Trainer, version: str | None, offer: Offer, launch_key: str
+    ) -> Ways:
+        account = self._promise.hub_account(by.tenant, wanted.destinations)
+        return self._find_ways(by.tenant, trainer, version, offer.hardware, wanted.delivery, account, launch_key)
+
+    def _data(self, dataloader: list[dict[str, Any]], wanted: Mode, ways: Ways, upload: Upload | None) -> DatasetPlan:
+        if upload is None:
+            return plan_dataset(dataloader, False, wanted, ways)
+        return plan_dataset(dataloader, True, wanted, ways, self._lay_out.listing(upload), upload.archive_bytes)
 
     def _estimated(
         self,
@@ -345,6 +341,15 @@ def _pinned(trainer: Trainer, version: str | None, hardware: str) -> str | None:
     if not isinstance(trainer, Pins):
         raise BadInput(f"'{trainer.provider_name}' has one version of its trainer. Leave 'version' out.")
     return trainer.pinned(version, hardware)
+
+
+def _assumed(ways: Ways) -> tuple[str, ...]:
+    if not ways.assumed:
+        return ()
+    return (
+        f"{ways.provider} did not tell which version of the trainer it has, so {ways.powers.name} is assumed. "
+        "STCLOUD_TRAINER_VERSION says it for certain.",
+    )
 
 
 def _longest(trainer: Trainer, held: Bound) -> timedelta | None:

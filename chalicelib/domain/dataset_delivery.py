@@ -1,228 +1,280 @@
-"""How a job's datasets reach the trainer: as one archive, or as remote backends that it reads file by file.
+"""How a job's datasets reach the trainer: by the first of these ways that is open and loses nothing.
 
-The stock runner reads either ``images`` or ``dataloader_json``, never both. Of an archive it makes one image dataset,
-captioned from file names; what a dataloader says beyond that is lost. Remote backends keep all of it, but need a
-static read key: the trainer's ``aws`` backend has no place for the session token of a temporary one.
+    address   each dataset as a zip with its captions, behind a link of ours              a way for the vendor to us
+    remote    file by file from this system's storage, as S3 (the trainer's ``aws``)       the same, and local mode
+    hub       each dataset as a private repository at Hugging Face, deleted afterwards     a token that may make one
+    archive   the upload as it is, of which the runner makes one plain image dataset       an image that unpacks it
+    hosted    the same by way of the vendor's own file hosting                             a vendor that has one
 
-The trainer lists a backend's whole bucket, whatever the prefix, and writes its caches beside the data. So each dataset
-is lent as a bucket of its own, with the files below ``FILES`` and room for caches beside them.
+What a trainer can read depends on its version (``trainer_powers.py``). The stock runner reads either ``images`` or
+``dataloader_json``, never both, so of an archive all that a dataloader says is lost.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path, PurePosixPath
 from typing import Any
 
-from chalicelib.domain.datasets import Source, with_archive_names
+from chalicelib.domain import dataloaders
+from chalicelib.domain.dataloaders import PLACEHOLDER, PLAIN, is_local, names
 from chalicelib.domain.errors import BadInput
+from chalicelib.domain.laid_out import Laid, media_in
+from chalicelib.domain.listings import Listing
+from chalicelib.domain.trainer_powers import NEWEST, Powers
 
-FILES = "data/"
-"""Where a lent dataset's files are in its bucket."""
-
-_BUCKET = "dataset-"
-_LOCAL_TYPES = (None, "", "local")
-_CACHE_ONLY = ("text_embeds", "image_embeds", "distillation_cache")
-_ABSOLUTE = re.compile(r"^(/|~|\.\.?[\\/]|[A-Za-z]:[\\/]|\\\\|file:)")
-_PLACES = ("instance_data_dir", "cache_dir", "cache_dir_vae", "csv_file", "csv_cache_dir")
-_SAME_IN_AN_ARCHIVE: dict[str, tuple[Any, ...]] = {
-    "dataset_type": ("image",),
-    "caption_strategy": ("filename",),
-    "crop": (True,),
-    "crop_style": ("center", "centre"),
-    "crop_aspect": ("square",),
-    "metadata_backend": ("discovery", "json"),
-}
-"""The values that the runner gives to the dataset that it makes of an archive."""
-
-_OF_NO_CONSEQUENCE = frozenset(
-    {"id", "type", "resolution", "resolution_type", "text_embeds", "image_embeds", "disabled", "disable", *_PLACES}
-)
+is_local_dataset = is_local
 
 
 class Mode(StrEnum):
     AUTO = "auto"
-    ARCHIVE = "archive"
+    ADDRESS = "address"
     REMOTE = "remote"
+    HUB = "hub"
+    ARCHIVE = "archive"
     HOSTED = "hosted"
+
+
+LAID_OUT = (Mode.ADDRESS, Mode.HUB)
+"""Ways of bringing each dataset as a zip of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """What this system, the vendor and the trainer can do together.
+
+    ``closed`` says why the vendor cannot fetch from here, None when it can. ``lends``: there are storage keys that read
+    an upload file by file. ``hub_closed`` says why nothing can be sent by way of Hugging Face, None when it can.
+    ``repo`` names the repository of a dataset, by its number. ``hosted_limit`` is what the vendor itself keeps, in
+    bytes; None when it keeps nothing. ``assumed``: nobody could say which trainer it is.
+    """
+
+    powers: Powers = NEWEST
+    provider: str = "the vendor"
+    closed: str | None = None
+    lends: bool = False
+    hub_closed: str | None = "no Hugging Face token is set here"
+    repo: Callable[[int], str] = lambda number: f"{PLACEHOLDER}{number + 1}"
+    hosted_limit: int | None = None
+    assumed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class DatasetPlan:
-    """``folders`` are the archive's folders that are lent, in the order of their buckets (``bucket_of``); an empty
-    name stands for the whole archive."""
+    """``folders`` are the archive's folders that are lent, in the order of their buckets; an empty name stands for the
+    whole archive. ``datasets`` are those that are laid out, with their ids."""
 
     mode: Mode
     why: str
     dataloader: list[dict[str, Any]] | None
     folders: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    datasets: tuple[tuple[str, Laid], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    mode: Mode
+    obstacle: str | None = None
+    lost: tuple[str, ...] = ()
 
 
 def bucket_of(number: int) -> str:
-    return f"{_BUCKET}{number + 1}"
-
-
-def is_local_dataset(entry: Mapping[str, Any]) -> bool:
-    """True for an entry whose files live on the submitter's machine (cache-only backends hold no data of their own)."""
-    return entry.get("type") in _LOCAL_TYPES and entry.get("dataset_type") not in _CACHE_ONLY
+    return f"{PLACEHOLDER}{number + 1}"
 
 
 def plan_dataset(
-    entries: Iterable[Mapping[str, Any]], has_archive: bool, wanted: Mode = Mode.AUTO, can_lend: bool = False
+    entries: Iterable[Mapping[str, Any]],
+    has_upload: bool,
+    wanted: Mode = Mode.AUTO,
+    ways: Ways | None = None,
+    listing: Listing | None = None,
+    upload_bytes: int = 0,
 ) -> DatasetPlan:
     """Decides how the trainer gets its data; raises ``BadInput`` when it would get none, or not in the way wanted.
 
-    ``can_lend`` says that this system has static read keys for a trainer.
+    ``listing`` is what is in the upload; without one, before there is an upload, captions are not looked for.
     """
+    ways = ways or Ways()
     active = [dict(entry) for entry in entries if not (entry.get("disabled") or entry.get("disable"))]
-    local = [entry for entry in active if is_local_dataset(entry)]
-    away = [entry for entry in active if entry.get("type") not in _LOCAL_TYPES]
-    if not has_archive:
-        return _without_upload(local, away, wanted)
-    lost = _lost(local)
-    wanted = Mode.ARCHIVE if wanted is Mode.HOSTED else wanted
-    if wanted is Mode.REMOTE or (wanted is Mode.AUTO and can_lend and (lost or away)):
-        if not can_lend:
+    local = [entry for entry in active if is_local(entry)]
+    away = [entry for entry in active if entry.get("type") not in dataloaders.LOCAL_TYPES]
+    _check_away(away, ways)
+    if not has_upload:
+        return _without_upload(active, local, wanted)
+    open_ways = _ways(local or [PLAIN], bool(away), ways, listing, upload_bytes)
+    chosen = _chosen(open_ways, wanted)
+    if chosen.mode in (Mode.ARCHIVE, Mode.HOSTED):
+        return DatasetPlan(chosen.mode, _why(chosen, open_ways, wanted, ways), None, warnings=chosen.lost)
+    return _listed(active, local, chosen, _why(chosen, open_ways, wanted, ways), ways, listing)
+
+
+def _check_away(away: list[dict[str, Any]], ways: Ways) -> None:
+    """What the trainer cannot read although it is not here: better told now than paid for."""
+    for entry in away:
+        name, trainer = names([entry]), ways.powers.name
+        if entry["type"] == "aws" and not ways.powers.buckets:
             raise BadInput(
-                "Remote delivery is not possible here: the trainer's S3 datasets take static keys only, and this "
-                "system has none that end with the job. Use 'delivery': 'archive', or local mode."
+                f"The dataset {name} is in a bucket, which {trainer} cannot read: its runs end with an error. Put it "
+                "on this machine, or at Hugging Face (type 'huggingface')."
             )
-        return _remote(active, wanted, lost, bool(away))
-    if away:
-        names = _names(local) or "the upload"
-        raise BadInput(
-            "The dataloader mixes local and remote datasets, and the trainer reads one or the other of them here: "
-            f"upload everything, or make {names} remote (type 'aws' or 'huggingface')."
-        )
-    return _archive(wanted, lost, can_lend)
+        if entry["type"] == "aws" and str(entry.get("aws_data_prefix") or "").strip("/"):
+            raise BadInput(
+                f"The dataset {name} names an 'aws_data_prefix', with which the trainer stops at its first step. Give "
+                "the dataset a bucket of its own and leave the prefix empty, or put it on this machine."
+            )
+        if entry["type"] == "huggingface" and entry.get("data_files") and not ways.powers.addresses:
+            raise BadInput(
+                f"The dataset {name} names 'data_files', which {trainer} does not know. Make it a repository at "
+                "Hugging Face."
+            )
 
 
-def hosted(plan: DatasetPlan, provider: str, asked: bool) -> DatasetPlan:
-    """The plan of an archive, by way of the provider's own file hosting."""
-    cause = "because you asked for it" if asked else "because it cannot reach this machine"
-    why = f"The trainer gets an archive from {provider}'s own file hosting, {cause}. It is deleted there at the end."
-    return DatasetPlan(Mode.HOSTED, why, None, warnings=plan.warnings)
-
-
-def _without_upload(local: list[dict[str, Any]], away: list[dict[str, Any]], wanted: Mode) -> DatasetPlan:
+def _without_upload(active: list[dict[str, Any]], local: list[dict[str, Any]], wanted: Mode) -> DatasetPlan:
     if local:
         raise BadInput(
-            f"The datasets {_names(local)} are folders on your machine and were not uploaded. "
+            f"The datasets {names(local)} are folders on your machine and were not uploaded. "
             "Submit with 'stcloud submit CONFIG', which packs and uploads them, or upload them first "
             "(POST /api/cloud/uploads) and send the upload_id."
         )
-    if not away:
+    if not any(entry.get("type") not in dataloaders.LOCAL_TYPES for entry in active):
         raise BadInput(
             "There is nothing to train on: no upload and no dataset. Pass --data DIR to 'stcloud submit', "
             "or a dataloader with a dataset that the GPU box can read."
         )
-    if wanted in (Mode.ARCHIVE, Mode.HOSTED):
-        raise BadInput("There is no upload to deliver as an archive: all datasets are elsewhere. Leave 'delivery' out.")
-    return DatasetPlan(Mode.REMOTE, "No dataset is on your machine: the trainer fetches them by itself.", away)
+    if wanted not in (Mode.AUTO, Mode.REMOTE):
+        raise BadInput("There is no upload to deliver: all datasets are elsewhere. Leave 'delivery' out.")
+    listed = dataloaders.with_text_embeds([dataloaders.cached(entry, n) for n, entry in enumerate(active, 1)])
+    return DatasetPlan(Mode.REMOTE, "No dataset is on your machine: the trainer fetches them by itself.", listed)
 
 
-def _archive(wanted: Mode, lost: list[str], can_lend: bool) -> DatasetPlan:
-    if not lost:
-        return DatasetPlan(Mode.ARCHIVE, "One plain image dataset: the trainer gets it as an archive.", None)
-    cause = "because you asked for it" if can_lend and wanted is Mode.ARCHIVE else "the only way here"
-    return DatasetPlan(Mode.ARCHIVE, f"The trainer gets an archive, {cause}.", None, warnings=tuple(lost))
+def _ways(
+    local: list[dict[str, Any]], has_away: bool, ways: Ways, listing: Listing | None, upload_bytes: int
+) -> list[_Way]:
+    """All of them, each with what stands in its way and what it loses, the best first."""
+    folders = dataloaders.folders_of(local) if local != [PLAIN] else [""]
+    impossible = next((why for entry in local if (why := dataloaders.lost_when_laid_out(entry))), None)
+    in_bucket = [dataloaders.lost_in_bucket(entry, f, listing) for entry, f in zip(local, folders, strict=True)]
+    in_archive = tuple(dataloaders.lost_in_archive(local)) or _captions_lost(local, folders, listing)
+    trainer, provider = ways.powers.name, ways.provider
+    unpacks = None if ways.powers.archives else f"{trainer} refuses every archive ('Unsafe zip path detected')"
+    if has_away:
+        unpacks = "other datasets are elsewhere, and the trainer reads an archive or a dataloader, never both"
+    hosts = None if ways.hosted_limit is not None else f"{provider} hosts no files"
+    if ways.hosted_limit is not None and upload_bytes > ways.hosted_limit:
+        hosts = (
+            f"{provider} hosts files of at most {ways.hosted_limit} bytes, and the dataset has {upload_bytes}: larger "
+            "ones it has to fetch from here"
+        )
+    return [
+        _Way(
+            Mode.ADDRESS,
+            (None if ways.powers.addresses else f"{trainer} reads no dataset by its address")
+            or impossible
+            or ways.closed,
+        ),
+        _Way(
+            Mode.REMOTE,
+            (None if ways.powers.buckets else f"{trainer} reads no dataset from a bucket")
+            or (None if ways.lends else "this system has no storage keys that end with a job and last as long")
+            or ways.closed,
+            tuple(one for one in in_bucket if one),
+        ),
+        _Way(Mode.HUB, impossible or ways.hub_closed),
+        _Way(Mode.ARCHIVE, unpacks or ways.closed, in_archive),
+        _Way(Mode.HOSTED, unpacks or hosts, in_archive),
+    ]
 
 
-def _remote(active: list[dict[str, Any]], wanted: Mode, lost: list[str], mixed: bool) -> DatasetPlan:
-    if wanted is Mode.REMOTE:
-        why = "The trainer reads each file from this system's storage, because you asked for it."
-    elif mixed:
-        why = "The trainer reads each file from this system's storage, because other datasets are remote too."
-    else:
-        why = f"The trainer reads each file from this system's storage, because an archive would lose this: {lost[0]}"
-    listed, folders, warnings = [], _folders([entry for entry in active if is_local_dataset(entry)]), []
+def _captions_lost(local: list[dict[str, Any]], folders: list[str], listing: Listing | None) -> tuple[str, ...]:
+    has_texts = listing and any(
+        dataloaders.laid(entry, folder, listing, None).captions != "filename"
+        for entry, folder in zip(local, folders, strict=True)
+    )
+    if not has_texts:
+        return ()
+    return ("The captions beside the pictures are not used, because this trainer captions an archive from file names.",)
+
+
+def _chosen(open_ways: list[_Way], wanted: Mode) -> _Way:
+    if wanted is not Mode.AUTO:
+        asked = next(way for way in open_ways if way.mode is wanted)
+        if asked.obstacle:
+            others = [way.mode.value for way in open_ways if not way.obstacle]
+            instead = f"Use 'delivery': {' or '.join(map(repr, others))}." if others else _way_out(open_ways)
+            raise BadInput(f"The data cannot go by the way '{wanted}': {asked.obstacle}. {instead}")
+        return asked
+    possible = [way for way in open_ways if way.obstacle is None]
+    if not possible:
+        told = "; ".join(f"{way.mode}: {way.obstacle}" for way in open_ways)
+        raise BadInput(f"The trainer cannot be given this data from here. {told}. {_way_out(open_ways)}")
+    return min(possible, key=lambda way: len(way.lost))
+
+
+def _way_out(open_ways: list[_Way]) -> str:
+    return (
+        "Set STCLOUD_PUBLIC_URL to an https address at which the vendor reaches this server (a tunnel does), or "
+        "HF_TOKEN to a Hugging Face token that may make private datasets."
+    )
+
+
+def _why(chosen: _Way, open_ways: list[_Way], wanted: Mode, ways: Ways) -> str:
+    how = {
+        Mode.ADDRESS: "The trainer fetches each dataset, pictures and captions, as a zip from this system's storage",
+        Mode.REMOTE: "The trainer reads each file from this system's storage",
+        Mode.HUB: "Each dataset goes through a private repository at Hugging Face, which is deleted with the job's end",
+        Mode.ARCHIVE: "The trainer gets the upload as one archive",
+        Mode.HOSTED: f"The trainer gets an archive from {ways.provider}'s own file hosting. It is deleted there at the "
+        "end",
+    }[chosen.mode]
+    if wanted is not Mode.AUTO:
+        return f"{how}, because you asked for it." if chosen.mode is not Mode.HOSTED else f"{how}. You asked for it."
+    before = open_ways[: open_ways.index(chosen)]
+    obstacle = next((way.obstacle for way in reversed(before) if way.obstacle), None)
+    lost = next((way.lost[0] for way in before if not way.obstacle and way.lost), None)
+    if lost:
+        return f"{how}. Another way would lose this: {lost}"
+    return f"{how}. The way before it is closed: {obstacle}." if obstacle else f"{how}."
+
+
+def _listed(
+    active: list[dict[str, Any]],
+    local: list[dict[str, Any]],
+    chosen: _Way,
+    why: str,
+    ways: Ways,
+    listing: Listing | None,
+) -> DatasetPlan:
+    """The dataloader as the trainer gets it, with placeholders for what is made at the launch."""
+    entries = active if local else [PLAIN, *active]
+    owned = local or [PLAIN]
+    folders = dataloaders.folders_of(local) if local else [""]
+    sources = dataloaders.sources_of(owned, folders)
+    listed: list[dict[str, Any]] = []
+    datasets: list[tuple[str, Laid]] = []
+    warnings = list(chosen.lost)
     number = 0
-    for entry in active:
-        kept, left_out = _without_paths(entry)
-        warnings += [f"Dataset '{entry.get('id', '?')}': '{name}' names a path and was left out." for name in left_out]
-        if is_local_dataset(entry):
-            listed.append(kept | _lent(kept, number, folders[number]))
-            number += 1
-        elif entry.get("type") in _LOCAL_TYPES:
-            listed.append(kept | {"cache_dir": f"cache/{entry['dataset_type']}/{number}-{len(listed)}"})
-        else:
-            listed.append(entry)
-    if not folders:
-        folders = [""]
-        plain = {"id": "images", "dataset_type": "image", "caption_strategy": "filename", "crop": True}
-        listed.insert(0, plain | {"crop_style": "center"} | _lent({}, 0, "images"))
-    return DatasetPlan(Mode.REMOTE, why, listed, tuple(folders), tuple(warnings))
-
-
-def _lent(entry: Mapping[str, Any], number: int, folder: str) -> dict[str, Any]:
-    return {
-        "id": entry.get("id") or folder,
-        "type": "aws",
-        "aws_bucket_name": bucket_of(number),
-        "aws_data_prefix": FILES.rstrip("/"),
-        "cache_dir_vae": f"cache/vae/{number + 1}",
-    }
-
-
-def _folders(local: list[dict[str, Any]]) -> list[str]:
-    """The archive's folder of each dataset: the one that its ``instance_data_dir`` names, as our client writes it, or
-    the one that its id gets."""
-    named = with_archive_names([Source(_name_of(entry), Path()) for entry in local])
-    folders = []
-    for entry, source in zip(local, named, strict=True):
-        given = entry.get("instance_data_dir")
-        is_folder = isinstance(given, str) and given not in ("", ".", "..") and not re.search(r"[\\/:~]", given)
-        folders.append(str(given) if is_folder else source.id)
-    return folders
-
-
-def _name_of(entry: Mapping[str, Any]) -> str:
-    return str(entry.get("id") or PurePosixPath(str(entry.get("instance_data_dir") or "")).name)
-
-
-def _without_paths(entry: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The entry without places on the submitter's machine, and the names of what that cost."""
-    kept: dict[str, Any] = {}
-    left_out = []
-    for name, value in entry.items():
-        if name in _PLACES:
+    for place, entry in enumerate(entries, 1):
+        if not is_local(entry):
+            listed.append(dataloaders.cached(entry, place))
             continue
-        if "prompt" not in name and _holds_path(value):
-            left_out.append(name)
+        kept, left_out = dataloaders.without_paths(entry)
+        warnings += [f"Dataset '{entry.get('id', '?')}': '{name}' names a path and was left out." for name in left_out]
+        folder = folders[number]
+        if chosen.mode is Mode.REMOTE:
+            listed.append(dataloaders.in_bucket(kept, folder, number, listing))
         else:
-            kept[name] = value
-    return kept, left_out
-
-
-def _holds_path(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return any(_holds_path(inner) for inner in value.values())
-    if isinstance(value, list):
-        return any(_holds_path(inner) for inner in value)
-    return isinstance(value, str) and _ABSOLUTE.match(value) is not None
-
-
-def _lost(local: list[dict[str, Any]]) -> list[str]:
-    """What the dataloader says and an archive cannot, in sentences."""
-    told = []
-    if len(local) > 1:
-        told.append(f"The {len(local)} datasets are trained as one: this trainer takes a single archive of images.")
-    for entry in local:
-        for name, value in entry.items():
-            plain = _SAME_IN_AN_ARCHIVE.get(name, (None, False, 0, "", [], {}))
-            if name in _OF_NO_CONSEQUENCE or value is None or value in plain:
-                continue
-            shown = value if isinstance(value, (str, int, float)) else "…"
-            told.append(
-                f"Dataset '{entry.get('id', '?')}': '{name}: {str(shown)[:60]}' is not used, because this trainer "
-                "captions an archive from its file names and trains it as one plain image dataset."
+            how = dataloaders.laid(kept, folder, listing, sources[number])
+            if listing is not None:
+                media_in(listing, how)
+            made = (
+                dataloaders.by_address(kept, how, number)
+                if chosen.mode is Mode.ADDRESS
+                else dataloaders.at_hub(kept, how, number, ways.repo(number))
             )
-    return told
-
-
-def _names(entries: Iterable[Mapping[str, Any]]) -> str:
-    return ", ".join(f"'{_name_of(entry) or '?'}'" for entry in entries)
+            listed.append(made)
+            datasets.append((str(made["id"]), how))
+        number += 1
+    lent = tuple(folders) if chosen.mode is Mode.REMOTE else ()
+    return DatasetPlan(chosen.mode, why, dataloaders.with_text_embeds(listed), lent, tuple(warnings), tuple(datasets))

@@ -4,7 +4,7 @@ A vendor may fetch the data days after the launch, when it leaves its queue. A p
 dies with the credentials that signed it, which in Lambda last hours. So a vendor gets an address of ours, which
 redirects to a presigned one made at that moment, and to nothing once the data has been deleted.
 
-    <tenant>.<upload id>.<unix seconds it lasts to>.<HMAC-SHA256, base64url>
+    <tenant>.<upload id>.<unix seconds it lasts to>[.<digest of one dataset>].<HMAC-SHA256, base64url>
 """
 
 from __future__ import annotations
@@ -17,23 +17,26 @@ from dataclasses import dataclass, field
 
 from chalicelib.domain.errors import BadLink
 
-_TOKEN = re.compile(r"([A-Za-z0-9_-]{1,64})\.([A-Za-z0-9_-]{1,64})\.([0-9]{1,12})\.([A-Za-z0-9_-]{43})")
+_NAME = r"([A-Za-z0-9_-]{1,64})"
+_TOKEN = re.compile(rf"{_NAME}\.{_NAME}\.([0-9]{{1,12}})(?:\.([0-9a-f]{{64}}))?\.([A-Za-z0-9_-]{{43}})")
 
 
 @dataclass(frozen=True, slots=True)
 class DataLink:
-    """``until``: unix seconds."""
+    """``until``: unix seconds. ``digest`` names one dataset that was laid out; None stands for the whole archive."""
 
     tenant: str
     upload_id: str
     until: int
+    digest: str | None = None
 
     def token(self, secret: bytes) -> str:
         return f"{self._told}.{self._mac(secret)}"
 
     @property
     def _told(self) -> str:
-        return f"{self.tenant}.{self.upload_id}.{self.until}"
+        told = f"{self.tenant}.{self.upload_id}.{self.until}"
+        return f"{told}.{self.digest}" if self.digest else told
 
     def _mac(self, secret: bytes) -> str:
         digest = hmac.new(secret, f"data-link:{self._told}".encode(), hashlib.sha256).digest()
@@ -57,7 +60,7 @@ def read_link(token: str, secret: bytes, now: int) -> DataLink:
     match = _TOKEN.fullmatch(token)
     if match is None:
         raise BadLink("This is not an address that was made here.")
-    link = DataLink(match[1], match[2], int(match[3]))
+    link = DataLink(match[1], match[2], int(match[3]), match[4])
     if not hmac.compare_digest(link.token(secret), token):
         raise BadLink("This is not an address that was made here.")
     if now >= link.until:

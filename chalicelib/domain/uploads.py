@@ -80,6 +80,10 @@ class Upload:
         """The prefix of what a trainer keeps beside the data while it reads it file by file."""
         return f"{self.folder}caches/"
 
+    def laid_out(self, digest: str) -> str:
+        """The key of one of its datasets as a zip of its own. Among the caches, for it goes with the job."""
+        return f"{self.caches}laid/{digest}.zip"
+
     @property
     def manifest_key(self) -> str:
         return f"manifests/{self.tenant}/{self.id}.ndjson.gz"

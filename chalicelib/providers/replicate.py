@@ -25,6 +25,7 @@ from chalicelib.domain.errors import (
 from chalicelib.domain.ports.around import Breaker, Clock
 from chalicelib.domain.ports.trainers import HostedFile, Survey
 from chalicelib.domain.runs import CloudJobInfo, LaunchOrder, Offer
+from chalicelib.domain.trainer_powers import Powers, built_on
 from chalicelib.providers import replicate_files
 from chalicelib.providers import replicate_prices as prices_data
 from chalicelib.providers.base import CloudTrainerService, ProviderStatusUnknown
@@ -55,6 +56,8 @@ SURVEYED = 2000
 
 CHECK_SECONDS = 6.0
 """Who asks whether the token is good is a person who waits."""
+
+VERSIONS_KNOWN = timedelta(minutes=5)
 
 _VERSION = re.compile(r"[0-9a-f]{64}")
 
@@ -95,6 +98,7 @@ class ReplicateTrainer(CloudTrainerService):
         self._signing_secrets = [secret for secret in signing_secrets if secret]
         self._offers = prices_data.offers(prices, as_of)
         self._clock = clock
+        self._versions: dict[str, tuple[datetime, dict[str, datetime]]] = {}
         # The newest first; replaced whole, because webhooks are heard by several threads.
         self._fetched: list[tuple[datetime, str]] = []
         self._secret_failed_at: datetime | None = None
@@ -159,6 +163,35 @@ class ReplicateTrainer(CloudTrainerService):
     def pinned(self, version: str, hardware: str) -> str:
         model = f"{prices_data.OWNER}/{prices_data.MODEL_PREFIX}{self.offer(hardware).hardware}"
         return version_for(version, model) or version
+
+    async def powers(self, version: str | None, hardware: str) -> Powers:
+        """By the day on which the image was built: Replicate says nothing else of what is in it."""
+        model = f"{prices_data.OWNER}/{prices_data.MODEL_PREFIX}{self.offer(hardware).hardware}"
+        built = await self._built(model)
+        wanted = version_for(version, model) or next(iter(built), None)
+        if wanted is None:
+            raise ProviderRefused(f"Replicate has no version of '{model}' to run. Choose other hardware.")
+        if wanted not in built:
+            raise ProviderRefused(f"Replicate does not list the version '{wanted[:12]}…' of '{model}'.")
+        return built_on(built[wanted].date())
+
+    async def _built(self, model: str) -> dict[str, datetime]:
+        """When each version of the trainer was built, the newest first; known for ``VERSIONS_KNOWN``."""
+        from replicate.version import Versions
+
+        known = self._versions.get(model)
+        now = self._clock()
+        if known and now - known[0] < VERSIONS_KNOWN:
+            return known[1]
+        async with self._wire(seconds=CHECK_SECONDS) as wire:
+            page = await wire.ask(f"list the versions of '{model}'", lambda one: Versions(one, model).async_list())
+        built = {
+            str(item["id"]): made
+            for item in _results(page)
+            if is_run_id(item.get("id")) and (made := created_at(item)) is not None
+        }
+        self._versions = {**self._versions, model: (now, built)}
+        return built
 
     async def survey(self, since: datetime) -> Survey:
         runs: list[CloudJobInfo] = []

@@ -136,7 +136,13 @@ def pointer_item(job: Job, row: Key) -> Item:
 def order_item(job: Job, order: Order) -> Item:
     row = keys.order_row(job.tenant, job.id)
     # As text: a config holds fractions such as a learning rate, which the table refuses as numbers.
-    told = {"config": order.config, "dataloader": order.dataloader, "lycoris": order.lycoris, "folders": order.folders}
+    told = {
+        "config": order.config,
+        "dataloader": order.dataloader,
+        "lycoris": order.lycoris,
+        "folders": order.folders,
+        "datasets": order.datasets,
+    }
     text = json.dumps(told)
     return {"pk": row.pk, "sk": row.sk, "order": text}
 

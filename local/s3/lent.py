@@ -1,6 +1,6 @@
 """An uploaded archive, lent file by file: what an access key with an ``archive`` sees instead of the disk.
 
-    dataset-1   data/<file>     the files of the archive's first lent folder: they are read, never written
+    dataset-1   <file>          the files of the archive's first lent folder: they are read, never written
                 <any other key> what the trainer keeps beside them, such as caches: kept until the job ends
 
 Nothing is unpacked: a stored member is a range of the archive's own file, and a deflated one is small. So a dataset of
@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from chalicelib.domain.dataset_delivery import FILES, bucket_of
+from chalicelib.domain.dataset_delivery import bucket_of
 from chalicelib.domain.ports.storage import StorageKey
 from local.s3.checksums import Checksum
 from local.s3.disk import Bucket, Condition, Disk
@@ -90,20 +90,17 @@ class LentArchive:
 
     def find(self, bucket: str, key: str) -> Entry | None:
         self._place(bucket)
-        if not key.startswith(FILES):
-            return self._named(self._disk.find(DATASETS, self._cache(bucket, key)), key)
         with self._opened() as file:
             member = self._member(file, bucket, key)
             return self._entry(file, key, member) if member else self._cached(bucket, key)
 
     def open(self, bucket: str, key: str) -> tuple[int, Entry]:
         self._place(bucket)
-        if key.startswith(FILES):
-            with self._opened() as file:
-                member = self._member(file, bucket, key)
-                if member:
-                    entry = self._entry(file, key, member)
-                    return _content(file, member), replace(entry, offset=_offset(file, member))
+        with self._opened() as file:
+            member = self._member(file, bucket, key)
+            if member:
+                entry = self._entry(file, key, member)
+                return _content(file, member), replace(entry, offset=_offset(file, member))
         try:
             descriptor, entry = self._disk.open(DATASETS, self._cache(bucket, key))
         except S3Error as refusal:
@@ -204,13 +201,13 @@ def _read(file: BinaryIO, folders: tuple[str, ...]) -> _Directory:
         for number, folder in enumerate(folders):
             below = member.filename.removeprefix(f"{folder}/") if folder else member.filename
             if not folder or below != member.filename:
-                members[number][f"{FILES}{below}".encode()] = member
+                members[number][below.encode()] = member
     return _Directory(tuple(members), tuple(sorted(found) for found in members))
 
 
 def _is_key(name: str) -> bool:
     """Whether a client can ask for the member; our own packer writes no others."""
-    fits = len(name.encode()) + len(FILES) <= LONGEST_KEY and "\0" not in name
+    fits = len(name.encode()) <= LONGEST_KEY and "\0" not in name
     return fits and not any(segment in ("", ".", "..") for segment in name.split("/"))
 
 

@@ -45,42 +45,42 @@ def listed(s3: Any, bucket: str, **more: Any) -> list[str]:
 
 def test_each_folder_is_a_bucket_with_its_own_files_and_no_others(world: World) -> None:
     s3 = world.s3(KEY)
-    assert listed(s3, "dataset-1") == ["data/a.txt", "data/deep/caf\u00e9 #1.png"]
-    assert listed(s3, "dataset-1", Prefix="data/deep") == ["data/deep/caf\u00e9 #1.png"]
-    assert listed(s3, "dataset-2") == ["data/c.png"]
+    assert listed(s3, "dataset-1") == ["a.txt", "deep/caf\u00e9 #1.png"]
+    assert listed(s3, "dataset-1", Prefix="deep") == ["deep/caf\u00e9 #1.png"]
+    assert listed(s3, "dataset-2") == ["c.png"]
     assert s3.head_bucket(Bucket="dataset-2")["ResponseMetadata"]["HTTPStatusCode"] == 200
 
 
 def test_stored_and_deflated_files_come_out_as_they_went_in(world: World) -> None:
     s3 = world.s3(KEY)
-    assert s3.get_object(Bucket="dataset-1", Key="data/deep/caf\u00e9 #1.png")["Body"].read() == PICTURE
-    assert s3.get_object(Bucket="dataset-1", Key="data/a.txt")["Body"].read() == TEXT
-    assert s3.head_object(Bucket="dataset-1", Key="data/a.txt")["ContentLength"] == len(TEXT)
-    for key, whole in (("data/deep/caf\u00e9 #1.png", PICTURE), ("data/a.txt", TEXT)):
+    assert s3.get_object(Bucket="dataset-1", Key="deep/caf\u00e9 #1.png")["Body"].read() == PICTURE
+    assert s3.get_object(Bucket="dataset-1", Key="a.txt")["Body"].read() == TEXT
+    assert s3.head_object(Bucket="dataset-1", Key="a.txt")["ContentLength"] == len(TEXT)
+    for key, whole in (("deep/caf\u00e9 #1.png", PICTURE), ("a.txt", TEXT)):
         assert s3.get_object(Bucket="dataset-1", Key=key, Range="bytes=7-99")["Body"].read() == whole[7:100]
 
 
 def test_caches_are_kept_beside_the_files_and_stay_with_the_upload(world: World) -> None:
     s3 = world.s3(KEY)
-    for key in ("data/aspect_ratio_bucket_indices_cats.json", "cache/vae/1/a.pt"):
+    for key in ("aspect_ratio_bucket_indices_cats.json", "cache/vae/1/a.pt"):
         s3.put_object(Bucket="dataset-2", Key=key, Body=b"learnt")
         assert s3.get_object(Bucket="dataset-2", Key=key)["Body"].read() == b"learnt"
-    assert listed(s3, "dataset-2") == ["cache/vae/1/a.pt", "data/aspect_ratio_bucket_indices_cats.json", "data/c.png"]
+    assert listed(s3, "dataset-2") == ["aspect_ratio_bucket_indices_cats.json", "c.png", "cache/vae/1/a.pt"]
     assert all(key.startswith("default/u-1/") for key in listed(world.s3(), "datasets") if "u-2" not in key)
-    assert listed(world.s3(OTHER), "dataset-1") == ["data/a.txt", "data/deep/caf\u00e9 #1.png"]
-    for key in ("data/aspect_ratio_bucket_indices_cats.json", "cache/vae/1/a.pt"):
+    assert listed(world.s3(OTHER), "dataset-1") == ["a.txt", "deep/caf\u00e9 #1.png"]
+    for key in ("aspect_ratio_bucket_indices_cats.json", "cache/vae/1/a.pt"):
         s3.delete_object(Bucket="dataset-2", Key=key)
-    assert listed(s3, "dataset-2") == ["data/c.png"]
+    assert listed(s3, "dataset-2") == ["c.png"]
 
 
 @pytest.mark.parametrize(
     ("operation", "options", "code"),
     [
-        ("put_object", {"Bucket": "dataset-1", "Key": "data/a.txt", "Body": b"x"}, "AccessDenied"),
-        ("delete_object", {"Bucket": "dataset-1", "Key": "data/a.txt"}, "AccessDenied"),
-        ("get_object", {"Bucket": "dataset-1", "Key": "data/none.png"}, "NoSuchKey"),
-        ("get_object", {"Bucket": "dataset-1", "Key": "data/../up.png"}, "InvalidArgument"),
-        ("get_object", {"Bucket": "dataset-3", "Key": "data/a.txt"}, "NoSuchBucket"),
+        ("put_object", {"Bucket": "dataset-1", "Key": "a.txt", "Body": b"x"}, "AccessDenied"),
+        ("delete_object", {"Bucket": "dataset-1", "Key": "a.txt"}, "AccessDenied"),
+        ("get_object", {"Bucket": "dataset-1", "Key": "none.png"}, "NoSuchKey"),
+        ("get_object", {"Bucket": "dataset-1", "Key": "../up.png"}, "InvalidArgument"),
+        ("get_object", {"Bucket": "dataset-3", "Key": "a.txt"}, "NoSuchBucket"),
         ("get_object", {"Bucket": "datasets", "Key": ARCHIVE}, "NoSuchBucket"),
         ("list_objects_v2", {"Bucket": "datasets"}, "NoSuchBucket"),
         ("list_objects_v2", {"Bucket": "outputs"}, "NoSuchBucket"),
@@ -91,7 +91,7 @@ def test_caches_are_kept_beside_the_files_and_stay_with_the_upload(world: World)
         ("copy_object", {"Bucket": "dataset-1", "Key": "x", "CopySource": f"datasets/{ARCHIVE}"}, "AccessDenied"),
         (
             "delete_objects",
-            {"Bucket": "dataset-1", "Delete": {"Objects": [{"Key": "data/a.txt"}]}},
+            {"Bucket": "dataset-1", "Delete": {"Objects": [{"Key": "a.txt"}]}},
             "AccessDenied",
         ),
     ],
@@ -104,7 +104,7 @@ def test_the_key_reaches_nothing_else(world: World, operation: str, options: dic
 
 def test_no_other_key_sees_a_lent_bucket(world: World) -> None:
     with pytest.raises(ClientError) as refused:
-        world.s3(JOB).get_object(Bucket="dataset-1", Key="data/a.txt")
+        world.s3(JOB).get_object(Bucket="dataset-1", Key="a.txt")
     assert code_of(refused)[1] in ("AccessDenied", "NoSuchBucket")
 
 

@@ -32,6 +32,7 @@ class Order:
     """What a job runs with, kept apart from its row because it is large. Holds no secret.
 
     ``folders`` are those of the uploaded archive that the trainer reads file by file, in the order of their buckets.
+    ``datasets`` are those that are laid out, each with its id and how (``laid_out.Laid``).
     ``asked`` is what it was made of; it is kept apart, and comes back from ``Jobs.asked`` only.
     """
 
@@ -39,6 +40,7 @@ class Order:
     dataloader: list[dict[str, Any]] | None = None
     lycoris: dict[str, Any] | None = None
     folders: list[str] | None = None
+    datasets: list[dict[str, Any]] | None = None
     asked: Snapshot | None = None
 
 

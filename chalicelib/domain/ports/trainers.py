@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from chalicelib.domain.powers import Announced
 from chalicelib.domain.runs import CloudJobInfo, LaunchOrder, Offer
+from chalicelib.domain.trainer_powers import Powers
 
 
 class Trainer(Protocol):
@@ -67,6 +68,15 @@ class Pins(Protocol):
 
     def pinned(self, version: str, hardware: str) -> str:
         """The version as the provider takes it in an order. ``InvalidConfig`` when it does not fit the hardware."""
+        ...
+
+
+@runtime_checkable
+class ReadsData(Protocol):
+    """A provider that tells what its trainer can read. Of others the newest SimpleTuner is assumed."""
+
+    async def powers(self, version: str | None, hardware: str) -> Powers:
+        """Those of a version, the newest without one. Cheap when asked often."""
         ...
 
 

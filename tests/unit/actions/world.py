@@ -25,8 +25,9 @@ from tests.unit.actions.bytes_in_memory import BytesInMemory
 from tests.unit.actions.places import BUCKETS, HUB, PretendBuckets, PretendHub, VaultInMemory
 from tests.unit.actions.touches import BYTES, TABLE, VENDOR, Death, Died, Touches, watched
 from tests.unit.actions.vendor import Clock, PretendVendor, Run
+from tests.unit.test_laid_out import archive
 
-ARCHIVE = b"zip" * 20
+ARCHIVE = archive({"pets/cat.png": b"a cat", "pets/cat.txt": b"a sleeping cat", "pets/dog.png": b"a dog"})
 ROOT = "ab" * 32
 SETTINGS = settings_module.read(
     {
