@@ -51,12 +51,14 @@ class FindWays:
             powers=powers,
             provider=trainer.provider_name,
             closed=closed,
+            has_links=self._hand_over.has_links,
             lends=self._lends,
             hub_closed="the dataset goes a shorter way",
             hosted_limit=trainer.hosted_limit if isinstance(trainer, HostsFiles) else None,
             assumed=assumed,
         )
-        if wanted is Mode.HUB or (wanted is Mode.AUTO and (closed or not powers.addresses)):
+        shorter = powers.addresses and not closed and ways.has_links
+        if wanted is Mode.HUB or (wanted is Mode.AUTO and not shorter):
             return self._with_hub(ways, tenant, account, key)
         return ways
 
@@ -82,8 +84,6 @@ class FindWays:
             self._objects.check_reach()
         except BadInput as error:
             return f"the vendor cannot reach this system ({error.detail.rstrip('.')})"
-        if not self._hand_over.has_links:
-            return "this system has no address of its own, and the trainer tells a zip by the end of its address"
         return None
 
     def _with_hub(self, ways: Ways, tenant: str, account: str, key: str) -> Ways:

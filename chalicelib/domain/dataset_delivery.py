@@ -44,7 +44,8 @@ LAID_OUT = (Mode.ADDRESS, Mode.HUB)
 class Ways:
     """What this system, the vendor and the trainer can do together.
 
-    ``closed`` says why the vendor cannot fetch from here, None when it can. ``lends``: there are storage keys that read
+    ``closed`` says why the vendor cannot fetch from here, None when it can; ``has_links``: there are addresses of ours,
+    which end like the file that they lead to. ``lends``: there are storage keys that read
     an upload file by file. ``hub_closed`` says why nothing can be sent by way of Hugging Face, None when it can.
     ``repo`` names the repository of a dataset, by its number. ``hosted_limit`` is what the vendor itself keeps, in
     bytes; None when it keeps nothing. ``assumed``: nobody could say which trainer it is.
@@ -53,6 +54,7 @@ class Ways:
     powers: Powers = NEWEST
     provider: str = "the vendor"
     closed: str | None = None
+    has_links: bool = True
     lends: bool = False
     hub_closed: str | None = "no Hugging Face token is set here"
     repo: Callable[[int], str] = lambda number: f"{PLACEHOLDER}{number + 1}"
@@ -71,6 +73,9 @@ class DatasetPlan:
     folders: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     datasets: tuple[tuple[str, Laid], ...] = ()
+
+
+_NO_LINKS = "this system has no address of its own (STCLOUD_PUBLIC_URL), and the trainer tells a zip by its address"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +177,8 @@ def _ways(
             Mode.ADDRESS,
             (None if ways.powers.addresses else f"{trainer} reads no dataset by its address")
             or impossible
-            or ways.closed,
+            or ways.closed
+            or (None if ways.has_links else _NO_LINKS),
         ),
         _Way(
             Mode.REMOTE,

@@ -214,6 +214,9 @@ SCENARIOS = (
         Reason.CANCELLED_BY_USER,
         frozenset({0, 1}),
     ),
+    Scenario("read file by file", (_wanting(delivery=Mode.REMOTE), *_ALWAYS), Phase.COMPLETED, paid=True),
+    Scenario("as an archive", (_wanting(delivery=Mode.ARCHIVE), *_ALWAYS), Phase.COMPLETED, paid=True),
+    Scenario("by way of the Hub", (_wanting(delivery=Mode.HUB), *_ALWAYS), Phase.COMPLETED, paid=True),
     Scenario("hosted by the vendor", (_wanting(delivery=Mode.HOSTED), *_ALWAYS), Phase.COMPLETED, paid=True),
     Scenario(
         "hosted by the vendor, cancelled while nobody knows whether it runs",

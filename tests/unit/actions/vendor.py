@@ -16,6 +16,7 @@ from chalicelib.domain.moments import from_text, maybe_from_text, maybe_to_text,
 from chalicelib.domain.money import as_decimal, micros_for
 from chalicelib.domain.ports.trainers import HostedFile, Survey
 from chalicelib.domain.runs import CloudJobInfo, CloudJobStatus, LaunchOrder, Offer
+from chalicelib.domain.trainer_powers import Powers
 from tests.unit.actions.bytes_in_memory import BytesInMemory
 from tests.unit.actions.places import PretendBuckets, PretendHub
 
@@ -114,6 +115,10 @@ class PretendVendor:
     async def validate_credentials(self) -> dict[str, Any]:
         self._answer()
         return {"valid": True}
+
+    async def powers(self, version: str | None, hardware: str) -> Powers:
+        """One that can do it all, archives too."""
+        return Powers("4.10.1", addresses=True, buckets=True, archives=True)
 
     async def list_jobs(self, limit: int = 50) -> list[CloudJobInfo]:
         self._answer()

@@ -13,6 +13,7 @@ from chalicelib.actions.submit import Submission
 from chalicelib.actions.upload import Wanted
 from chalicelib.domain.callers import LOCAL
 from chalicelib.domain.jobs import Job
+from chalicelib.domain.links import LinkMaker
 from chalicelib.domain.outbox import IntentKind
 from chalicelib.domain.sightings import is_over
 from chalicelib.providers.registry import Registry
@@ -84,6 +85,7 @@ class World:
             self.keys(table),
             OpenDoor(),
             self.clock,
+            links=LinkMaker("https://cloud.example", b"l" * 32),
             trainers=trainers,
             vault=self.vault,
             hub=hub,
