@@ -63,7 +63,8 @@ class Reconcile:
             wait = self._poll_every * (6 if isinstance(error, ProviderDown) else 2)
             return self._change(tenant, job_id, lambda job: self._next_look(job, wait))
         change, known = self._sight(tenant, job_id, info)
-        return change or self._change(tenant, job_id, lambda job: self._next_look(job, self._poll_every, known))
+        reach = self._follow.reach(known, info) if known else 0
+        return change or self._change(tenant, job_id, lambda job: self._next_look(job, self._poll_every, known, reach))
 
     def write_down(self, tenant: str, job_id: str, stray: CloudJobInfo | None) -> None:
         """Settles the open bill of a job that was given up while its launch was in doubt.
@@ -102,8 +103,9 @@ class Reconcile:
             change = replace(change, job=replace(change.job, next_look_at=now + self._poll_every))
         return change
 
-    def _next_look(self, job: Job, wait: timedelta | None, known: Following | None = None) -> Change:
-        """What the look has shown, and when to look next. ``known`` is None when the vendor did not answer."""
+    def _next_look(self, job: Job, wait: timedelta | None, known: Following | None = None, reach: int = 0) -> Change:
+        """What the look has shown, and when to look next. ``known`` is None when the vendor did not answer; ``reach``
+        is how far its log has come."""
         now = self._clock()
         due = now + wait if wait and not is_over(job) else None
         watched = replace(job, next_look_at=due, version=job.version + 1)
@@ -113,7 +115,7 @@ class Reconcile:
         if held != job.held_micros:
             watched = replace(watched, held_micros=held, updated_at=now)
         if known:
-            watched = replace(watched, watch=looked(job.watch, known.length, known.progress, now))
+            watched = replace(watched, watch=looked(job.watch, reach, known.progress, now))
         return guard(watched, now, self._rules, answered=known is not None)
 
     def _written_down(self, job: Job, stray: CloudJobInfo | None) -> Change:
