@@ -18,6 +18,8 @@ ANSWER = 1_000_000
 """Characters of log in one answer at most: four bytes each stay within what a Lambda function may return."""
 
 _HEAD, _ANCHOR, _TAIL = 200, 400, 2000
+_LAST_WORDS = 20_000
+"""A trainer prints the traceback of its failure up to four times, and clears up after it."""
 _LONGEST_KEY = 64 * 1024
 _TRIES = 10
 _OVER = (CloudJobStatus.COMPLETED, CloudJobStatus.FAILED, CloudJobStatus.CANCELLED)
@@ -90,6 +92,10 @@ class Follow:
         # A job that ended before it ran has no run whose log could still come.
         complete = (known.complete or (job.is_terminal and job.run_id is None)) and end == known.length
         return LogSlice(text, offset, end, complete)
+
+    def ending(self, job: Job, known: Following) -> str:
+        """The end of the log, long enough to tell why a run has failed."""
+        return self._follows.read(job, max(0, known.length - _LAST_WORDS), _LAST_WORDS)
 
     def reach(self, known: Following, info: CloudJobInfo) -> int:
         """How far the vendor's log has come, its last line that has no end yet included: it is a sign of life too."""

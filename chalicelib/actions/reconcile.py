@@ -19,7 +19,7 @@ from chalicelib.domain.ports.around import Clock
 from chalicelib.domain.ports.jobs import Following, Jobs, Stale
 from chalicelib.domain.ports.trainers import Trainers
 from chalicelib.domain.projection import accrued
-from chalicelib.domain.runs import CloudJobInfo
+from chalicelib.domain.runs import CloudJobInfo, CloudJobStatus
 from chalicelib.domain.sightings import Change, ending, hear, is_over
 from chalicelib.domain.watching import looked
 
@@ -86,7 +86,8 @@ class Reconcile:
         if not _may_be_of(job, info):
             return None, None
         known = self._follow.hear(job, info)
-        return self._change(tenant, job_id, lambda job: self._heard(job, info, known.tail)), known
+        tail = self._follow.ending(job, known) if info.status is CloudJobStatus.FAILED else known.tail
+        return self._change(tenant, job_id, lambda job: self._heard(job, info, tail)), known
 
     def _heard(self, job: Job, info: CloudJobInfo, tail: str) -> Change:
         if not _may_be_of(job, info):

@@ -145,23 +145,33 @@ _CAUSES = {
     "dataset_missing": re.compile(
         r"(?i)unsafe (?:zip|tar) path|unsupported dataset archive|dataset archive not found"
         r"|no images (?:were|was)? ?(?:discovered|found)|either dataset_archive or dataloader config"
-        r"|dataset (?:directory|folder|path) [^\n]{0,200}(?:does not exist|not found)"
+        r"|dataset (?:director(?:y|ies)|folders?|paths?) [^\n]{0,200}(?:(?:does|do) not exist|not found)"
         r"|instance_data_dir[^\n]{0,200}(?:does not exist|not found|no such)"
+        r"|dataset produced no usable samples|no datasets are active at the start of training"
+    ),
+    "captions_missing": re.compile(r"(?i)caption file [^\n]{1,400} not found|no captions? (?:were|was) found"),
+    "config_refused": re.compile(
+        r"(?m)^\S{1,80}: error: (?:unrecognized arguments|the following arguments are required|argument -)"
+        r"|Could not parse command line arguments|argparse\.ArgumentError"
     ),
 }
+_REJECTED = re.compile(r"Rejected NSFW (?:sample|image)")
 
 
 def why_failed(log_tail: str, error: str | None) -> str | None:
-    """``out_of_memory``, ``gated_model``, ``dataset_missing``, or None when the trainer's words tell nothing known.
+    """The name of a cause in ``_CAUSES``, ``images_rejected``, or None when the trainer's words tell nothing known.
 
     The provider's own error speaks first; in the log, the last cause named is the one that ended the run. Ask only
     about a run that failed: a run may also mention a cause and recover.
     """
-    for text in (error or "", log_tail[-_TAIL:]):
+    log_tail = log_tail[-_TAIL:]
+    for text in (error or "", log_tail):
         ends = {cause: _last_place(pattern, text) for cause, pattern in _CAUSES.items()}
         cause = max(ends, key=lambda name: ends[name])
         if ends[cause] >= 0:
-            return cause
+            # The stock image looks through every picture, and a dataset of which it kept none is told to be inactive.
+            rejected = cause == "dataset_missing" and _REJECTED.search(log_tail)
+            return "images_rejected" if rejected else cause
     return None
 
 
@@ -210,7 +220,7 @@ def _read_bar(bar: re.Match[str], now: Progress, points: list[Point]) -> Progres
     if fresh and before.redraws and loss == before.bar_loss:
         return replace(now, held=True)
     # A repeated line must not draw the curve backwards.
-    if step > now.last_point or (step == now.last_point and not before.redraws):
+    if step > now.last_point or (step and step == now.last_point and not before.redraws):
         _draw(Point(step, loss, now.learning_rate), points)
         now = replace(now, last_point=step)
     return now

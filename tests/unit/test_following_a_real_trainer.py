@@ -62,6 +62,14 @@ def test_wherever_it_is_cut_the_curve_is_the_same_and_no_step_ever_shows_the_los
     assert points == in_pieces(BARS, [])[0]
 
 
+def test_with_gradient_accumulation_a_step_has_its_own_loss_and_not_one_of_the_next_steps_parts() -> None:
+    losses = json.loads(text("accumulated_bars_losses.json"))
+    points, _ = in_pieces(text("accumulated_bars.txt"), [])
+    assert [str(point.step) for point in points] == list(losses)
+    for point in points:
+        assert float(point.loss) == pytest.approx(losses[str(point.step)], abs=0.006), point
+
+
 def test_bars_of_captions_weights_and_validation_are_never_training() -> None:
     before = BARS[: BARS.index("Epoch 1/2 Steps")]
     assert "validation prompts: 100%" in before and "weights: 100%" in before
