@@ -1,4 +1,7 @@
-"""Why a run failed, in the words of real ones: ``tests/vectors/trainer/failures`` has their logs and errors."""
+"""Why a run failed, in the words of real ones: ``tests/vectors/trainer/failures`` has their logs and errors.
+
+All are runs of SimpleTuner's own Cog runner on a processor; only the error of memory was raised there by hand.
+"""
 
 from __future__ import annotations
 
@@ -45,6 +48,7 @@ CASES = [
         "The following dataset directories do not exist:\n  - (id=squares) instance_data_dir: /nowhere",
     ),
     ("missing_caption", "captions_missing", "Caption file /src/nocap/img02.txt not found."),
+    ("out_of_memory", "out_of_memory", "CUDA out of memory. Tried to allocate 2.00 GiB."),
     ("all_rejected", "images_rejected", "No datasets are active at the start of training."),
 ]
 
