@@ -100,7 +100,7 @@ chromium:
 engines: $(STAMP_DEV)
 	$(BIN)/python -m tests.engines fetch
 
-bench: $(STAMP_DEV) engines ## measure packaging, storage, the table, ticks and cold starts on this machine
+bench: $(STAMP_DEV) engines ## measure packaging, storage, the table, ticks, cold starts, and how estimates hold
 	$(BIN)/python -m bench.packaging
 	$(BIN)/python -m bench.resubmit --kills 6
 	$(BIN)/python -m bench.storage
@@ -108,6 +108,7 @@ bench: $(STAMP_DEV) engines ## measure packaging, storage, the table, ticks and 
 	$(BIN)/python -m bench.ticks
 	$(BIN)/python -m bench.spend
 	$(BIN)/python -m bench.coldstart
+	$(BIN)/python -m bench.estimates
 
 .PHONY: clean
 clean: ## remove all that was built or fetched here

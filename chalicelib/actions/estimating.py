@@ -85,16 +85,22 @@ def kind_on(work: Workload, offer: Offer) -> str:
 
 
 def _priced(work: Workload, offer: Offer, configured: bool, learnt: Mapping[str, Pace]) -> Priced:
-    needed = vram_gigabytes(work)
     known = Learnt(learnt.get(kind_on(work, offer), Pace()), learnt.get(kind_of_model(work), Pace()))
     expected = None if work.missing else estimate(work, offer, known)
     return Priced(
         offer=offer,
         configured=configured,
         estimate=expected,
-        fits=None if needed is None else needed <= offer.vram_gb,
+        fits=_fits(work, offer),
         missing=() if expected else missing(work, offer),
     )
+
+
+def _fits(work: Workload, offer: Offer) -> bool | None:
+    needed = vram_gigabytes(work)
+    if work.gpus > offer.gpu_count or (needed is not None and needed > offer.vram_gb):
+        return False
+    return None if needed is None else True
 
 
 def _ranked(priced: list[Priced]) -> list[Priced]:

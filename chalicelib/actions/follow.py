@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from chalicelib.domain.jobs import Job, Phase
 from chalicelib.domain.ports.jobs import Following, Follows, Stale
-from chalicelib.domain.progress import Point, Progress, downsample, in_short, read
+from chalicelib.domain.progress import Point, Progress, downsample, in_short, joined, read
 from chalicelib.domain.redaction import redact
 from chalicelib.domain.runs import CloudJobInfo, CloudJobStatus
 from chalicelib.domain.trainer_reports import Report, told
@@ -18,6 +18,8 @@ ANSWER = 1_000_000
 """Characters of log in one answer at most: four bytes each stay within what a Lambda function may return."""
 
 _HEAD, _ANCHOR, _TAIL = 200, 400, 2000
+_LAST_WORDS = 20_000
+"""A trainer prints the traceback of its failure up to four times, and clears up after it."""
 _LONGEST_KEY = 64 * 1024
 _TRIES = 10
 _OVER = (CloudJobStatus.COMPLETED, CloudJobStatus.FAILED, CloudJobStatus.CANCELLED)
@@ -73,7 +75,7 @@ class Follow:
             secrets = (*self._secrets, *self._of_job(job))
             # Cleaned before it is cut: of half a secret nobody can tell that it is one.
             words = in_short(redact(progress.last_line, secrets)) if progress.last_line else None
-            points = tuple(downsample([*before.points, *progress.points], POINTS))
+            points = tuple(downsample(joined(before.points, progress.points), POINTS))
             after = replace(before, progress=replace(progress, last_line=words), points=points)
             try:
                 self._follows.append(job, before, after, "")
@@ -90,6 +92,15 @@ class Follow:
         # A job that ended before it ran has no run whose log could still come.
         complete = (known.complete or (job.is_terminal and job.run_id is None)) and end == known.length
         return LogSlice(text, offset, end, complete)
+
+    def ending(self, job: Job, known: Following) -> str:
+        """The end of the log, long enough to tell why a run has failed."""
+        return self._follows.read(job, max(0, known.length - _LAST_WORDS), _LAST_WORDS)
+
+    def reach(self, known: Following, info: CloudJobInfo) -> int:
+        """How far the vendor's log has come, its last line that has no end yet included: it is a sign of life too."""
+        vendor = info.logs or ""
+        return known.length + len(vendor) - _settled(vendor)
 
     def progress(self, job: Job) -> Progress | None:
         """None unless the job is running: the last words of a run that ended are not its progress."""
@@ -127,7 +138,7 @@ class Follow:
             tail=(before.tail + text)[-_TAIL:],
             complete=over,
             progress=progress,
-            points=tuple(downsample([*before.points, *progress.points], POINTS)),
+            points=tuple(downsample(joined(before.points, progress.points), POINTS)),
         )
 
 
@@ -135,15 +146,22 @@ def _settled(vendor: str) -> int:
     """Where the text ends that can be cleaned by itself.
 
     A line without its end waits, a private key waits for its last line, and a line that ends with ``:`` or ``=`` for
-    what is assigned: of half a secret nobody can tell that it is one.
+    what is assigned: of half a secret nobody can tell that it is one. A carriage return ends a line too: a run that
+    draws its bar over and over may write nothing else for hours.
     """
-    end = vendor.rfind("\n") + 1
+    end = _after_line(vendor, len(vendor))
     opened = vendor.rfind("-----BEGIN ", max(0, end - _LONGEST_KEY), end)
     if opened >= 0 and vendor.find("-----END ", opened, end) < 0:
-        end = vendor.rfind("\n", 0, opened) + 1
+        end = _after_line(vendor, opened)
     while end and vendor[max(0, end - 80) : end].rstrip().endswith((":", "=")):
-        end = vendor.rfind("\n", 0, end - 1) + 1
+        end = _after_line(vendor, end - 1)
     return end
+
+
+def _after_line(text: str, before: int) -> int:
+    """Where the last line that ends before a place has ended."""
+    newline = text.rfind("\n", 0, before)
+    return max(newline, text.rfind("\r", newline + 1, before)) + 1
 
 
 def _mark(text: str) -> str:

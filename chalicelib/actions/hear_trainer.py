@@ -57,9 +57,11 @@ class HearTrainer:
         news = read_event(event)
         if news is None:
             return Heard("ignored", job.id, why="the event tells nothing about where the run stands")
-        if is_over(job):
+        listens = isinstance(self._trainers.get(job.provider), Listens)
+        over = is_over(job)
+        if over and (listens or not news.error):
             return Heard("ignored", job.id, why="the run is over")
-        if isinstance(self._trainers.get(job.provider), Listens):
+        if listens:
             ends = news.status is not CloudJobStatus.RUNNING
             change = self._reconcile.look(job.tenant, job.id) if ends and job.run_id else None
         elif job.run_id is None:
@@ -69,6 +71,8 @@ class HearTrainer:
             if report:
                 self._follow.tell(job, report)
             change = self._reconcile.sight(job.tenant, job.id, self._seen(job, news))
+        if over and change is None:
+            return Heard("ignored", job.id, why="the run is over")
         self._carry_out.all(change)
         return Heard("received", job.id, change is not None)
 

@@ -19,7 +19,7 @@ from chalicelib.domain.ports.around import Clock
 from chalicelib.domain.ports.jobs import Following, Jobs, Stale
 from chalicelib.domain.ports.trainers import Trainers
 from chalicelib.domain.projection import accrued
-from chalicelib.domain.runs import CloudJobInfo
+from chalicelib.domain.runs import CloudJobInfo, CloudJobStatus
 from chalicelib.domain.sightings import Change, ending, hear, is_over
 from chalicelib.domain.watching import looked
 
@@ -63,7 +63,8 @@ class Reconcile:
             wait = self._poll_every * (6 if isinstance(error, ProviderDown) else 2)
             return self._change(tenant, job_id, lambda job: self._next_look(job, wait))
         change, known = self._sight(tenant, job_id, info)
-        return change or self._change(tenant, job_id, lambda job: self._next_look(job, self._poll_every, known))
+        reach = self._follow.reach(known, info) if known else 0
+        return change or self._change(tenant, job_id, lambda job: self._next_look(job, self._poll_every, known, reach))
 
     def write_down(self, tenant: str, job_id: str, stray: CloudJobInfo | None) -> None:
         """Settles the open bill of a job that was given up while its launch was in doubt.
@@ -85,7 +86,8 @@ class Reconcile:
         if not _may_be_of(job, info):
             return None, None
         known = self._follow.hear(job, info)
-        return self._change(tenant, job_id, lambda job: self._heard(job, info, known.tail)), known
+        tail = self._follow.ending(job, known) if info.status is CloudJobStatus.FAILED else known.tail
+        return self._change(tenant, job_id, lambda job: self._heard(job, info, tail)), known
 
     def _heard(self, job: Job, info: CloudJobInfo, tail: str) -> Change:
         if not _may_be_of(job, info):
@@ -102,8 +104,9 @@ class Reconcile:
             change = replace(change, job=replace(change.job, next_look_at=now + self._poll_every))
         return change
 
-    def _next_look(self, job: Job, wait: timedelta | None, known: Following | None = None) -> Change:
-        """What the look has shown, and when to look next. ``known`` is None when the vendor did not answer."""
+    def _next_look(self, job: Job, wait: timedelta | None, known: Following | None = None, reach: int = 0) -> Change:
+        """What the look has shown, and when to look next. ``known`` is None when the vendor did not answer; ``reach``
+        is how far its log has come."""
         now = self._clock()
         due = now + wait if wait and not is_over(job) else None
         watched = replace(job, next_look_at=due, version=job.version + 1)
@@ -113,7 +116,7 @@ class Reconcile:
         if held != job.held_micros:
             watched = replace(watched, held_micros=held, updated_at=now)
         if known:
-            watched = replace(watched, watch=looked(job.watch, known.length, known.progress, now))
+            watched = replace(watched, watch=looked(job.watch, reach, known.progress, now))
         return guard(watched, now, self._rules, answered=known is not None)
 
     def _written_down(self, job: Job, stray: CloudJobInfo | None) -> Change:

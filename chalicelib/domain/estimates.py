@@ -2,7 +2,7 @@
 
     billed seconds = start-up (download, load, cache the data) + steps × seconds per step + validations + checkpoints
 
-Each part is a best guess from published figures (``model_families``, ``gpus``), times what our own receipts teach
+Each part is a best guess from published figures (``pace_law``, ``gpus``), times what our own receipts teach
 (``pace``). What is uncertain is taken as log-normal; the range holds eight runs in ten if the guesses are fair. It is
 plain arithmetic: no clock, no network, some microseconds.
 """
@@ -10,23 +10,23 @@ plain arithmetic: no clock, no network, some microseconds.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chalicelib.domain.gpus import efficiency, gpu_of, speed
-from chalicelib.domain.model_families import Family
+from chalicelib.domain.model_families import Family, pace_law
 from chalicelib.domain.money import display, micros_for
 from chalicelib.domain.pace import NOTHING_LEARNT, Learnt
+from chalicelib.domain.pace_law import Known, Step
+from chalicelib.domain.published_paces import Seed, seeds
 from chalicelib.domain.runs import Offer
 from chalicelib.domain.workloads import Workload
 
-_EIGHT_IN_TEN = 1.2816
+EIGHT_IN_TEN = 1.2816
 """Standard deviations to each side that hold 80 % of a normal distribution."""
 
 LONGEST_SECONDS = 400 * 86_400
 """Beyond a year a number would only hide that the config holds a slip of the pen."""
 
-_PER_STEP_FLOOR = 0.12
-_RESOLUTION_POWER = 1.1
 _INFERENCE_SHARE = 0.2
 """Of a training step at the same size: a forward pass without gradients. A's 14 s for 28 steps gives 0.12."""
 
@@ -36,6 +36,10 @@ _BOOT_SECONDS = 120.0
 _CACHE_SECONDS = 0.25
 """To encode one image of 1024 px and its caption on the reference GPU, and to write both down."""
 _STARTUP_SPREAD = 0.5
+_SAVING_SPREAD = 0.3
+
+_NOT_FOR_US_GIGABYTES = 3.6
+"""What a card keeps of its memory, beyond what the trainer sees: 44.6 GiB did not fit on a card of 48 GB, 43.1 did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +82,19 @@ def parts(work: Workload, offer: Offer) -> Parts | None:
     gpu, steps = gpu_of(offer.hardware), work.steps_on(offer.gpu_count)
     if gpu is None or steps is None or work.family is None:
         return None
-    step = _step(work, work.family, gpu, offer.gpu_count)
+    known = pace_law()(_asked(work, work.family, gpu, work.batch))
+    step = _step(work, known, offer.gpu_count)
     validations = _times(steps, work.validate_every)
-    validation = work.validation_images * work.validation_steps * _INFERENCE_SHARE * _image(work, work.family, gpu)
+    image = pace_law()(_asked(work, work.family, gpu, 1)).seconds
+    validation = work.validation_images * work.validation_steps * _INFERENCE_SHARE * image
     saving = _times(steps, work.save_every) * _save(work, work.family)
+    computing = steps * step + validations * validation
     return Parts(
         startup=_startup(work, work.family, gpu),
-        in_loop=steps * step + validations * validation + saving,
+        in_loop=computing + saving,
         step=step,
         steps=steps,
-        spread=_spread(work, work.family, gpu, offer.gpu_count),
+        spread=_mixed(computing, _spread(work, known, offer.gpu_count), saving),
     )
 
 
@@ -97,8 +104,8 @@ def estimate(work: Workload, offer: Offer, learnt: Learnt = NOTHING_LEARNT) -> E
         return None
     loop, startup = learnt.loop(guess.spread), learnt.startup(_STARTUP_SPREAD)
     typical = _plus(guess.startup * startup.factor, guess.in_loop * loop.factor)
-    low = _plus(guess.startup * startup.at(-_EIGHT_IN_TEN), guess.in_loop * loop.at(-_EIGHT_IN_TEN))
-    high = _plus(guess.startup * startup.at(_EIGHT_IN_TEN), guess.in_loop * loop.at(_EIGHT_IN_TEN))
+    low = _plus(guess.startup * startup.at(-EIGHT_IN_TEN), guess.in_loop * loop.at(-EIGHT_IN_TEN))
+    high = _plus(guess.startup * startup.at(EIGHT_IN_TEN), guess.in_loop * loop.at(EIGHT_IN_TEN))
     if high > LONGEST_SECONDS:
         return None
     price = offer.micros_per_second
@@ -132,15 +139,46 @@ def missing(work: Workload, offer: Offer) -> tuple[str, ...]:
 def vram_gigabytes(work: Workload) -> int | None:
     """What one GPU needs, roughly: weights at their precision, optimizer, and activations. None when not known.
 
-    Checked against SimpleTuner's figures for a Flux LoRA of rank 16 (30, 18 and 13 GB at 16, 8 and 4 bits).
+    By a formula that was checked against SimpleTuner's figures for a Flux LoRA of rank 16 (30, 18 and 13 GB at 16, 8
+    and 4 bits), and for a family whose runs were measured, by how far the formula is off there.
     """
     if work.family is None or work.shards_itself:
         return None
-    billions = work.family.billions_of(work.flavour)
-    bytes_each = 8.0 if work.is_full else {"16bit": 2.0, "8bit": 1.0, "4bit": 0.5}[work.precision]
-    tokens = work.pixels * work.latent_frames * work.batch / (1024 * 1024)
-    breath = {"all": 1.0, "some": 1.8, "off": 3.0}[work.checkpointing]
-    return math.ceil(billions * bytes_each + 2 + 4 * breath * tokens * math.sqrt(billions / 12))
+    step = _asked(work, work.family, "h100", work.batch)
+    formula = _gigabytes(step, work.is_full)
+    alike = [] if work.is_full else [(seed, _alike(step, seed)) for seed in seeds() if seed.family == step.family]
+    weight = math.fsum(found for _, found in alike)
+    if not weight:
+        return math.ceil(formula)
+    off = math.fsum(w * math.log((seed.gigabytes or 1) / _gigabytes(_as_seed(step, seed))) for seed, w in alike)
+    return math.ceil(formula * math.exp(off / weight) + _NOT_FOR_US_GIGABYTES)
+
+
+def _gigabytes(step: Step, is_full: bool = False) -> float:
+    each = 8.0 if is_full else {"bf16": 2.0, "int4": 0.5}.get(step.precision, 1.0)
+    breath = {"l": 1.0, "a": 0.8, "i": 1.8, "o": 1.8, "s": 1.8}.get(step.mode, 3.0)
+    frames = 1 + (step.frames - 1) // 4
+    tokens = step.pixels * frames * step.batch / (1024 * 1024)
+    return step.billions * each + 2 + 4 * breath * tokens * math.sqrt(step.billions / 12)
+
+
+def _as_seed(step: Step, seed: Seed) -> Step:
+    return replace(
+        step,
+        pixels=seed.pixels,
+        frames=seed.frames,
+        batch=seed.batch,
+        precision=seed.precision,
+        mode=seed.mode,
+        billions=seed.billions or step.billions,
+    )
+
+
+def _alike(step: Step, seed: Seed) -> float:
+    """What a measured size counts for the asked one: nothing where the model was of another size."""
+    if seed.gigabytes is None or (seed.billions or step.billions) != step.billions:
+        return 0.0
+    return (1.0 if seed.precision == step.precision else 0.0005) * (1.0 if seed.mode == step.mode else 0.002)
 
 
 def exceeding(expected: Estimate, ceiling_micros: int | None, cap_seconds: int | None) -> tuple[str, ...]:
@@ -158,19 +196,23 @@ def exceeding(expected: Estimate, ceiling_micros: int | None, cap_seconds: int |
     return tuple(told)
 
 
-def _step(work: Workload, family: Family, gpu: str, gpu_count: int) -> float:
-    micro_batch = _image(work, family, gpu) * float(work.batch) ** 0.95
+def _asked(work: Workload, family: Family, gpu: str, batch: int) -> Step:
+    return Step(
+        family.name,
+        family.billions_of(work.flavour),
+        family.token_pixels,
+        work.pixels,
+        work.frames,
+        batch,
+        work.kernels,
+        work.checkpointing,
+        gpu,
+    )
+
+
+def _step(work: Workload, known: Known, gpu_count: int) -> float:
     kind = 1.35 if work.is_full else 1 + 0.3 * min(work.rank, 1024) / 1024
-    precise = {"16bit": 1.0, "8bit": 1.1, "4bit": 1.3}[work.precision]
-    again = {"all": 1.0, "some": 0.75, "off": 0.68}[work.checkpointing]
-    return float(_PER_STEP_FLOOR + work.accumulation * micro_batch * kind * precise * again / efficiency(gpu_count))
-
-
-def _image(work: Workload, family: Family, gpu: str) -> float:
-    """One image or clip through a training step."""
-    own = family.pixels * (1 + (family.frames - 1) // 4)
-    size = (work.pixels * work.latent_frames / own) ** _RESOLUTION_POWER
-    return float(family.step_seconds_of(work.flavour) * size / speed(gpu))
+    return float(work.accumulation * known.seconds * kind / efficiency(gpu_count))
 
 
 def _startup(work: Workload, family: Family, gpu: str) -> float:
@@ -188,13 +230,17 @@ def _save(work: Workload, family: Family) -> float:
     return size / _SAVE_BYTES_PER_SECOND
 
 
-def _spread(work: Workload, family: Family, gpu: str, gpu_count: int) -> float:
-    squares = family.spread**2
-    squares += 0.0 if gpu == "l40s" else 0.2**2
+def _spread(work: Workload, known: Known, gpu_count: int) -> float:
+    squares = known.spread**2 + (work.family.doubt**2 if work.family else 0.0)
     squares += 0.1**2 if gpu_count > 1 else 0.0
     squares += 0.2**2 if work.is_full else 0.0
-    squares += 0.0 if work.precision == "16bit" else 0.1**2
     return math.sqrt(squares)
+
+
+def _mixed(computing: float, spread: float, saving: float) -> float:
+    """Of both together: what is long counts, and how long a disk takes does not depend on how sure a step is."""
+    whole = computing + saving
+    return math.hypot(spread * computing / whole, _SAVING_SPREAD * saving / whole)
 
 
 def _times(steps: int, every: int) -> int:
@@ -222,8 +268,14 @@ def _how(work: Workload, guess: Parts, offer: Offer, learnt: Learnt) -> tuple[st
             f"{offer.gpu_count} GPUs do not shorten a fixed number of steps: each step trains on {offer.gpu_count} "
             "batches at once."
         )
-    if family.is_measured:
-        told.append(f"Pace from published runs of {family.name} (sources {family.source} of the model table).")
+    if offer.gpu_count < work.gpus:
+        told.append(
+            f"The config asks for {work.gpus} GPUs at least (num_processes, context_parallel_size): it does not run on "
+            f"{offer.label}."
+        )
+    if family.sources:
+        letters = ", ".join(family.sources)
+        told.append(f"Pace from published runs of {family.name} (sources {letters} of the model table).")
     else:
         told.append(f"No published pace of {family.name} was found: scaled by its size, so the range is wide.")
     return (*told, *learnt.told)

@@ -6,6 +6,10 @@ The log is the only window into a run at a provider. These lines speak (replies 
     Epoch 1/10, Steps:  45%|████▌     | 450/1000 [00:12<00:15, 36.1it/s, lr=0.0001, step_loss=0.123]
     [TRAINING] Step 450/1000 (45.0%) …          Step 450 of 1000
     [STAGE] ⏳ VAE cache (12/40): …             [CHECKPOINT] Checkpoint saved
+
+The real trainer redraws its bar with a step's number while the loss is still that of the step before, and once more
+when the loss is known; it may draw the line again after that, and with gradient accumulation it shows the losses of the
+next step's parts under the number of the last one. So a step has the first loss that is not the one before it.
 """
 
 from __future__ import annotations
@@ -37,9 +41,12 @@ class Point(NamedTuple):
 class Progress:
     """What the log has told so far.
 
-    ``points`` holds only what the last ``read`` found; keep them elsewhere. ``diverged`` is true once a loss was not
-    a finite number; such a loss is no point and never becomes ``loss``. ``partial`` is the beginning of a line whose
-    end has not arrived.
+    ``points`` holds only what the last ``read`` found; keep them elsewhere, with ``joined``: the first of them may say
+    better what was said of its step before. ``diverged`` is true once a loss was not a finite number; such a loss is no
+    point and never becomes ``loss``. ``partial`` is the beginning of a line whose end has not arrived.
+
+    ``bar_step`` and ``bar_loss`` are what the latest bar showed. ``redraws`` is true once a step's loss changed while
+    the step did not: from then on a new step with the old loss is ``held`` back until the next bar.
     """
 
     stage: str | None = None
@@ -53,6 +60,10 @@ class Progress:
     diverged: bool = False
     last_point: int = 0
     partial: str = ""
+    bar_step: int | None = None
+    bar_loss: str | None = None
+    redraws: bool = False
+    held: bool = False
     points: tuple[Point, ...] = ()
 
 
@@ -60,7 +71,11 @@ _ENDS = re.compile(r"[\r\n]+")
 _ANSI = re.compile(r"\x1b\[[0-9;?]{0,20}[A-Za-z]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029]+")
 _BAR = re.compile(r"([0-9]{1,12})/([0-9]{1,12}) \[([^\]]*)\]")
-_STEP = re.compile(r"(?:^\[TRAINING\] Step |\bStep (?=[0-9]+ of ))([0-9]{1,12})(?:/| of )([0-9]{1,12})\b")
+_TRAINS = re.compile(r"Steps:|step_loss=")
+_STEP = re.compile(
+    r"^(?:\[TRAINING\] Step |Step (?=[0-9]+ of )|\[INFO\] Checkpoint: `Step (?=[0-9]+ of ))"
+    r"([0-9]{1,12})(?:/| of )([0-9]{1,12})\b"
+)
 _REMAINING = re.compile(r"<([0-9]{1,6}):([0-9]{2})(?::([0-9]{2}))?")
 _NUMBER = r"[-+]?(?:[0-9]{1,20}(?:\.[0-9]{0,20})?(?:[eE][-+]?[0-9]{1,3})?|nan|inf)"
 _LOSS = re.compile(rf"\b(?:step_loss|train_loss|loss)=({_NUMBER})(?=[,\s\]]|$)")
@@ -84,6 +99,13 @@ def read(text: str, so_far: Progress | None = None) -> Progress:
         now = _read_line(line, now, points)
     partial = partial[-_LINE_CAP:]
     return replace(now, partial=partial, last_line=in_short(partial) or shown, points=tuple(points))
+
+
+def joined(known: Sequence[Point], new: Sequence[Point]) -> list[Point]:
+    """The series with what a later ``read`` found; a step that is told again has the loss that was told last."""
+    if known and new and known[-1].step == new[0].step:
+        known = known[:-1]
+    return [*known, *new]
 
 
 def downsample(points: Sequence[Point], limit: int = 600) -> list[Point]:
@@ -123,23 +145,33 @@ _CAUSES = {
     "dataset_missing": re.compile(
         r"(?i)unsafe (?:zip|tar) path|unsupported dataset archive|dataset archive not found"
         r"|no images (?:were|was)? ?(?:discovered|found)|either dataset_archive or dataloader config"
-        r"|dataset (?:directory|folder|path) [^\n]{0,200}(?:does not exist|not found)"
+        r"|dataset (?:director(?:y|ies)|folders?|paths?) [^\n]{0,200}(?:(?:does|do) not exist|not found)"
         r"|instance_data_dir[^\n]{0,200}(?:does not exist|not found|no such)"
+        r"|dataset produced no usable samples|no datasets are active at the start of training"
+    ),
+    "captions_missing": re.compile(r"(?i)caption file [^\n]{1,400} not found|no captions? (?:were|was) found"),
+    "config_refused": re.compile(
+        r"(?m)^\S{1,80}: error: (?:unrecognized arguments|the following arguments are required|argument -)"
+        r"|Could not parse command line arguments|argparse\.ArgumentError"
     ),
 }
+_REJECTED = re.compile(r"Rejected NSFW (?:sample|image)")
 
 
 def why_failed(log_tail: str, error: str | None) -> str | None:
-    """``out_of_memory``, ``gated_model``, ``dataset_missing``, or None when the trainer's words tell nothing known.
+    """The name of a cause in ``_CAUSES``, ``images_rejected``, or None when the trainer's words tell nothing known.
 
     The provider's own error speaks first; in the log, the last cause named is the one that ended the run. Ask only
     about a run that failed: a run may also mention a cause and recover.
     """
-    for text in (error or "", log_tail[-_TAIL:]):
+    log_tail = log_tail[-_TAIL:]
+    for text in (error or "", log_tail):
         ends = {cause: _last_place(pattern, text) for cause, pattern in _CAUSES.items()}
         cause = max(ends, key=lambda name: ends[name])
         if ends[cause] >= 0:
-            return cause
+            # The stock image looks through every picture, and a dataset of which it kept none is told to be inactive.
+            rejected = cause == "dataset_missing" and _REJECTED.search(log_tail)
+            return "images_rejected" if rejected else cause
     return None
 
 
@@ -148,7 +180,8 @@ def _last_place(pattern: re.Pattern[str], text: str) -> int:
 
 
 def _read_line(line: str, now: Progress, points: list[Point]) -> Progress:
-    bar = _BAR.search(line) if "%|" in line and ("Steps:" in line or "step_loss=" in line) else None
+    # Bars of other things may stand before it in the same line.
+    bar = _BAR.search(line, max(0, line.rfind("Steps:"))) if "%|" in line and _TRAINS.search(line) else None
     if bar:
         return _read_bar(bar, now, points)
     if line.startswith("[CHECKPOINT]"):
@@ -170,17 +203,33 @@ def _read_bar(bar: re.Match[str], now: Progress, points: list[Point]) -> Progres
     rate = _RATE.search(detail)
     if rate and _is_finite(rate[1]):
         now = replace(now, learning_rate=rate[1])
-    loss = _LOSS.search(detail)
-    if not loss:
+    found = _LOSS.search(detail)
+    loss = found[1] if found else None
+    before, fresh = now, step != now.bar_step
+    if fresh and before.held and step > before.last_point and before.bar_step and before.bar_loss:
+        _draw(Point(before.bar_step, before.bar_loss, before.learning_rate), points)
+        now = replace(now, last_point=max(now.last_point, before.bar_step))
+    now = replace(now, bar_step=step, bar_loss=loss, held=False)
+    if loss is None:
         return now
-    if not _is_finite(loss[1]):
+    if not fresh and loss != before.bar_loss:
+        now = replace(now, redraws=True)
+    if not _is_finite(loss):
         return replace(now, diverged=True)
-    now = replace(now, loss=loss[1])
-    # Bars repeat a step while it lasts, and a repeated line must not draw the curve backwards.
-    if step > now.last_point:
-        points.append(Point(step, loss[1], now.learning_rate))
+    now = replace(now, loss=loss)
+    if fresh and before.redraws and loss == before.bar_loss:
+        return replace(now, held=True)
+    # A repeated line must not draw the curve backwards.
+    if step > now.last_point or (step and step == now.last_point and not before.redraws):
+        _draw(Point(step, loss, now.learning_rate), points)
         now = replace(now, last_point=step)
     return now
+
+
+def _draw(point: Point, points: list[Point]) -> None:
+    if points and points[-1].step == point.step:
+        points.pop()
+    points.append(point)
 
 
 def _at_step(step: int, total: int, now: Progress) -> Progress:
@@ -194,6 +243,8 @@ def _stage_after(icon: str, label: str, now: Progress) -> str | None:
     if icon in ("✓", "✗"):
         return TRAINING if under_way else now.stage
     word = label.lower()
+    if word.startswith("none") and now.stage:
+        return now.stage  # a bar of some part of the stage, which has no name
     if "valid" in word:
         return VALIDATION
     if ("checkpoint" in word and "resum" not in word) or "model save" in word or "saving" in word:

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from chalicelib.domain.ceilings import ended_by_ceiling
 from chalicelib.domain.jobs import TERMINAL, Event, EventKind, Job, Phase, Reason
+from chalicelib.domain.last_words import last_words, says_nothing
 from chalicelib.domain.money import display
 from chalicelib.domain.outbox import Intent, IntentKind
 from chalicelib.domain.progress import why_failed
@@ -38,7 +39,7 @@ class Change:
 def hear(job: Job, info: CloudJobInfo, at: datetime, log_tail: str = "") -> Change:
     """The step that ``info`` asks for; ``change.job is job`` when it brings nothing new."""
     if is_over(job):
-        return Change(job)
+        return _explained(job, info, at, log_tail)
     facts: dict[str, object] = {
         "run_id": job.run_id or info.job_id,
         "links": job.links or info.links or None,
@@ -53,7 +54,8 @@ def hear(job: Job, info: CloudJobInfo, at: datetime, log_tail: str = "") -> Chan
             "output_url": info.output_url or job.output_url,
         }
     if to is Phase.FAILED:
-        facts |= {"reason": _failure(info, log_tail), "error": info.error or "The trainer failed without a message."}
+        said = last_words(log_tail, info.error)
+        facts |= {"reason": _failure(info, log_tail), "error": said or "The trainer failed without a message."}
     elif to is Phase.CANCELLED:
         facts["reason"] = _stop(job, info)
         facts["completed_at"] = info.completed_at or at
@@ -67,6 +69,17 @@ def hear(job: Job, info: CloudJobInfo, at: datetime, log_tail: str = "") -> Chan
         message = f"{info.provider} accepted the run as {info.job_id}."
         events.append(Event(at, EventKind.RUN_RECORDED, moved.phase, message, "provider"))
     return ending(job, moved, at, by="provider", events=events)
+
+
+def _explained(job: Job, info: CloudJobInfo, at: datetime, log_tail: str) -> Change:
+    """A failure told without words may be told again with them; nothing else changes how a run ended."""
+    if job.phase is not Phase.FAILED or job.reason is not Reason.TRAINER_FAILED or not says_nothing(job.error):
+        return Change(job)
+    said = last_words(log_tail, info.error)
+    if info.status is not CloudJobStatus.FAILED or says_nothing(said) or not said:
+        return Change(job)
+    told = Event(at, EventKind.NOTE, job.phase, f"Why it failed: {said}", "provider")
+    return Change(job.noted(at, error=said, reason=_failure(info, log_tail)), [told])
 
 
 def ending(job: Job, moved: Job, at: datetime, by: str, events: list[Event] | None = None) -> Change:

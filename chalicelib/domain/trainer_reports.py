@@ -94,7 +94,9 @@ def _status(event: Mapping[str, Any]) -> Report | None:
     step = _whole(progress.get("current"), data.get("global_step"))
     if step is None:
         return None
-    loss = _decimal(metrics.get("loss"))
+    # A run that has only just begun, or begun again at a checkpoint, says 0.0 for a loss that it does not know yet.
+    began = progress.get("label") == "Training initialisation" or step == _whole(data.get("global_resume_step"))
+    loss = None if began else _decimal(metrics.get("loss"))
     return Report(
         step=step,
         total_steps=_whole(progress.get("total"), data.get("total_num_steps")) or None,

@@ -31,7 +31,8 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """``steps`` is None while ``epoch_images`` (images of one epoch, with repeats) and ``epochs`` decide, and with
+    """``gpus`` is how many the config asks for at least. ``checkpointing`` is a mode as ``published_paces`` names them.
+    ``steps`` is None while ``epoch_images`` (images of one epoch, with repeats) and ``epochs`` decide, and with
     neither it is not known. ``precision`` is that of the base model. ``notes`` are sentences about what was assumed."""
 
     family: Family | None
@@ -44,6 +45,8 @@ class Workload:
     frames: int
     precision: str
     checkpointing: str
+    kernels: str
+    """Of the base model, as seeds name it: int8 and fp8 need other kernels, and other times, for as many bits."""
     steps: int | None
     epochs: int
     epoch_images: int | None
@@ -54,6 +57,7 @@ class Workload:
     validation_steps: int
     save_every: int
     shards_itself: bool
+    gpus: int
     resumes: bool
     missing: tuple[str, ...]
     notes: tuple[str, ...]
@@ -123,6 +127,7 @@ def read(config: Mapping[str, Any], dataloader: Sequence[Any] = (), facts: Facts
         frames=frames,
         precision=_precision(options.text("base_model_precision").lower()),
         checkpointing=_checkpointing(options),
+        kernels=_kernels(options.text("base_model_precision").lower()),
         steps=steps or None,
         epochs=epochs,
         epoch_images=epoch_images,
@@ -133,6 +138,7 @@ def read(config: Mapping[str, Any], dataloader: Sequence[Any] = (), facts: Facts
         validation_steps=max(1, options.whole("validation_num_inference_steps", 30, 1000)),
         save_every=options.first(("checkpoint_step_interval", "checkpointing_steps"), 500),
         shards_itself=bool(options.text("deepspeed_config") or options.yes("fsdp_enable")),
+        gpus=_gpus(options),
         # "latest" finds nothing on a fresh machine.
         resumes=options.text("resume_from_checkpoint").lower() not in ("", "none", "false", "latest"),
         missing=tuple(missing),
@@ -242,8 +248,31 @@ def _precision(text: str) -> str:
     return "8bit" if any(word in text for word in _HALF) else "16bit"
 
 
+def _kernels(text: str) -> str:
+    if any(word in text for word in _QUARTER):
+        return "int4"
+    if "fp8wo" in text:
+        return "fp8wo"
+    return "int8" if "int8" in text else "fp8" if "fp8" in text else "bf16"
+
+
 def _checkpointing(options: _Options) -> str:
     told = options.text("gradient_checkpointing").lower()
     if told and told not in _YES:
-        return "off"
-    return "some" if options.whole("gradient_checkpointing_interval", 1, 1000) > 1 else "all"
+        return "n"
+    interval = options.whole("gradient_checkpointing_interval", 1, 1000)
+    stride = options.whole("gradient_checkpointing_segment_stride", 0, 1000)
+    away = options.yes("gradient_checkpointing_offload_attention")
+    if stride > interval > 1:
+        return "o" if away else "s"
+    return "a" if away else "i" if interval > 1 else "l"
+
+
+def gpus_asked(config: Mapping[str, Any]) -> int:
+    """How many GPUs a config needs at least, as it says itself: each process has one, and a parallel context spans
+    several."""
+    return _gpus(_Options(config))
+
+
+def _gpus(options: _Options) -> int:
+    return max(1, options.whole("num_processes", 1, 1024), options.whole("context_parallel_size", 1, 1024))

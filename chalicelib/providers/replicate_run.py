@@ -34,7 +34,8 @@ _log = logging.getLogger(__name__)
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MAX_SECONDS = 10 * 366 * 86_400
-_MAX_ERROR = 2000
+_MAX_ERROR = 20_000
+"""It may be a traceback, whose last line is the one that counts."""
 _NEARLY = timedelta(seconds=20)
 """A run that is stopped at a limit ends a little before or after it, by its own clock."""
 

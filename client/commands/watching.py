@@ -14,6 +14,8 @@ from client.screen import Screen
 from client.shapes import Job, Progress
 from client.words import duration
 
+_ENDS = re.compile(r"\r\n|\n|\r(?!\Z)")
+"""A bar is drawn over with a carriage return, which may be half of a line end while nothing has come after it."""
 _STEP = re.compile(r"Steps:\s+(\d+)%\|")
 
 
@@ -27,7 +29,7 @@ class LogLines:
         self._tenth = -1
 
     def add(self, text: str) -> None:
-        *lines, self._rest = (self._rest + text).split("\n")
+        *lines, self._rest = _ENDS.split(self._rest + text)
         for line in lines:
             if self._wanted(line):
                 self._tell(f"{line}\n")

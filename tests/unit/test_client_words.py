@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from client.commands.watching import LogLines
 from client.unfinished import Sent, note_of
 from client.words import counted, local_time
@@ -11,10 +13,11 @@ from client.words import counted, local_time
 STEPS = [f"Epoch 1/1, Steps: {percent:3}%|█| {percent}/100 [00:01<00:01, step_loss=0.1]\n" for percent in range(101)]
 
 
-def test_of_many_step_lines_one_a_tenth_is_told_and_all_other_lines() -> None:
+@pytest.mark.parametrize("line_end", ["\n", "\r", "\r\n"])
+def test_of_many_step_lines_one_a_tenth_is_told_and_all_other_lines(line_end: str) -> None:
     told: list[str] = []
     lines = LogLines(told.append, steps=True)
-    text = "start\n" + "".join(STEPS) + "end"
+    text = ("start\n" + "".join(STEPS) + "end").replace("\n", line_end)
     for at in range(0, len(text), 7):
         lines.add(text[at : at + 7])
     lines.end()

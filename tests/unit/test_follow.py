@@ -55,19 +55,21 @@ def _news(log: str, status: CloudJobStatus = CloudJobStatus.RUNNING) -> CloudJob
     return CloudJobInfo("r1", "replicate", status, "processing", logs=log)
 
 
+@pytest.mark.parametrize("line_end", ["\n", "\r", "\r\n"])
 @pytest.mark.parametrize("seed", range(12))
-def test_a_log_heard_in_pieces_is_the_whole_log_without_its_secrets(follow: Follow, seed: int) -> None:
+def test_a_log_heard_in_pieces_is_the_whole_log_without_its_secrets(follow: Follow, seed: int, line_end: str) -> None:
     chance = random.Random(seed)
-    cuts = sorted(chance.sample(range(len(LOG)), 25))
+    log = LOG.replace("\n", line_end)
+    cuts = sorted(chance.sample(range(len(log)), 25))
     for cut in cuts:
-        follow.hear(JOB, _news(LOG[:cut]))
+        follow.hear(JOB, _news(log[:cut]))
         if chance.random() < 0.3:
-            follow.hear(JOB, _news(LOG[: chance.choice([c for c in cuts if c <= cut])]))  # late, and older
+            follow.hear(JOB, _news(log[: chance.choice([c for c in cuts if c <= cut])]))  # late, and older
         shown = follow.log(JOB, 0).text
         assert "hunter2" not in shown and "MIIE" not in shown and "q83v" not in shown and SECRET not in shown
-    follow.hear(JOB, _news(LOG, CloudJobStatus.COMPLETED))
+    follow.hear(JOB, _news(log, CloudJobStatus.COMPLETED))
     told = follow.log(JOB, 0)
-    assert told.text == redact(LOG, [SECRET]) and told.complete
+    assert told.text == redact(log, [SECRET]) and told.complete
     points, total = follow.points(JOB)
     assert (len(points), total, points[-1].step) == (100, 100, 100)
 
@@ -79,6 +81,23 @@ def test_a_follower_that_gives_its_offset_gets_only_what_is_new(follow: Follow) 
     assert follow.log(JOB, first.next_offset).text == "three\n"
     follow.hear(JOB, _news("one\ntwo\nthree\nfour", CloudJobStatus.FAILED))
     assert follow.log(JOB, first.next_offset + len("three\n")).text == "four"
+
+
+def test_a_bar_that_is_drawn_over_and_over_and_never_ends_its_line_is_followed_as_it_grows(follow: Follow) -> None:
+    log = "[COG] Starting\n" + LOG[LOG.index("Epoch") :].replace("\n", "\r")
+    follow.hear(JOB, _news(log[: log.index("50/100")]))
+    progress = follow.progress(JOB)
+    assert progress and (progress.step, progress.loss, progress.eta_seconds) == (49, "0.49", 2)
+    assert follow.log(JOB, 0).text.endswith("step_loss=0.49]\r")
+
+
+def test_a_line_that_grows_and_has_no_end_yet_is_a_sign_of_life(follow: Follow) -> None:
+    reached = []
+    for dots in (1, 2, 2, 3):
+        news = _news("[COG] Starting\nDownloading" + "." * dots)
+        reached.append(follow.reach(follow.hear(JOB, news), news))
+    assert reached[0] < reached[1] == reached[2] < reached[3]
+    assert follow.log(JOB, 0).text == "[COG] Starting\n"
 
 
 def test_a_log_whose_beginning_the_vendor_cut_off_goes_on_where_it_was(follow: Follow) -> None:

@@ -62,6 +62,16 @@ def test_a_hanging_run_is_told_of_and_goes_on_unless_it_is_to_be_stopped_for_tha
     assert world.job().phase is Phase.RUNNING and len(events(world, EventKind.STALLED)) == 1
 
 
+def test_a_run_whose_log_grows_within_one_line_gets_on(new_world: NewWorld) -> None:
+    world = begin(new_world)
+    for _ in range(40):
+        world.vendor.moods.unfinished += "."
+        wait(world, 1)
+    assert stall(world) is None
+    wait(world, 40)
+    assert stall(world) is StallCode.NO_PROGRESS
+
+
 def test_silence_is_told_of_and_forgotten_when_the_vendor_answers(new_world: NewWorld) -> None:
     world = begin(new_world)
     world.settings = replace(world.settings, stall_silence_seconds=300, stall_progress_seconds=3600)

@@ -80,6 +80,8 @@ class Moods:
     delivers_to_hub: bool = True
     delivers_to_buckets: bool = True
     model: bytes = b"model"
+    unfinished: str = ""
+    """What its logs end with: a line that has no end yet."""
     on_ask: Callable[[], None] | None = field(default=None, repr=False)
     on_accept: Callable[[Run], None] | None = field(default=None, repr=False)
     while_sent: Callable[[], None] | None = field(default=None, repr=False)
@@ -229,7 +231,7 @@ class PretendVendor:
             started_at=run.started_at,
             completed_at=run.ended_at,
             error="The trainer broke." if run.status == "failed" else None,
-            logs="".join(f"{line}\n" for line in self._log(run)),
+            logs="".join(f"{line}\n" for line in self._log(run)) + self.moods.unfinished,
             billed_micros=run.bill(self._clock()),
             billing_is_final=run.is_over,
             launch_key=run.key or None,
