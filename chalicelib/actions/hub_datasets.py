@@ -129,7 +129,7 @@ class HubDatasets:
             raise DestinationDown("The Hub does not show yet what was committed to it.", cause="lost")
 
     def _is_whole(self, hub: Hub, repo: str, job: Job, one: DatasetZip) -> bool:
-        """Whether it has the zip with its card. One that is not there yet is made."""
+        """Whether it has the zip, and so its card as well. One that is not there yet is made."""
         private = hub.is_private(repo)
         if private is None:
             self._check_wanted(job)
@@ -143,7 +143,7 @@ class HubDatasets:
                 cause="public",
             )
         there = {file.path: file.size for file in hub.files(repo)}
-        return CARD in there and there.get(ARCHIVE) == one.size
+        return there.get(ARCHIVE) == one.size
 
     def _upload(self, one: DatasetZip, stored: StoredObject, beat: Callable[[], None]) -> HubUpload:
         opened = Stored.opener(self._objects, DATASETS, stored, f"the dataset '{one.dataset_id}'", beat)
