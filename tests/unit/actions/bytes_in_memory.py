@@ -23,8 +23,9 @@ class BytesInMemory:
         self.deletions: list[str] = []
         """Keys of objects that were there when somebody deleted them."""
 
-    def put(self, bucket: str, key: str, body: bytes) -> None:
+    def put(self, bucket: str, key: str, body: bytes, content_type: str = "") -> StoredObject:
         self.buckets[bucket][key] = body
+        return StoredObject(key, len(body), _etag(body), self._clock())
 
     def put_part(self, upload_id: str, number: int, body: bytes) -> None:
         """What the owner's machine does with a presigned address."""
