@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.actions.hubs import Hubs, account_of
@@ -35,6 +36,15 @@ PLACE = "huggingface"
 
 DATASETS = "datasets"
 _AT_ONCE = 1 << 20
+_LONGEST_NOTE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one process has at a time: ``beat`` keeps others away a little longer, and is called all the while."""
+
+    beat: Callable[[], None]
+    is_over: Callable[[], bool]
 
 
 class HubDatasets:
@@ -63,30 +73,22 @@ class HubDatasets:
             raise BadInput(f"No private dataset repository can be made at Hugging Face: {who.may_create(who.name)}")
         return found
 
-    def send(
-        self,
-        job: Job,
-        upload: Upload,
-        zips: Sequence[DatasetZip],
-        beat: Callable[[], None],
-        is_over: Callable[[], bool],
-    ) -> list[dict[str, Any]] | None:
-        """What the entries of these datasets say, in their order; None when time was over and there is more to send.
+    def send(self, job: Job, upload: Upload, zips: Sequence[DatasetZip], turn: Turn) -> list[dict[str, Any]] | None:
+        """What the entries of these datasets say, in their order; None when time was over and there is more to do.
 
-        May take as long as sending one zip, and calls ``beat`` all the while. Raises ``Stale`` when the job has ended
+        May take as long as sending one zip, or reading it for its hash. Raises ``Stale`` when the job has ended
         meanwhile, ``NotFound`` when a zip is gone, ``DestinationRefused`` and ``DestinationDown``.
         """
         repos = planned(self._jobs.order(job).dataloader, job.launch_key)
-        hub, has_sent = self._hub(job), False
+        hub, has_begun = self._hub(job), False
         try:
             for one in zips:
                 repo = dataset_repo(repos[one.dataset_id])
                 if self._is_whole(hub, repo, job, one):
                     continue
-                if has_sent and is_over():
+                if (has_begun and turn.is_over()) or not self._send(hub, repo, job, one, turn):
                     return None
-                self._send(hub, repo, job, one, beat)
-                has_sent = True
+                has_begun = True
         except Stale:
             # Whoever ended the job may have looked before this process had made what it was about to make.
             self.remove(job, upload)
@@ -109,7 +111,8 @@ class HubDatasets:
             raise DestinationDown("Hugging Face still shows the data after it was deleted; trying again.", cause="kept")
         return self._removal.end_elsewhere(upload, PLACE, receipt, [hub.page(repo) for repo in repos])
 
-    def _send(self, hub: Hub, repo: str, job: Job, one: DatasetZip, beat: Callable[[], None]) -> None:
+    def _send(self, hub: Hub, repo: str, job: Job, one: DatasetZip, turn: Turn) -> bool:
+        """False when time was over once the hash was known."""
         stored = self._objects.head(DATASETS, one.key)
         if stored is None:
             raise NotFound("The data of this job has been deleted.")
@@ -119,7 +122,14 @@ class HubDatasets:
                 "most here. Split the dataset, or choose another delivery.",
                 cause="too_large",
             )
-        archive = self._upload(one, stored, beat)
+        opened = Stored.opener(self._objects, DATASETS, stored, f"the dataset '{one.dataset_id}'", turn.beat)
+        digest = self._known(stored)
+        if digest is None:
+            digest = self._hashed(stored, opened)
+            if turn.is_over():
+                return False
+        head = self._objects.read_range(DATASETS, stored.key, stored.etag, 0, min(HEAD, stored.size))
+        archive = HubUpload(ARCHIVE, stored.size, digest, head, opened)
         hub.send(repo, archive)
         self._check_wanted(job)
         text = card(job.id)
@@ -127,9 +137,10 @@ class HubDatasets:
         hub.publish(repo, [archive, told], "Add a dataset for one training run")
         if not self._is_whole(hub, repo, job, one):
             raise DestinationDown("The Hub does not show yet what was committed to it.", cause="lost")
+        return True
 
     def _is_whole(self, hub: Hub, repo: str, job: Job, one: DatasetZip) -> bool:
-        """Whether it has the zip with its card. One that is not there yet is made."""
+        """Whether it has the zip, and so its card as well. One that is not there yet is made."""
         private = hub.is_private(repo)
         if private is None:
             self._check_wanted(job)
@@ -143,13 +154,25 @@ class HubDatasets:
                 cause="public",
             )
         there = {file.path: file.size for file in hub.files(repo)}
-        return CARD in there and there.get(ARCHIVE) == one.size
+        return there.get(ARCHIVE) == one.size
 
-    def _upload(self, one: DatasetZip, stored: StoredObject, beat: Callable[[], None]) -> HubUpload:
-        opened = Stored.opener(self._objects, DATASETS, stored, f"the dataset '{one.dataset_id}'", beat)
-        digest = self._objects.known_sha256(DATASETS, one.key) or _hashed(opened)
-        head = self._objects.read_range(DATASETS, one.key, stored.etag, 0, min(HEAD, stored.size))
-        return HubUpload(ARCHIVE, stored.size, digest, head, opened)
+    def _known(self, stored: StoredObject) -> str | None:
+        known = self._objects.known_sha256(DATASETS, stored.key)
+        if known:
+            return known
+        note = (self._objects.read(DATASETS, _note(stored), _LONGEST_NOTE) or b"").decode()
+        etag, _, digest = note.partition(" ")
+        return digest if etag == stored.etag else None
+
+    def _hashed(self, stored: StoredObject, opened: Callable[[], io.BufferedIOBase]) -> str:
+        """Written down beside the zip: to read a large one and to send it may be more than one slice has time for."""
+        digest = hashlib.sha256()
+        with opened() as body:
+            while block := body.read(_AT_ONCE):
+                digest.update(block)
+        told = digest.hexdigest()
+        self._objects.put(DATASETS, _note(stored), f"{stored.etag} {told}".encode(), "text/plain")
+        return told
 
     def _check_wanted(self, job: Job) -> None:
         if self._jobs.get(job.tenant, job.id).is_terminal:
@@ -168,9 +191,5 @@ class HubDatasets:
         return self._hubs.of(job.tenant, account_of(job))
 
 
-def _hashed(opened: Callable[[], io.BufferedIOBase]) -> str:
-    digest = hashlib.sha256()
-    with opened() as body:
-        while block := body.read(_AT_ONCE):
-            digest.update(block)
-    return digest.hexdigest()
+def _note(stored: StoredObject) -> str:
+    return f"{stored.key}.sha256"

@@ -25,8 +25,19 @@ def repository(namespace: str, launch_key: str, number: int) -> str:
 
 
 def entry(repo: str) -> dict[str, Any]:
-    """What a dataloader's entry says so that the trainer reads this repository; every version of it does."""
-    return {"type": "huggingface", "dataset_name": repo, "split": SPLIT, "metadata_backend": "huggingface"}
+    """What a dataloader's entry says so that the trainer reads this repository; every version of it does.
+
+    Left to itself the trainer unpacks the pictures below its output folder, whose files go wherever the model goes.
+    """
+    name = repo.rpartition("/")[2]
+    return {
+        "type": "huggingface",
+        "dataset_name": repo,
+        "split": SPLIT,
+        "metadata_backend": "huggingface",
+        "cache_dir": f"cache/datasets/{name}",
+        "cache_dir_vae": f"cache/vae/{name}",
+    }
 
 
 def planned(dataloader: Iterable[Mapping[str, Any]] | None, launch_key: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.actions.hub_datasets import HubDatasets
+from chalicelib.actions.hub_datasets import HubDatasets, Turn
 from chalicelib.actions.hubs import Hubs
 from chalicelib.actions.removal import Removal
 from chalicelib.domain.dataset_repositories import CARD, entry, repository
@@ -62,7 +62,7 @@ class Shipping:
         found: list[list[dict[str, Any]] | None] = []
 
         def step(_: World, services: Services) -> None:
-            found.append(self._made(services).send(self.job, self.upload, self.zips, self._beat, lambda: is_over))
+            found.append(self._made(services).send(self.job, self.upload, self.zips, Turn(self._beat, lambda: is_over)))
 
         self.world.attempt(step)
         return found[-1]
@@ -157,12 +157,22 @@ def test_a_death_at_any_touch_doubles_nothing_and_leaves_nothing(new_world: NewW
         all_of_it(new_world, death)
 
 
-def test_a_slice_whose_time_is_over_has_sent_one_zip_and_the_next_goes_on(new_world: NewWorld) -> None:
+def test_a_slice_whose_time_is_over_has_read_or_sent_one_zip_and_the_next_goes_on(new_world: NewWorld) -> None:
+    shipping = Shipping(new_world())
+    whole = []
+    while shipping.send(is_over=True) is None:
+        whole.append([bool(shipping.world.hub.repos.get(repo)) for repo in shipping.repos])
+    assert whole == [[False, False], [True, False], [True, False]], "read, sent, read; then sent"
+    check_sent(shipping)
+
+
+def test_a_zip_that_was_laid_out_anew_is_not_sent_under_the_hash_of_the_last(new_world: NewWorld) -> None:
     shipping = Shipping(new_world())
     assert shipping.send(is_over=True) is None
-    assert [CARD in held(shipping.world, repo) for repo in shipping.repos] == [True, False]
-    assert shipping.send(is_over=True) is not None
-    check_sent(shipping)
+    another = CATS[::-1]
+    shipping.world.objects.put("datasets", "laid/cats.zip", another)
+    assert shipping.send() is not None
+    assert held(shipping.world, shipping.repos[0])["dataset.zip"] == another
 
 
 @pytest.mark.parametrize("moment", ["create", "send"])
@@ -274,5 +284,5 @@ def test_what_hinders_is_told(new_world: NewWorld, change: Any, expected: type[C
     shipping = Shipping(new_world())
     change(shipping.world)
     with pytest.raises(expected, match=told):
-        shipping.careful().send(shipping.job, shipping.upload, shipping.zips, lambda: None, lambda: False)
+        shipping.careful().send(shipping.job, shipping.upload, shipping.zips, Turn(lambda: None, lambda: False))
     assert not shipping.world.hub.commits
