@@ -37,8 +37,12 @@ _WORDS = {
         "something into them."
     ),
     Sign.BLANK_FILE: (
-        "captions that say nothing, {count} in all: {names}. The trainer ends when it comes to one. Write something "
-        "into them, or take them out with their images."
+        "captions that say nothing, {count} in all: {names}. Their images are trained without a caption. Write "
+        "something into them, unless it is meant so."
+    ),
+    Sign.LINE_BREAKS: (
+        "captions of nothing but line breaks, {count} in all: {names}. The trainer ends when it comes to one. Write "
+        "something into them, or take them out with their images."
     ),
     Sign.NOT_UTF8: (
         "captions that are not UTF-8, {count} in all: {names}. The trainer cannot read them. Save them as UTF-8 (an "

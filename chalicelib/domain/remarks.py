@@ -12,7 +12,7 @@ from math import floor, sqrt
 from typing import Any
 
 from chalicelib.domain.captions import Strategy
-from chalicelib.domain.surveys import Named, Survey
+from chalicelib.domain.surveys import SHOWN, Named, Survey
 
 
 class Weight(StrEnum):
@@ -34,6 +34,11 @@ class Sign(StrEnum):
 
     BLANK = "blank"
     BLANK_FILE = "blank_file"
+    """Under ``textfile`` such an image is trained without a caption, which may be meant so."""
+
+    LINE_BREAKS = "line_breaks"
+    """Under ``textfile`` the trainer ends on it."""
+
     NOT_UTF8 = "not_utf8"
     ALONE = "alone"
     UNREAD = "unread"
@@ -49,7 +54,10 @@ class Sign(StrEnum):
 _WEIGHTS = {
     Sign.CAPTIONED: Weight.NOTE,
     Sign.BY_NAME: Weight.NOTE,
-    **dict.fromkeys((Sign.NO_TEXT, Sign.BLANK, Sign.ALONE, Sign.UNREAD, Sign.UNUSED, Sign.TOO_SMALL), Weight.WARNING),
+    **dict.fromkeys(
+        (Sign.NO_TEXT, Sign.BLANK, Sign.BLANK_FILE, Sign.ALONE, Sign.UNREAD, Sign.UNUSED, Sign.TOO_SMALL),
+        Weight.WARNING,
+    ),
 }
 
 
@@ -164,12 +172,13 @@ def _of_captions(one: Survey, strategy: str | None) -> list[Remark]:
     if strategy is None and one.strategy is Strategy.FILENAME:
         return [Remark(Sign.BY_NAME, one.id, one.images, one.images, (one.example,))] if one.example else []
     if strategy is None:
-        told = [*remark(Sign.NO_TEXT, one.uncaptioned), *remark(Sign.BLANK, one.blank)]
+        silent = Named(one.blank.count + one.line_breaks.count, (one.blank.first + one.line_breaks.first)[:SHOWN])
+        told = [*remark(Sign.NO_TEXT, one.uncaptioned), *remark(Sign.BLANK, silent)]
         return [captioned, *remark(Sign.NOT_UTF8, one.not_utf8), *told]
     if strategy == Strategy.TEXTFILE:
         missing = one.uncaptioned if one.strategy is not Strategy.METADATA else Named(one.images, [one.example])
-        told = [*remark(Sign.NO_TEXT_FILE, missing), *remark(Sign.BLANK_FILE, one.blank)]
-        return [captioned, *remark(Sign.NOT_UTF8, one.not_utf8), *told]
+        ends = [*remark(Sign.NOT_UTF8, one.not_utf8), *remark(Sign.LINE_BREAKS, one.line_breaks)]
+        return [captioned, *ends, *remark(Sign.NO_TEXT_FILE, missing), *remark(Sign.BLANK_FILE, one.blank)]
     if strategy == Strategy.FILENAME and one.captioned:
         return [Remark(Sign.UNUSED, one.id, one.captioned, one.images)]
     return []

@@ -55,11 +55,11 @@ def test_a_folder_without_captions_is_told_that_its_names_are_used(cloud: FakeCl
 
 
 def test_captions_that_a_textfile_dataset_cannot_use_are_refused_by_name(cloud: FakeCloud, home: Path) -> None:
-    folder(home, TWO | {"c.png": b"1", "b.txt": b"a cat\x92s tail", "c.txt": b""})
+    folder(home, TWO | {"c.png": b"1", "b.txt": b"a cat\x92s tail", "c.txt": b"\n"})
     done = stcloud(cloud, *with_dataloader(home, caption_strategy="textfile"), cwd=home)
     assert done.returncode == USAGE
     assert "Nothing was sent." in done.stderr and "ends at the first: a.png." in done.stderr
-    assert "not UTF-8, 1 in all: b.txt." in done.stderr and "say nothing, 1 in all: c.txt." in done.stderr
+    assert "not UTF-8, 1 in all: b.txt." in done.stderr and "nothing but line breaks, 1 in all: c.txt." in done.stderr
     assert cloud.sessions == {} and cloud.orders == []
 
 

@@ -18,6 +18,7 @@ TEXTS = Survey(
     example="a.png",
     uncaptioned=Named(1, ["b.png"]),
     blank=Named(1, ["c.txt"]),
+    line_breaks=Named(1, ["e.txt"]),
     not_utf8=Named(1, ["d.txt"]),
 )
 PLAIN = Survey("set", images=2, example="IMG_1.png", unread=Named(1, ["x.heic"]), alone=Named(1, ["y.txt"]))
@@ -42,7 +43,7 @@ def test_a_plain_folder_without_captions_is_told_that_its_names_are_used() -> No
 def test_what_a_textfile_dataset_lacks_is_refused() -> None:
     found = remarks([TEXTS], [{"instance_data_dir": "set", "caption_strategy": "textfile"}], {})
     refused = [one.sign for one in found if one.weight is Weight.REFUSAL]
-    assert refused == [Sign.NOT_UTF8, Sign.NO_TEXT_FILE, Sign.BLANK_FILE]
+    assert refused == [Sign.NOT_UTF8, Sign.LINE_BREAKS, Sign.NO_TEXT_FILE]
     assert signs(PLAIN, {}, caption_strategy="textfile")[:2] == [Sign.CAPTIONED, Sign.ALONE]
 
 

@@ -74,6 +74,8 @@ CASES: dict[str, dict[str, bytes]] = {
         "bell\u0007name/.env": b"x",
         "sub/.DS_Store": b"x",
         "picture.png.bak~": b"x",
+        "@eaDir/ok.png/SYNOPHOTO_THUMB_M.jpg": _PNG,
+        "#recycle/deleted.png": _PNG,
     },
     "captions": {
         **{f"{name}.png": _PNG + name.encode() for name in ("a", "b", "c", "d", "e", "sub/f", "sub/a")},
@@ -81,6 +83,8 @@ CASES: dict[str, dict[str, bytes]] = {
         "a.caption": b"not this one",
         "b.caption": b"\xef\xbb\xbfa hen",
         "c.txt": b" \n",
+        "g.png": _PNG,
+        "g.txt": b" ",
         "d.TXT": b"a cat\x92s tail",
         "e.txt": "a cat".encode("utf-16-le"),
         "sub/f.txt": "a c\u00e1t".encode(),

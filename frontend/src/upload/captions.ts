@@ -2,7 +2,8 @@
 import { nfc } from "./order";
 
 export type Role = "picture" | "moving" | "unread" | "caption" | "other";
-export type Trouble = "blank" | "not_utf8";
+/** `line_breaks`: nothing else is in it, and the trainer ends when it draws one of its captions. */
+export type Trouble = "blank" | "line_breaks" | "not_utf8";
 
 const ROLES = new Map<string, Role>([
   ...rows("picture", "apng avif avifs blp bmp bw cur dcx dds dib eps fit fits flc fli ftc ftu gbr gif icb icns ico iim"),
@@ -54,7 +55,8 @@ export function textOf(content: Uint8Array): string | null {
 export function troubleIn(content: Uint8Array): Trouble | null {
   const text = textOf(content);
   if (text === null) return "not_utf8";
-  return text.trim() ? null : "blank";
+  if (text.trim()) return null;
+  return text.includes("\n") ? "line_breaks" : "blank";
 }
 
 /** Whether each picture that the list names has a caption, by its path in the same dataset. Throws `BadCaptions`. */

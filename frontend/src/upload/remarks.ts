@@ -1,8 +1,8 @@
 /** What is to be told of captions and pictures, and refused: the judgement of `chalicelib/domain/remarks.py`. */
 import type { Survey } from "./survey";
 
-export const REFUSALS = ["no_text_file", "blank_file", "not_utf8", "all_too_small", "megapixels"] as const;
-export const WARNINGS = ["no_text", "blank", "alone", "unread", "unused", "too_small"] as const;
+export const REFUSALS = ["no_text_file", "line_breaks", "not_utf8", "all_too_small", "megapixels"] as const;
+export const WARNINGS = ["no_text", "blank", "blank_file", "alone", "unread", "unused", "too_small"] as const;
 export const NOTES = ["captioned", "by_name"] as const;
 export type Sign = (typeof REFUSALS)[number] | (typeof WARNINGS)[number] | (typeof NOTES)[number];
 export type Weight = "note" | "warning" | "refusal";
@@ -112,12 +112,14 @@ function ofCaptions(survey: Survey, strategy: string | null): Remark[] {
   }
   const unreadable = remark("not_utf8", survey.not_utf8);
   if (strategy === null) {
-    return [{ ...counted, names: [] }, ...unreadable, ...remark("no_text", survey.uncaptioned), ...remark("blank", survey.blank)];
+    const { blank, line_breaks: breaks } = survey;
+    const silent = { count: blank.count + breaks.count, first: [...blank.first, ...breaks.first].slice(0, SHOWN) };
+    return [{ ...counted, names: [] }, ...unreadable, ...remark("no_text", survey.uncaptioned), ...remark("blank", silent)];
   }
   if (strategy === "textfile") {
     const missing = survey.strategy === "metadata" ? { count: images, first: [example] } : survey.uncaptioned;
-    const refused = [...remark("no_text_file", missing), ...remark("blank_file", survey.blank)];
-    return [{ ...counted, names: [] }, ...unreadable, ...refused];
+    const ends = [...unreadable, ...remark("line_breaks", survey.line_breaks), ...remark("no_text_file", missing)];
+    return [{ ...counted, names: [] }, ...ends, ...remark("blank_file", survey.blank)];
   }
   return strategy === "filename" ? remark("unused", { count: captioned, first: [] }) : [];
 }

@@ -16,6 +16,7 @@ export interface Survey {
   example: string;
   uncaptioned: Named;
   blank: Named;
+  line_breaks: Named;
   not_utf8: Named;
   alone: Named;
   unread: Named;
@@ -43,6 +44,7 @@ export function surveyOf(id: string, files: Seen[], contents: Map<string, Uint8A
     example: images[0]?.name ?? "",
     uncaptioned: none(),
     blank: none(),
+    line_breaks: none(),
     not_utf8: none(),
     alone: none(),
     unread: none(),
