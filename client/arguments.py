@@ -194,6 +194,11 @@ def _add_sending(parser: argparse.ArgumentParser) -> None:
         "--dataloader", type=Path, metavar="FILE", help="the dataloader (default: the one CONFIG names)"
     )
     parser.add_argument(
+        "--trigger",
+        metavar="WORDS",
+        help="words to put before every caption, such as 'sks dog': what the model listens to",
+    )
+    parser.add_argument(
         "--delivery",
         choices=["auto", "archive", "remote", "hosted"],
         default="auto",

@@ -6,13 +6,14 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from chalicelib.domain.configs import normalise
+from chalicelib.domain.data_options import with_trigger, without_skips
 from chalicelib.domain.dataset_delivery import Mode, is_local_dataset, plan_dataset
 from chalicelib.domain.datasets import Source, local_sources, with_archive_names
 from client.errors import UsageError
@@ -42,7 +43,7 @@ class Submission:
             "config": self.config,
             "config_name": self.config_name,
             "delivery": None if delivery is Mode.AUTO else delivery.value,
-            "dataloader_config": self._without_folders(shared),
+            "dataloader_config": self.in_archive(shared),
             "lycoris_config": self.lycoris,
             "hardware_profile": hardware,
             "snapshot": self.snapshot,
@@ -53,7 +54,8 @@ class Submission:
         """Raises ``BadInput`` for what the server would refuse. ``can_lend``: it has the way ``remote``."""
         return plan_dataset(self.dataloader or [], bool(self.sources), wanted, can_lend).warnings
 
-    def _without_folders(self, shared: Mapping[str, str]) -> list[dict[str, Any]] | None:
+    def in_archive(self, shared: Mapping[str, str]) -> list[dict[str, Any]] | None:
+        """The dataloader with its folders called as they are in the archive."""
         if self.dataloader is None:
             return None
         folders = iter([shared.get(source.id, source.id) for source in self.sources])
@@ -75,6 +77,7 @@ def read_submission(
     dataloader_file: Path | None = None,
     lycoris_file: Path | None = None,
     name: str | None = None,
+    trigger: str | None = None,
 ) -> Submission:
     """All that a job needs from this disk but the data itself.
 
@@ -86,7 +89,8 @@ def read_submission(
     dataloader, sources = _datasets(config, config_file, folder, dataloader_file)
     lycoris, config = _lycoris(config, config_file, lycoris_file)
     default = config_file.stem if config_file.stem.lower() != "config" else config_file.resolve().parent.name
-    return Submission(config, name or default or "config", sources, dataloader, lycoris, warnings)
+    found = Submission(config, name or default or "config", sources, dataloader, lycoris, warnings)
+    return _with_data_options(found, trigger)
 
 
 def submission_of(
@@ -95,11 +99,20 @@ def submission_of(
     folder: Path | None,
     dataloader_file: Path | None,
     lycoris: dict[str, Any] | None,
+    trigger: str | None = None,
 ) -> Submission:
     """The same of options that come from elsewhere than this disk, with data of this disk."""
     warnings = normalise(config).warnings
     dataloader, sources = _datasets({}, Path("config.json"), folder, dataloader_file)
-    return Submission(config, name, sources, dataloader, lycoris, warnings)
+    return _with_data_options(Submission(config, name, sources, dataloader, lycoris, warnings), trigger)
+
+
+def _with_data_options(found: Submission, trigger: str | None) -> Submission:
+    config, dataloader, told = without_skips(found.config, found.dataloader or [])
+    listed = None if found.dataloader is None else dataloader
+    if trigger is not None:
+        config, listed = with_trigger(config, listed, trigger)
+    return replace(found, config=config, dataloader=listed, warnings=found.warnings + told)
 
 
 def read_documents(config_file: Path, dataloader_file: Path | None, lycoris_file: Path | None) -> dict[str, Any]:

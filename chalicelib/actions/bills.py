@@ -80,7 +80,7 @@ class Bills:
         if job.upload_id:
             try:
                 upload = self._uploads.get(job.tenant, job.upload_id)
-                facts = Facts(files=upload.file_count, data_bytes=upload.archive_bytes)
+                facts = Facts(upload.image_count, upload.file_count, upload.archive_bytes)
             except NotFound:
                 pass
         return read(order.config, asked.dataloader, facts)

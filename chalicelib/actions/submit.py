@@ -15,6 +15,7 @@ from chalicelib.domain.budgets import Limit
 from chalicelib.domain.callers import Caller
 from chalicelib.domain.ceilings import Bound, bound
 from chalicelib.domain.configs import check_size, fingerprint, normalise
+from chalicelib.domain.data_options import without_skips
 from chalicelib.domain.dataset_delivery import DatasetPlan, Mode, Ways, plan_dataset
 from chalicelib.domain.errors import BadInput, InvalidConfig, NotFound, UploadNotReady, no_such_upload
 from chalicelib.domain.estimates import exceeding
@@ -162,6 +163,8 @@ class Submit:
         offer = trainer.offer(wanted.hardware)
         version = _pinned(trainer, wanted.version, offer.hardware)
         bare, removed = strip_secrets(wanted.config)
+        bare, sent, skipped = without_skips(bare, wanted.dataloader)
+        wanted = replace(wanted, dataloader=sent)
         prepared = normalise(bare)
         options, changes = publishing_last_weights(prepared.config)
         held = self._bound(trainer, offer, wanted)
@@ -196,6 +199,7 @@ class Submit:
             delivery_why=plan.why,
             warnings=_few(
                 *prepared.warnings,
+                *skipped,
                 *changes,
                 *plan.warnings,
                 *_assumed(ways),
@@ -244,7 +248,7 @@ class Submit:
         upload: Upload | None,
     ) -> Job:
         """The job with what it is expected to cost and how that meets its limits; as it is when nobody knows."""
-        facts = Facts(files=upload.file_count, data_bytes=upload.archive_bytes) if upload else Facts()
+        facts = Facts(upload.image_count, upload.file_count, upload.archive_bytes) if upload else Facts()
         expected = self._estimating(job.tenant, offer, options, dataloader, facts).estimate
         if expected is None:
             return job

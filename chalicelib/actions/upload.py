@@ -42,6 +42,7 @@ class Wanted:
     consented_root: str | None
     source_id: str | None = None
     ranges: tuple[Range, ...] = ()
+    image_count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +246,7 @@ class Uploading:
             archive_bytes=wanted.archive_bytes,
             part_bytes=part_bytes,
             file_count=wanted.file_count,
+            image_count=wanted.image_count,
             key=key,
             multipart_id=self._objects.start_multipart("datasets", key, "application/zip"),
             created_at=now,

@@ -55,6 +55,9 @@ class Trouble(StrEnum):
     """What keeps a text beside a picture from being its caption."""
 
     BLANK = "blank"
+    LINE_BREAKS = "line_breaks"
+    """Nothing else is in it. The trainer takes it for a list of no captions, and ends when it draws one."""
+
     NOT_UTF8 = "not_utf8"
 
 
@@ -152,7 +155,9 @@ def trouble_in(content: bytes) -> Trouble | None:
     text = text_of(content)
     if text is None:
         return Trouble.NOT_UTF8
-    return None if text.strip() else Trouble.BLANK
+    if text.strip():
+        return None
+    return Trouble.LINE_BREAKS if "\n" in text else Trouble.BLANK
 
 
 def captions_in_metadata(path: str, content: bytes) -> dict[str, list[str]]:

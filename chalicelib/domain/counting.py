@@ -19,10 +19,10 @@ def counted(
     places: dict[str, range] = {}
     totals: Counter[str] = Counter()
     packs: set[str] = set()
-    for place, entry in enumerate(entries):  # in the order of their paths, so those of a dataset are side by side
+    for number, entry in enumerate(entries):  # in the order of their paths, so those of a dataset are side by side
         owner = entry.source.id
-        begun = places[owner].start if owner in places else place
-        places[owner] = range(begun, place + 1)
+        begun = places[owner].start if owner in places else number
+        places[owner] = range(begun, number + 1)
         totals[owner] += entry.size
         if entry.size and owner not in packs and _is_pack(entry.name):
             packs.add(owner)
@@ -66,7 +66,7 @@ def _nothing_in(source: Source, count: int, unread: Named, held_back: list[HeldB
     if unread.count:
         more = ", …" if unread.count > 3 else ""
         return EmptyDataset(
-            f"Dataset '{source.id}' has nothing to train on: {source.folder} holds {unread.count} pictures, all of kinds "
+            f"Dataset '{source.id}' has nothing to train on: {source.folder} holds {unread.count} pictures, of kinds "
             f"that the trainer does not read ({', '.join(map(printable, unread.first[:3]))}{more}). "
             "Convert them to JPEG or PNG; a phone can be set to take JPEG at once ('most compatible')."
         )

@@ -45,6 +45,7 @@ _CACHES = frozenset(
     {"__pycache__", "node_modules", "venv", ".venv", ".cache", ".ipynb_checkpoints", ".mypy_cache", ".pytest_cache"}
     | {".ruff_cache", ".tox", "__macosx", "thumbs.db", "desktop.ini", ".ds_store", "$recycle.bin"}
     | {"system volume information", ".trash", ".trashes", ".spotlight-v100", ".fseventsd", "lost+found"}
+    | {"@eadir", "#recycle", "#snapshot"}  # of network drives: thumbnails, what was deleted, what was before
 )
 _CACHE_ENDINGS = frozenset({".pyc", ".swp"})
 # The trainer writes its bucket lists into the dataset folder; they name paths of this machine.

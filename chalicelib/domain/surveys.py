@@ -41,6 +41,7 @@ class Survey:
     example: str = ""
     uncaptioned: Named = field(default_factory=Named)
     blank: Named = field(default_factory=Named)
+    line_breaks: Named = field(default_factory=Named)
     not_utf8: Named = field(default_factory=Named)
     alone: Named = field(default_factory=Named)
     unread: Named = field(default_factory=Named)
@@ -100,6 +101,8 @@ def _match_texts(found: Survey, names: Names, texts: Mapping[str, str], troubles
         trouble = troubles.get(text) if troubles else None
         if trouble is Trouble.BLANK:
             found.blank.add(text)
+        elif trouble is Trouble.LINE_BREAKS:
+            found.line_breaks.add(text)
         elif trouble is Trouble.NOT_UTF8:
             found.not_utf8.add(text)
         else:

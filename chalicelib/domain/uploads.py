@@ -47,7 +47,7 @@ class Upload:
 
     ``source_id`` is the upload that ``copies`` are ranges of. ``manifest_etag`` is None until a manifest was taken in;
     ``manifest_checked`` says that its files were compared with the root here. ``kept_for`` are jobs that ended and
-    left the data for another run.
+    left the data for another run. ``image_count`` is None when the client did not count them.
     """
 
     id: str
@@ -68,6 +68,7 @@ class Upload:
     manifest_etag: str | None = None
     manifest_checked: bool = False
     kept_for: tuple[str, ...] = ()
+    image_count: int | None = None
     version: int = 1
 
     @property

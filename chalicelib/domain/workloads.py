@@ -193,8 +193,11 @@ def _is_trained_on(dataset: Mapping[str, Any]) -> bool:
 
 def _images(datasets: list[Mapping[str, Any]], facts: Facts, notes: list[str]) -> tuple[int | None, int | None]:
     """How many there are, and how many one epoch sees."""
+    counted = [_whole(one.get("image_count"), 0, _MOST_IMAGES) for one in datasets]
     told = [_whole(one.get("image_count", one.get("file_count")), 0, _MOST_IMAGES) for one in datasets]
     repeats = [_whole(one.get("repeats"), 0, 10**6) + 1 for one in datasets]
+    if counted and all(counted):
+        return sum(counted), sum(count * times for count, times in zip(counted, repeats, strict=True))
     if facts.images is not None:
         total = min(_MOST_IMAGES, max(0, facts.images))
     elif told and all(told):

@@ -13,8 +13,11 @@ Count = Annotated[int, Field(ge=0, le=10**15, strict=True)]
 
 
 class ManifestBody(BaseModel):
+    """``image_count`` are the files to train on; a client of before 2027 does not count them."""
+
     root: Root
     file_count: Count
+    image_count: Count | None = None
 
 
 class ConsentBody(BaseModel):
@@ -53,6 +56,8 @@ class DatasetBody(BaseModel):
     instance_data_dir: str | None = None
     file_count: Count | None = None
     total_bytes: Count | None = None
+    image_count: Count | None = None
+    caption_count: Count | None = None
 
 
 class SettingBody(BaseModel):

@@ -30,6 +30,7 @@ def open_upload(call: Call) -> Response:
         Wanted(
             root=body.manifest.root,
             file_count=body.manifest.file_count,
+            image_count=body.manifest.image_count,
             archive_bytes=body.archive_bytes,
             consented_root=body.consent.root if body.consent else None,
             source_id=body.copy_from.upload_id if body.copy_from else None,
@@ -133,6 +134,8 @@ def _previewed(dataset: DatasetBody) -> dict[str, Any]:
         "type": dataset.type or "local",
         "instance_data_dir": dataset.instance_data_dir,
         "file_count": dataset.file_count,
+        "image_count": dataset.image_count,
+        "caption_count": dataset.caption_count,
         "total_size_mb": None if dataset.total_bytes is None else _megabytes(dataset.total_bytes),
     }
 

@@ -99,6 +99,7 @@ def _item(upload: Upload) -> Item:
         "manifest_etag": upload.manifest_etag,
         "manifest_checked": upload.manifest_checked,
         "kept_for": list(upload.kept_for),
+        "image_count": upload.image_count,
         "version": upload.version,
     }
     if upload.state in _DUE:
@@ -127,5 +128,6 @@ def _upload(item: Item) -> Upload:
         manifest_etag=read.get("manifest_etag"),
         manifest_checked=read.get("manifest_checked", False),
         kept_for=tuple(read.get("kept_for", ())),
+        image_count=read.get("image_count"),
         version=read["version"],
     )

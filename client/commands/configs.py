@@ -49,7 +49,7 @@ def again(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:
     options |= {f"--{name.removeprefix('--')}": value for name, value in changes.items()}
     options = {name: value for name, value in options.items() if value is not None}
     name = given.name or job["config_name"] or "config"
-    submission = submission_of(options, name, given.data, given.dataloader, kept["lycoris_config"])
+    submission = submission_of(options, name, given.data, given.dataloader, kept["lycoris_config"], given.trigger)
     return submit.send(cloud, screen, given, submission)
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from chalicelib.domain.dataset_delivery import Mode
 from chalicelib.domain.datasets import Manifest
-from chalicelib.domain.kinds import is_image
 from chalicelib.domain.money import display
 from chalicelib.domain.redaction import strip_secrets
 from chalicelib.domain.scanning import scan
@@ -53,7 +52,12 @@ def asked(submission: Submission, manifest: Manifest | None, provider: str, hard
     wanted: dict[str, Any] = {"config": config, "provider": provider, "hardware_profile": hardware}
     wanted["dataloader_config"] = [strip_secrets(one)[0] for one in order.get("dataloader_config") or []]
     if manifest:
-        wanted["image_count"] = sum(is_image(entry.name) for entry in manifest.entries)
+        wanted["image_count"] = manifest.image_count
+        counts = {one.id: one.image_count for one in manifest.datasets}
+        wanted["dataloader_config"] = [
+            one | {"image_count": counts[place]} if (place := one.get("instance_data_dir")) in counts else one
+            for one in wanted["dataloader_config"]
+        ]
         wanted["file_count"] = len(manifest.entries)
         wanted["total_bytes"] = manifest.total_bytes
     return {name: value for name, value in wanted.items() if value is not None}

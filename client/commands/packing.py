@@ -18,9 +18,9 @@ _ROWS_DIFFERENT = 5
 
 
 def show_manifest(screen: Screen, manifest: Manifest, archive: Archive, verbose: bool) -> None:
-    rows = [[one.id, str(one.file_count), size(one.total_bytes)] for one in manifest.datasets]
-    rows += [[shared, "", f"the same folder as {owner}"] for shared, owner in manifest.shared.items()]
-    screen.table(["DATASET", "FILES", "SIZE"], rows, aside=True)
+    rows = [[one.id, str(one.file_count), str(one.image_count), size(one.total_bytes)] for one in manifest.datasets]
+    rows += [[shared, "", "", f"the same folder as {owner}"] for shared, owner in manifest.shared.items()]
+    screen.table(["DATASET", "FILES", "IMAGES", "SIZE"], rows, aside=True)
     count = len(manifest.entries)
     screen.note(f"{counted(count, 'file goes', 'files go')} into one archive of {size(archive.size)}.")
     if manifest.held_back:

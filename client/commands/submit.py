@@ -15,6 +15,7 @@ from chalicelib.domain.configs import fingerprint
 from chalicelib.domain.dataset_delivery import Mode
 from chalicelib.domain.money import display
 from chalicelib.domain.scanning import scan
+from client import remarks
 from client.api import CloudClient
 from client.commands import download
 from client.commands.estimate import asked, show_expected
@@ -43,6 +44,7 @@ def run(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:
         dataloader_file=given.dataloader,
         lycoris_file=given.lycoris,
         name=given.name,
+        trigger=given.trigger,
     )
     if given.git:
         found = GitFolder(given.config.resolve().parent).snapshot(given.snapshot, None)
@@ -138,6 +140,7 @@ def _pack(
         read_seconds = time.monotonic() - begun
         archive = Archive(manifest)
         show_manifest(screen, manifest, archive, given.verbose)
+        remarks.tell(screen, manifest, submission.in_archive(manifest.shared), submission.config)
         known_files = f"; {counted(memory.recalled, 'file')} unchanged since read before" if memory.recalled else ""
         screen.note(f"Read in {took(read_seconds)}{known_files}.")
         known = ask(cloud, manifest)

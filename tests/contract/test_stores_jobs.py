@@ -167,6 +167,13 @@ def test_of_eight_requests_with_one_key_one_makes_the_job(bench: Bench) -> None:
     assert stores(bench)[0].newest("default", None, None, None, 50, 0).total == 1
 
 
+@pytest.mark.parametrize("images", [None, 0, 12])
+def test_an_upload_keeps_how_many_images_it_has_if_anybody_counted(bench: Bench, images: int | None) -> None:
+    uploads = stores(bench)[2]
+    uploads.create(upload(image_count=images))
+    assert uploads.get("default", "u-1").image_count == images
+
+
 def test_of_eight_jobs_one_takes_the_upload(bench: Bench) -> None:
     uploads = stores(bench)[2]
     uploads.create(upload())

@@ -22,7 +22,8 @@ def test_submit_packs_uploads_and_starts_a_job(cloud: FakeCloud, home: Path) -> 
     assert done.returncode == OK, done.stderr
     told = answer(done)
     assert told["job"]["job_id"] == "j-0001"
-    assert told["manifest"]["datasets"] == [{"id": "cats", "file_count": 6, "total_bytes": 150_015}]
+    counts = {"file_count": 6, "total_bytes": 150_015, "image_count": 3, "caption_count": 3}
+    assert told["manifest"]["datasets"] == [{"id": "cats", **counts}]
     order = cloud.orders[0]
     assert order["upload_id"] == told["upload_id"] == "u-1"
     assert order["hardware_profile"] == "l40s"

@@ -78,7 +78,8 @@ def test_a_caption_is_utf_8_or_nothing() -> None:
     assert text_of("a cat".encode("utf-16")) is None
     assert text_of("a cat".encode("utf-16-le")) is None
     assert trouble_in(b"a cat") is None
-    assert trouble_in(b" \n") is Trouble.BLANK
+    assert trouble_in(b" \n") is Trouble.LINE_BREAKS
+    assert trouble_in(b"") is trouble_in(b" \t") is Trouble.BLANK
     assert trouble_in(b"a cat\x92s tail") is Trouble.NOT_UTF8
 
 

@@ -126,6 +126,8 @@ def test_secrets_stay_by_name_however_deep(tmp_path: Path, name: str) -> None:
         ("venv", HoldBack.CACHE),
         (".aws", HoldBack.SECRET_NAME),
         (".thumbnails", HoldBack.HIDDEN),
+        ("@eaDir", HoldBack.CACHE),
+        ("#recycle", HoldBack.CACHE),
     ],
 )
 def test_a_folder_that_stays_is_not_entered(tmp_path: Path, name: str, reason: HoldBack) -> None:

@@ -56,6 +56,17 @@ def taught(ratios: list[float]) -> Learnt:
     return Learnt(pace, pace)
 
 
+def test_images_that_were_counted_for_each_dataset_are_repeated_as_often_as_it_says() -> None:
+    entries = [{"id": "a", "image_count": 10, "repeats": 9}, {"id": "b", "image_count": 40, "file_count": 80}]
+    work = read({}, entries, Facts(images=50, files=90))
+    assert (work.images, work.epoch_images) == (50, 140)
+
+
+def test_images_that_were_counted_are_not_guessed_from_files() -> None:
+    work = read({}, [{"id": "a", "caption_strategy": "textfile"}], Facts(images=12, files=60))
+    assert work.images == 12 and not any("are taken for" in note for note in work.notes)
+
+
 def test_a_flux_lora_of_2000_steps_on_an_l40s_costs_what_simpletuner_says() -> None:
     known = made(FLUX)
     assert 5_000_000 <= known.low_micros < known.typical_micros < known.high_micros <= 15_000_000

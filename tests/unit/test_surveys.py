@@ -46,7 +46,7 @@ def test_captions_that_say_nothing_or_are_not_utf_8_are_no_captions(tmp_path: Pa
         tmp_path, {f"{name}.png": b"1" for name in names} | {f"{one}.txt": text for one, text in names.items()}
     )
     assert found.captioned == 1
-    assert found.blank.first == ["blank.txt", "empty.txt"]
+    assert found.blank.first == ["empty.txt"] and found.line_breaks.first == ["blank.txt"]
     assert found.not_utf8.first == ["latin.txt", "wide.txt"]
 
 

@@ -1,4 +1,5 @@
 import { useSignal } from "@preact/signals";
+import { useId } from "preact/hooks";
 import { size, whole } from "../format/amount";
 import { locale, plural, t } from "../i18n/i18n";
 import { Icon } from "../ui/Icon";
@@ -6,8 +7,9 @@ import { ProgressBar } from "../ui/ProgressBar";
 import { lostCaptions } from "../upload/manifest";
 import { fromDrop, fromHandle, fromInput, type OnFound, type PickedFolder } from "../upload/picking";
 import type { Slot } from "./datasets";
-import { keepDays } from "./draft";
+import { keepDays, trigger } from "./draft";
 import { KeptFolders } from "./KeptFolders";
+import { Remarks } from "./Remarks";
 import { consent, dataTrouble, look, looking, manifest, pick, picked, reading, slots } from "./state";
 
 export function DataCard() {
@@ -27,11 +29,35 @@ export function DataCard() {
         <FolderPicker key={slot.key} slot={slot} />
       ))}
       <ReadingLine />
+      {manifest.value && <Remarks />}
       <p class="refusal" role="alert">
         {dataTrouble}
       </p>
+      <Trigger />
       {found.length > 0 && <Keeping />}
     </section>
+  );
+}
+
+function Trigger() {
+  const about = useId();
+  return (
+    <div class="trigger">
+      <label>
+        <span>{t("submit.trigger")}</span>
+        <input
+          type="text"
+          maxLength={500}
+          autocomplete="off"
+          aria-describedby={about}
+          value={trigger}
+          onInput={(event) => (trigger.value = event.currentTarget.value)}
+        />
+      </label>
+      <p id={about} class="note">
+        {t("submit.trigger_about")}
+      </p>
+    </div>
   );
 }
 

@@ -1,5 +1,5 @@
 import { t } from "../i18n/i18n";
-import { isImage } from "../upload/kinds";
+import { imageCount } from "../upload/manifest";
 import { dollars } from "./amounts";
 import { type Options, readDataloader, readObject, Unusable } from "./documents";
 import { ceiling, configText, dataloaderText, machineId } from "./draft";
@@ -15,7 +15,7 @@ export function MachineCard() {
         dataloader={readable(dataloaderText.value)}
         data={
           found && {
-            images: found.entries.filter(({ path }) => isImage(path)).length,
+            images: imageCount(found),
             files: found.entries.length,
             bytes: found.totalBytes,
           }

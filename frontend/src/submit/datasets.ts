@@ -2,7 +2,7 @@
 import { archiveNames } from "../upload/naming";
 import type { PickedFolder } from "../upload/picking";
 import type { Source } from "../upload/sifting";
-import { type Options, shown } from "./documents";
+import { option, type Options, shown } from "./documents";
 
 /** One folder to pick. `label` is what the dataloader calls it; empty when there is no dataloader. */
 export interface Slot {
@@ -65,4 +65,32 @@ export function packing(
     return entry.disabled || entry.disable ? rest : entry;
   });
   return { sources, dataloader: listed };
+}
+
+/**
+ * The trainer's own options for words that stand before every caption, as `data_options.py` sets them. What a dataset says
+ * for itself holds, and regularisation data is left without them.
+ */
+export function withTrigger(
+  config: Options,
+  dataloader: Options[] | null,
+  trigger: string,
+): { config: Options; dataloader: Options[] | null } {
+  const words = trigger.trim().replace(/\s+/g, " ");
+  if (words === "") return { config, dataloader };
+  const ours = ["instance_prompt", "prepend_instance_prompt"];
+  const rest = Object.entries(config).filter(([name]) => !ours.includes(name.replace(/^--/, "")));
+  return {
+    config: { ...Object.fromEntries(rest), "--instance_prompt": words, "--prepend_instance_prompt": true },
+    dataloader:
+      dataloader?.map((entry) =>
+        entry.is_regularisation_data || entry.is_regularization_data ? { prepend_instance_prompt: false, ...entry } : entry,
+      ) ?? null,
+  };
+}
+
+/** Whether discovery would be skipped somewhere: the machine is new, so the server takes that out. */
+export function skipsDiscovery(config: Options, dataloader: Options[] | null): boolean {
+  const told = option(config, "skip_file_discovery");
+  return Boolean(told) || (dataloader ?? []).some((entry) => Boolean(entry.skip_file_discovery));
 }

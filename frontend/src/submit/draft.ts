@@ -18,6 +18,8 @@ export const configText = drafted("config", JSON.stringify(START, null, 2));
 export const dataloaderText = drafted("dataloader", "");
 export const lycorisText = drafted("lycoris", "");
 export const jobName = drafted("name", "");
+/** Words that stand before every caption; empty for none. */
+export const trigger = drafted("trigger", "");
 /** The most that it may cost, in dollars as they were typed; empty for no ceiling. */
 export const ceiling = drafted("ceiling", "");
 /** `provider/machine`; empty until somebody chooses. */
@@ -50,7 +52,7 @@ export function wasBegun(root: string): boolean {
 }
 
 function said(root: string): string {
-  const texts = [configText, dataloaderText, lycorisText, jobName, machineId, ceiling, keepDays];
+  const texts = [configText, dataloaderText, lycorisText, jobName, machineId, ceiling, keepDays, trigger];
   return JSON.stringify([root, ...texts.map(({ value }) => value)]);
 }
 

@@ -2,7 +2,9 @@
 import { ApiError } from "../api/client";
 import { t } from "../i18n/i18n";
 import { explain } from "../ui/Trouble";
+import { BadCaptions } from "../upload/captions";
 import { NothingToTrain } from "../upload/manifest";
+import { printable } from "../upload/order";
 import { Unreadable } from "../upload/scanning";
 import { Broken, Changed } from "../upload/sending";
 import { dollars } from "./amounts";
@@ -36,7 +38,12 @@ export function unusable(): string {
 /** Rethrows what nobody could foresee. */
 export function told(error: unknown): string {
   if (error instanceof ApiError) return explain(error);
-  if (error instanceof NothingToTrain) return t("submit.nothing_to_train", { dataset: error.dataset });
+  if (error instanceof NothingToTrain) {
+    const { dataset, unread } = error;
+    if (unread.count === 0) return t("submit.nothing_to_train", { dataset });
+    return t("submit.nothing_read", { dataset, count: unread.count, names: unread.first.slice(0, 3).map(printable).join(", ") });
+  }
+  if (error instanceof BadCaptions) return t("submit.bad_captions", { path: printable(error.path) });
   if (error instanceof Unreadable) {
     return t("submit.unreadable", { count: error.paths.length, names: error.paths.slice(0, 5).join(", ") });
   }

@@ -3,7 +3,7 @@
  *
  *   editing ─start─▶ (asking) ─▶ sending ⇄ paused ─▶ ordering ─▶ the job's page
  */
-import { computed, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 import { api } from "../api/api";
 import { ApiError } from "../api/client";
 import type { Consent } from "../api/types";
@@ -12,16 +12,18 @@ import { go, jobLink } from "../router";
 import { announce } from "../ui/announcer";
 import { type Before, type Difference, difference, filesOf } from "../upload/earlier";
 import type { Manifest } from "../upload/manifest";
+import { type Remark, weightOf } from "../upload/remarks";
 import { forgetFolders, keepFolder } from "../upload/folders";
 import type { OnFound, PickedFolder } from "../upload/picking";
 import { type Reading, scan } from "../upload/scanning";
 import { isAbort, send } from "../upload/sending";
 import { dollars } from "./amounts";
-import { packing, slotsOf } from "./datasets";
-import { readConfig, readDataloader, readLycoris, Unusable } from "./documents";
+import { packing, slotsOf, withTrigger } from "./datasets";
+import { type Options, readConfig, readDataloader, readLycoris, readObject, Unusable } from "./documents";
 import { begin, beginNothing, begunPaused, ceiling, configText, dataloaderText, draftId } from "./draft";
-import { jobName, keepDays, lycorisText, machineId } from "./draft";
+import { jobName, keepDays, lycorisText, machineId, trigger } from "./draft";
 import { forgetOrder, keepOrder, newKey, type Order, recallOrder } from "./unanswered";
+import { judge, measureFor, type Measured } from "./judging";
 import { measure, resetMeasure } from "./measure";
 import { told, unusable } from "./refusals";
 
@@ -37,6 +39,8 @@ export const looking = signal<number | null>(null);
 export const reading = signal<Reading | null>(null);
 export const manifest = signal<Manifest | null>(null);
 export const dataTrouble = signal("");
+/** Sizes of pictures by their datasets, as far as a limit asked for them. */
+const measured = signal<Map<string, Measured>>(new Map());
 /** What differs from the last time that these datasets were sent; null when they never were, or nobody knows. */
 export const changes = signal<{ since: string; told: Difference } | null>(null);
 
@@ -48,6 +52,22 @@ export const slots = computed(() => {
     return [];
   }
 });
+/** What is to be told of captions and pictures, with the options as they are typed now. */
+export const remarks = computed((): Remark[] => {
+  const found = manifest.value;
+  return found ? judge(found, listed(), readObject(configText.value), measured.value) : [];
+});
+
+/** The dataloader as it is sent; an empty one while it cannot be read. */
+export function listed(): Options[] | null {
+  try {
+    return packing(readDataloader(dataloaderText.value), picked.value).dataloader;
+  } catch (error) {
+    if (!(error instanceof Unusable)) throw error;
+    return [];
+  }
+}
+
 const USUAL_PROVIDER = "replicate";
 
 let readingStop = new AbortController();
@@ -107,6 +127,7 @@ export async function read(): Promise<void> {
     const { sources } = packing(readDataloader(dataloaderText.value), picked.value);
     const found = await scan(sources, (so_far) => (reading.value = so_far), stop);
     if (stop.aborted) return;
+    measured.value = new Map();
     manifest.value = found;
     announce(t("submit.read_done"));
   } catch (error) {
@@ -124,6 +145,11 @@ export async function start(): Promise<void> {
   const found = manifest.value;
   if (!found) {
     refused.value = t(reading.value && !dataTrouble.value ? "submit.still_reading" : "submit.no_data");
+    return;
+  }
+  await measureLimits();
+  if (remarks.value.some(({ sign }) => weightOf(sign) === "refusal")) {
+    refused.value = t("submit.remarks_refuse");
     return;
   }
   try {
@@ -228,7 +254,8 @@ async function order(uploadId?: string): Promise<void> {
 }
 
 function newOrder(uploadId: string | undefined): Order {
-  const { dataloader } = packing(readDataloader(dataloaderText.value), picked.value);
+  const packed = packing(readDataloader(dataloaderText.value), picked.value);
+  const { config, dataloader } = withTrigger(readConfig(configText.value), packed.dataloader, trigger.value);
   const lycoris = readLycoris(lycorisText.value);
   const [provider = USUAL_PROVIDER, hardware] = machineId.value ? machineId.value.split("/") : [];
   const name = jobName.value.trim() || manifest.value?.datasets[0]?.id;
@@ -237,7 +264,7 @@ function newOrder(uploadId: string | undefined): Order {
     provider,
     at: Date.now(),
     job: {
-      config: readConfig(configText.value),
+      config,
       idempotency_key: newKey(),
       ...(name && { config_name: name }),
       ...(hardware && { hardware_profile: hardware }),
@@ -249,6 +276,16 @@ function newOrder(uploadId: string | undefined): Order {
     },
   };
 }
+
+/** The sizes that limits ask for and nobody has read yet. */
+async function measureLimits(): Promise<void> {
+  const found = manifest.value;
+  if (!found) return;
+  const sizes = await measureFor(found, listed(), readObject(configText.value), measured.value);
+  if (sizes && manifest.value === found) measured.value = sizes;
+}
+
+effect(() => void measureLimits());
 
 function refuse(error: unknown): void {
   if (error instanceof ApiError && error.needsKey) needsKey.value = true;

@@ -16,7 +16,7 @@ const SECRET_FOLDERS = words(".ssh .aws .gnupg .azure .kube .docker .gcloud .pas
 const CACHES = new Set([
   ...words("__pycache__ node_modules venv .venv .cache .ipynb_checkpoints .mypy_cache .pytest_cache .ruff_cache .tox"),
   ...words("__macosx thumbs.db desktop.ini .ds_store $recycle.bin .trash .trashes .spotlight-v100 .fseventsd"),
-  ...words("lost+found"),
+  ...words("lost+found @eadir #recycle #snapshot"),
   "system volume information",
 ]);
 const SECRETS = new Set([

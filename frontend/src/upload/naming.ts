@@ -20,17 +20,13 @@ function folderName(text: string): string {
   return Array.from(plain).slice(0, 64).join("").replace(/[.-]+$/, "") || "dataset";
 }
 
-/** The names of one folder in NFC, except where two differ by nothing but their Unicode form. */
+/** The names of one folder in NFC, except where two differ by nothing but their Unicode form: there the whole stem stays. */
 export function spellings(names: string[]): Map<string, string> {
   if (names.every((name) => /^[\x00-\x7f]*$/.test(name))) return new Map();
-  const stems = new Map<string, Set<string>>();
   const wholes = new Map<string, number>();
-  for (const name of names) {
-    const form = nfc(stemOf(name));
-    stems.set(form, (stems.get(form) ?? new Set()).add(stemOf(name)));
-    wholes.set(nfc(name), (wholes.get(nfc(name)) ?? 0) + 1);
-  }
-  const alone = names.filter((name) => stems.get(nfc(stemOf(name)))?.size === 1 && wholes.get(nfc(name)) === 1);
+  for (const name of names) wholes.set(nfc(name), (wholes.get(nfc(name)) ?? 0) + 1);
+  const twins = new Set(names.filter((name) => (wholes.get(nfc(name)) ?? 0) > 1).map((name) => nfc(stemOf(name))));
+  const alone = names.filter((name) => !twins.has(nfc(stemOf(name))));
   return new Map(alone.map((name) => [name, nfc(name)]));
 }
 

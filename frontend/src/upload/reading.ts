@@ -1,6 +1,7 @@
 /** One file, read once and in pieces: its hashes, or that it holds a secret. */
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
+import { roleOf, type Trouble, troubleIn } from "./captions";
 import { crc32 } from "./crc32";
 import { holdsSecret } from "./holdbacks";
 import { isMedia } from "./kinds";
@@ -8,6 +9,8 @@ import { isMedia } from "./kinds";
 export interface Hashes {
   sha256: string;
   crc32: number;
+  /** Of a caption that is none. */
+  trouble?: Trouble;
 }
 
 const WHOLE = 8 << 20;
@@ -20,7 +23,8 @@ export async function hash(file: Blob, name: string): Promise<Hashes | null> {
   if (file.size <= WHOLE) {
     const content = new Uint8Array(await file.arrayBuffer());
     if (searched && holdsSecret(content)) return null;
-    return { sha256: await digest(content), crc32: crc32(content) };
+    const trouble = roleOf(name) === "caption" ? troubleIn(content) : null;
+    return { sha256: await digest(content), crc32: crc32(content), ...(trouble && { trouble }) };
   }
   const running = sha256.create();
   let [sum, read] = [0, 0];

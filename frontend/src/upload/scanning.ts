@@ -1,4 +1,5 @@
 /** From picked folders to a manifest: sifted by name, then read by several workers. */
+import { isMetadata } from "./captions";
 import type { Outcome, Task } from "./hash.worker";
 import { type Entry, type Manifest, manifestOf } from "./manifest";
 import { printable } from "./order";
@@ -7,6 +8,7 @@ import { type Candidate, type HeldBack, sift, type Source } from "./sifting";
 const MOST_WORKERS = 4;
 const BATCH_FILES = 32;
 const BATCH_BYTES = 16 << 20;
+const MOST_METADATA = 64 << 20;
 
 type Openable = Candidate & { file: File };
 
@@ -24,7 +26,7 @@ export interface Reading {
   totalBytes: number;
 }
 
-/** Rejects with `NothingToTrain`, `Unreadable`, or the reason of `stop`. */
+/** Rejects with `NothingToTrain`, `BadCaptions`, `Unreadable`, or the reason of `stop`. */
 export async function scan(sources: Source[], onRead: (so_far: Reading) => void, stop: AbortSignal): Promise<Manifest> {
   const sifted = sources.map(sift);
   const all = sifted.flatMap((one) => one.candidates);
@@ -50,7 +52,14 @@ export async function scan(sources: Source[], onRead: (so_far: Reading) => void,
     stop,
   );
   if (unreadable.length > 0) throw new Unreadable(unreadable.toSorted());
-  return manifestOf(sources.map(({ id }) => id), entries, heldBack);
+  return manifestOf(sources.map(({ id }) => id), entries, heldBack, await contentsOf(entries));
+}
+
+/** Of lists of captions, which are as good as read: they were hashed a moment ago. */
+async function contentsOf(entries: Entry[]): Promise<Map<string, Uint8Array>> {
+  const lists = entries.filter(({ path, size }) => isMetadata(path) && size <= MOST_METADATA);
+  const read = lists.map(async ({ path, file }) => [path, new Uint8Array(await file.arrayBuffer())] as const);
+  return new Map(await Promise.all(read));
 }
 
 function sum(candidates: Openable[]): number {
