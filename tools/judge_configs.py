@@ -3,8 +3,9 @@
     TRAINER/bin/python tools/judge_configs.py < CASES.json > VERDICTS.json
     TRAINER/bin/python tools/judge_configs.py --examples > VERDICTS.json     # the configs that the wheel comes with
 
-A case is ``{"name", "config", "lycoris"?}``; a verdict its name and ``error``, null for what the trainer takes. Each config is handed over as the stock image does it, and the parser is told that there is a GPU: what it says of the
-machine it runs on is no word on the config.
+A case is ``{"name", "config", "lycoris"?}``; a verdict is its name and ``error``, null for what the trainer takes. Each
+config is handed over as the stock image does it, and the parser is told that there is a GPU: what it says of the
+machine that it runs on is no word on the config.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 _SAID_BY_ARGPARSE = "error: "
+_LONGEST = 120
 
 
 def main() -> None:
@@ -55,10 +57,10 @@ def error_of(case: dict[str, Any]) -> str | None:
             found = load_config(launched(case), exit_on_error=True)
     except SystemExit:
         # Before Python 3.12.7 argparse ends the process for some errors, whatever it is told.
-        return written.getvalue().rpartition(_SAID_BY_ARGPARSE)[2].strip()
+        return written.getvalue().rpartition(_SAID_BY_ARGPARSE)[2].strip()[:_LONGEST]
     except Exception as error:
         # Of an error with a traceback inside, its last line.
-        return f"{type(error).__name__}: {error}".strip().splitlines()[-1].partition("Error: ")[2]
+        return f"{type(error).__name__}: {error}".strip().splitlines()[-1].partition("Error: ")[2][:_LONGEST]
     return None if found is not None else "The parser found no configuration."
 
 

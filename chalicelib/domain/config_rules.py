@@ -98,7 +98,7 @@ def _optimizer(values: Values, trainer: TrainerOptions) -> Iterator[Fault]:
 def _flavour(values: Values, trainer: TrainerOptions) -> Iterator[Fault]:
     family, flavour = values.get("--model_family"), values.get("--model_flavour")
     known = trainer.flavours.get(str(family), ())
-    if flavour not in _NONE and known and flavour not in known:
+    if flavour not in _NONE and known and flavour not in known and not values["--pretrained_model_name_or_path"]:
         problem = f"cannot be '{str(flavour)[:40]}': {family} has {', '.join(known)}"
         yield Fault("--model_flavour", problem, near(str(flavour), known), by_version=True)
 
