@@ -28,6 +28,7 @@ from chalicelib.actions.browse import Browse
 from chalicelib.actions.budgeting import Budgeting
 from chalicelib.actions.bundling import Bundling
 from chalicelib.actions.carry_out import CarryOut
+from chalicelib.actions.check_config import CheckConfig
 from chalicelib.actions.deliver import Deliver
 from chalicelib.actions.destinations import NameDestinations
 from chalicelib.actions.estimating import Estimating
@@ -62,6 +63,7 @@ from chalicelib.actions.upload import Uploading
 from chalicelib.actions.vouch import Vouch
 from chalicelib.actions.write_card import WriteCard
 from chalicelib.domain.callers import LOCAL, Caller
+from chalicelib.domain.config_check import Strictness
 from chalicelib.domain.dataset_delivery import Mode
 from chalicelib.domain.errors import BadCredentials, InvalidConfig, Unauthenticated
 from chalicelib.domain.guarding import Rules
@@ -200,6 +202,8 @@ class Services:
     estimating: Estimating
     bills: Bills
     invoicing: Invoicing
+    check: CheckConfig
+    promise: PromiseDelivery
 
     def tick(self, correlation_id: str | None = None) -> Swept:
         """What a schedule calls."""
@@ -275,7 +279,7 @@ def assemble(
     look_again = LookAgain(jobs, outbox, arrive, clock)
     hosting = Hosting(trainers, objects, removal, clock)
     joining = Joining(objects, BundleTable(table, clock), clock, new_id)
-    finish = Finish(jobs, uploads, objects, keys, removal, keep_jobs, clock, arrive, hosting)
+    finish = Finish(jobs, uploads, objects, keys, removal, keep_jobs, clock, arrive, hosting, vault)
     hand_over = HandOver(uploads, objects, links, clock)
     bills = Bills(jobs, uploads, FollowTable(table), trainers, PaceTable(table))
     carry_out = CarryOut(
@@ -305,6 +309,7 @@ def assemble(
     estimating = Estimating(trainers, PaceTable(table))
     lends = isinstance(keys, LendsDatasets) and keys.can_lend
     promise = PromiseDelivery(named, vault, hubs, objects)
+    check = CheckConfig(Strictness(settings.config_check))
     submit = Submit(
         jobs=jobs,
         uploads=uploads,
@@ -323,6 +328,7 @@ def assemble(
         admit=budgeting.admit,
         promise=promise,
         estimating=estimating,
+        check=check,
     )
     uploading = Uploading(uploads, objects, chosen, consents, manifests, removal, clock, new_id)
     steer, deliver = Steer(jobs, outbox, carry_out, clock), Deliver(objects)
@@ -386,6 +392,8 @@ def assemble(
         estimating=estimating,
         bills=bills,
         invoicing=Invoicing(ledger, InvoiceTable(table), trainers, telemetry, clock),
+        check=check,
+        promise=promise,
     )
 
 

@@ -21,6 +21,10 @@ FORCED = (
 
 @dataclass(frozen=True, slots=True)
 class Checked:
+    """``asked`` is the config as it was given, without what belongs to the submitter's machine; ``config`` is also
+    completed."""
+
+    asked: dict[str, Any]
     config: dict[str, Any]
     datasets: list[dict[str, Any]]
     faults: tuple[Fault, ...]
@@ -52,6 +56,7 @@ class CheckConfig:
         entries = completed_datasets(datasets)
         unread = dataset_warnings(entries, trainer_options(version).dataset_keys)
         return Checked(
+            asked=prepared.config,
             config=judged.config,
             datasets=entries,
             faults=(*judged.faults, *dataset_faults(entries)),

@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from chalicelib.domain.trainer_options import Option, TrainerOptions
@@ -70,7 +69,7 @@ def parse(config: Mapping[str, Any], trainer: TrainerOptions) -> Parsed:
         known = trainer.renamed.get(name[2:])
         if name[2:] in trainer.dropped or name.startswith("--__"):
             continue
-        found = trainer.options.get(f"--{known}") if known else _meant(name, trainer)
+        found = trainer.options[f"--{known}"] if known else _meant(name, trainer)
         if isinstance(found, Fault):
             if raw is not None:
                 faults.append(found)
@@ -88,6 +87,9 @@ def parse(config: Mapping[str, Any], trainer: TrainerOptions) -> Parsed:
 
 
 def near(word: str, words: Iterable[Any]) -> tuple[str, ...]:
+    """The nearest right words, two at most; that which differs in signs alone is enough by itself."""
+    from difflib import get_close_matches
+
     known = [str(one) for one in words]
     plain = {re.sub(r"[-_.\s]", "", one.lower()): one for one in known}
     same = plain.get(re.sub(r"[-_.\s]", "", word.lower()))
@@ -206,7 +208,14 @@ def _switch_or_text(text: str) -> bool | str:
     return _switch(text) if text.strip().lower() in YES | NO else text.strip() or False
 
 
-_READ = {"str": str, "int": int, "float": float, "bool": _switch, "bool_or_text": _switch_or_text, "trackers": str}
+_READ: Mapping[str, Callable[[str], Any]] = {
+    "str": str,
+    "int": int,
+    "float": float,
+    "bool": _switch,
+    "bool_or_text": _switch_or_text,
+    "trackers": str,
+}
 _WANTED = {
     "int": "a whole number",
     "float": "a number",

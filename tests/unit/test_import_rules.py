@@ -58,7 +58,7 @@ RULES = {
     "emulators": Rule(libraries=None),
     "infra": Rule(libraries=None),
     # Its scripts are also run by the Python of an installed trainer, which has nothing of ours.
-    "tools": Rule(libraries=("simpletuner",)),
+    "tools": Rule(libraries=("simpletuner", "torch")),
     # What an engineer copies from may use what a provider may use.
     "examples": Rule(ours=(DOMAIN, "chalicelib.providers.base"), libraries=None),
     "bench": Rule(ours=("app", "chalicelib", "local", "client", "emulators", "worker", "tests"), libraries=None),
