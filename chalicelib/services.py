@@ -28,6 +28,7 @@ from chalicelib.actions.browse import Browse
 from chalicelib.actions.budgeting import Budgeting
 from chalicelib.actions.bundling import Bundling
 from chalicelib.actions.carry_out import CarryOut
+from chalicelib.actions.check_config import CheckConfig
 from chalicelib.actions.deliver import Deliver
 from chalicelib.actions.destinations import NameDestinations
 from chalicelib.actions.estimating import Estimating
@@ -66,6 +67,7 @@ from chalicelib.actions.vouch import Vouch
 from chalicelib.actions.ways import FindWays
 from chalicelib.actions.write_card import WriteCard
 from chalicelib.domain.callers import LOCAL, Caller
+from chalicelib.domain.config_check import Strictness
 from chalicelib.domain.dataset_delivery import Mode
 from chalicelib.domain.errors import BadCredentials, InvalidConfig, Unauthenticated
 from chalicelib.domain.guarding import Rules
@@ -204,6 +206,8 @@ class Services:
     estimating: Estimating
     bills: Bills
     invoicing: Invoicing
+    check: CheckConfig
+    promise: PromiseDelivery
 
     def tick(self, correlation_id: str | None = None) -> Swept:
         """What a schedule calls."""
@@ -280,7 +284,7 @@ def assemble(
     hosting = Hosting(trainers, objects, removal, clock)
     joining = Joining(objects, BundleTable(table, clock), clock, new_id)
     hub_datasets = HubDatasets(jobs, objects, hubs, removal)
-    finish = Finish(jobs, uploads, objects, keys, removal, keep_jobs, clock, arrive, hosting, hub_datasets)
+    finish = Finish(jobs, uploads, objects, keys, removal, keep_jobs, clock, arrive, hosting, hub_datasets, vault)
     hand_over, lay_out = HandOver(uploads, objects, links, clock), LayOut(objects, joining, clock)
     bills = Bills(jobs, uploads, FollowTable(table), trainers, PaceTable(table))
     carry_out = CarryOut(
@@ -311,6 +315,7 @@ def assemble(
     estimating = Estimating(trainers, PaceTable(table))
     lends = isinstance(keys, LendsDatasets) and keys.can_lend
     promise = PromiseDelivery(named, vault, hubs, objects)
+    check = CheckConfig(Strictness(settings.config_check))
     submit = Submit(
         jobs=jobs,
         uploads=uploads,
@@ -330,6 +335,7 @@ def assemble(
         estimating=estimating,
         find_ways=FindWays(objects, hand_over, hub_datasets, lends, settings.trainer_version, settings.trainer_powers),
         lay_out=lay_out,
+        check=check,
     )
     uploading = Uploading(uploads, objects, chosen, consents, manifests, removal, clock, new_id)
     steer, deliver = Steer(jobs, outbox, carry_out, clock), Deliver(objects)
@@ -393,6 +399,8 @@ def assemble(
         estimating=estimating,
         bills=bills,
         invoicing=Invoicing(ledger, InvoiceTable(table), trainers, telemetry, clock),
+        check=check,
+        promise=promise,
     )
 
 

@@ -90,6 +90,7 @@ class Settings:
     s3_largest_gb: int = 5 * 1024
     hf_endpoint: str | None = None
     vault: str | None = None
+    config_check: str = "refuse"
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -170,6 +171,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         s3_largest_gb=_whole(given, "STCLOUD_S3_LARGEST_GB", 5 * 1024, 1, 5 * 1024),
         hf_endpoint=_address(given, "HF_ENDPOINT"),
         vault=_vault(given, "STCLOUD_VAULT"),
+        config_check=_choice(given, "STCLOUD_CONFIG_CHECK", ("refuse", "warn"), "refuse"),
     )
 
 

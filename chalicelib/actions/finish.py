@@ -12,6 +12,7 @@ from chalicelib.actions.look_again import first_look
 from chalicelib.actions.removal import Removal
 from chalicelib.domain.artifacts import is_weights
 from chalicelib.domain.dataset_delivery import Mode
+from chalicelib.domain.dataset_keys import vault_name
 from chalicelib.domain.destinations import IS_THERE, Arrival, Kind, State, sentence, why_not
 from chalicelib.domain.errors import CloudError, NotFound
 from chalicelib.domain.jobs import Event, EventKind, Job, Phase, Reason
@@ -19,6 +20,7 @@ from chalicelib.domain.moments import to_text
 from chalicelib.domain.outbox import GIVE_UP_AFTER, Intent, IntentKind
 from chalicelib.domain.ports.around import Clock
 from chalicelib.domain.ports.jobs import Jobs, Uploads
+from chalicelib.domain.ports.outside import Vault
 from chalicelib.domain.ports.storage import DeliveryKeys, Objects, StoredObject
 from chalicelib.domain.ports.trainers import HOSTED_FOR
 from chalicelib.domain.sightings import ending
@@ -44,6 +46,7 @@ class Finish:
         arrive: Arrive,
         hosting: Hosting,
         hub_datasets: HubDatasets,
+        vault: Vault,
     ) -> None:
         """``keep_jobs`` is how long a job that has ended is kept, None for ever."""
         self._jobs = jobs
@@ -56,6 +59,7 @@ class Finish:
         self._arrive = arrive
         self._hosting = hosting
         self._hub_datasets = hub_datasets
+        self._vault = vault
 
     def collect(self, job: Job, intent: Intent) -> None:
         """Completes the job if all that was promised has arrived, and fails it otherwise, saying what is missing.
@@ -109,6 +113,8 @@ class Finish:
         """Deletes the uploaded data, looks that it is gone, writes that down, and ends the trainer's key. Data that
         the job was told to leave for another run stays until its time is over; the trainer's caches go now."""
         self._keys.retire(job.tenant, job.id)
+        if vault_name(job.id) in job.vault_names:
+            self._vault.drop(job.tenant, vault_name(job.id))
         now = self._clock()
         events = [*self._end_of_data(job, now), *self._end_of_hosting(job, intent, now)] if job.upload_id else []
         touched = replace(job, version=job.version + 1, updated_at=now)

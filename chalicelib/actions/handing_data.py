@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from chalicelib.actions.hand_over import HandOver
-from chalicelib.actions.hub_datasets import HubDatasets
+from chalicelib.actions.hub_datasets import HubDatasets, Turn
 from chalicelib.actions.lay_out import LaidOut, LayOut, NotLaidOut
 from chalicelib.domain.dataloaders import with_columns
 from chalicelib.domain.dataset_delivery import Mode, bucket_of
@@ -86,7 +86,7 @@ class HandingData:
     def _at_hub(self, job: Job, intent: Intent, upload: Upload, made: list[LaidOut]) -> dict[str, dict[str, Any]]:
         until = self._clock() + TO_SEND
         zips = [one.zip for one in made]
-        entries = self._hub.send(job, upload, zips, self._beat(intent), lambda: self._clock() >= until)
+        entries = self._hub.send(job, upload, zips, Turn(self._beat(intent), lambda: self._clock() >= until))
         if entries is None:
             raise NotLaidOut("The datasets are still being sent to Hugging Face. It goes on by itself.")
         return {one.dataset_id: entry for one, entry in zip(zips, entries, strict=True)}

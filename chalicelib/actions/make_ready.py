@@ -9,6 +9,7 @@ from typing import Any
 
 from chalicelib.actions.hubs import Hubs, account_of
 from chalicelib.actions.promise import STORED_BUCKET
+from chalicelib.domain.dataset_keys import put_back, vault_name
 from chalicelib.domain.destinations import HUB, Arrival, BucketKeys, Kind
 from chalicelib.domain.errors import DestinationRefused
 from chalicelib.domain.jobs import Job
@@ -38,10 +39,19 @@ class MakeReady:
         return not job.destinations or any(one.kind is Kind.STORE for one in job.destinations)
 
     def datasets(self, job: Job, dataloader: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
-        """The dataloader with the keys of stored buckets, which only the trainer ever sees there."""
+        """The dataloader with the keys of stored buckets and those that the job keeps, which only the trainer sees."""
         if not dataloader:
             return dataloader
-        return [self._with_keys(job, dict(entry)) for entry in dataloader]
+        own = self._own_keys(job)
+        return [self._with_keys(job, put_back(entry, own)) for entry in dataloader]
+
+    def _own_keys(self, job: Job) -> dict[str, str]:
+        if vault_name(job.id) not in job.vault_names:
+            return {}
+        held = self._vault.read(job.tenant, vault_name(job.id))
+        if held is None:
+            raise DestinationRefused("The keys of this job's datasets are gone. Submit it again.", cause="no_keys")
+        return held
 
     def _with_keys(self, job: Job, entry: dict[str, Any]) -> dict[str, Any]:
         name = entry.pop(STORED_BUCKET, None)

@@ -11,8 +11,10 @@ from typing import Any
 
 from chalicelib.actions.hubs import Hubs
 from chalicelib.domain.configs import hub_target
+from chalicelib.domain.dataset_keys import KEPT_KEYS, vault_name
 from chalicelib.domain.destinations import HUB, MOST, RESERVED, STORE, Arrival, Kind
 from chalicelib.domain.errors import BadInput, DestinationRefused, InvalidConfig
+from chalicelib.domain.jobs import Job
 from chalicelib.domain.ports.outside import Destinations, Hub, Vault
 from chalicelib.domain.ports.storage import Objects
 
@@ -101,7 +103,7 @@ class PromiseDelivery:
         stored = None
         for entry in entries:
             name = entry.get(STORED_BUCKET)
-            if name is None and entry.get("type") == "aws":
+            if name is None and entry.get("type") == "aws" and KEPT_KEYS not in entry:
                 stored = stored if stored is not None else self._destinations.all(tenant)
                 fitting = [
                     one for one in stored if one.kind is Kind.S3 and one.place.bucket == entry.get("aws_bucket_name")
@@ -125,6 +127,16 @@ class PromiseDelivery:
             told.append({**entry, **place, STORED_BUCKET: known.name})
             used.append(known.name)
         return told, tuple(dict.fromkeys(used))
+
+    def keep_keys(self, job: Job, keys: dict[str, str]) -> None:
+        """Those that came inside the job's dataloader. Before the job is made: its launch may begin at once."""
+        if keys:
+            self._vault.keep(job.tenant, vault_name(job.id), keys)
+
+    def forget_keys(self, job: Job) -> None:
+        """Of a job that was not made after all."""
+        if vault_name(job.id) in job.vault_names:
+            self._vault.drop(job.tenant, vault_name(job.id))
 
     def at_bucket(self, tenant: str, name: str, job_id: str) -> Arrival:
         known = self._destinations.get(tenant, name)

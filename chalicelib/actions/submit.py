@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
+from chalicelib.actions.check_config import CheckConfig
 from chalicelib.actions.estimating import Estimating
 from chalicelib.actions.lay_out import LayOut
 from chalicelib.actions.promise import PromiseDelivery
@@ -14,10 +15,11 @@ from chalicelib.actions.ways import FindWays
 from chalicelib.domain.budgets import Limit
 from chalicelib.domain.callers import Caller
 from chalicelib.domain.ceilings import Bound, bound
-from chalicelib.domain.configs import check_size, fingerprint, normalise
+from chalicelib.domain.configs import check_size, fingerprint
 from chalicelib.domain.data_options import without_skips
 from chalicelib.domain.dataset_delivery import DatasetPlan, Mode, Ways, plan_dataset
-from chalicelib.domain.errors import BadInput, InvalidConfig, NotFound, UploadNotReady, no_such_upload
+from chalicelib.domain.dataset_keys import put_back, taken_out, vault_name
+from chalicelib.domain.errors import BadInput, CloudError, InvalidConfig, NotFound, UploadNotReady, no_such_upload
 from chalicelib.domain.estimates import exceeding
 from chalicelib.domain.gating import gated_models
 from chalicelib.domain.jobs import Event, EventKind, Job, Phase
@@ -91,6 +93,7 @@ class Submit:
         estimating: Estimating,
         find_ways: FindWays,
         lay_out: LayOut,
+        check: CheckConfig,
     ) -> None:
         """``mark`` tells runs of this installation from those of others that share the provider's account.
 
@@ -114,6 +117,7 @@ class Submit:
         self._estimating = estimating
         self._find_ways = find_ways
         self._lay_out = lay_out
+        self._check = check
 
     def __call__(self, wanted: Submission, by: Caller) -> tuple[Job, bool]:
         """The job, and whether this call made it.
@@ -126,15 +130,21 @@ class Submit:
         earlier = self._jobs.once(by.tenant, once) if once else None
         if earlier:
             return earlier, False
-        job, order, upload = self._plan(self._loaded(wanted, by), by)
+        job, order, upload, keys = self._plan(self._loaded(wanted, by), by)
         launch = Intent(job.tenant, job.id, IntentKind.LAUNCH, job.created_at, job.created_at)
         events = [Event(job.created_at, EventKind.SUBMITTED, job.phase, _sentence(job), by.owner)]
 
         def make(limits: list[Limit]) -> tuple[Job, bool]:
             return self._jobs.create(job, order, events, [launch], once, upload, limits)
 
-        made, fresh = self._admit(job.tenant, job.provider, job.held_micros, make)
+        self._promise.keep_keys(job, keys)
+        try:
+            made, fresh = self._admit(job.tenant, job.provider, job.held_micros, make)
+        except CloudError:
+            self._promise.forget_keys(job)
+            raise
         if not fresh:
+            self._promise.forget_keys(job)
             return made, False
         if made.delivery not in (Mode.HOSTED, Mode.HUB):
             # Sending data elsewhere takes longer than a person waits for an answer: that the sweep carries out.
@@ -158,21 +168,24 @@ class Submit:
         found = wanted.snapshot or self._repository.snapshot(wanted.snapshot_name, wanted.snapshot_message)
         return found.told() if found else None
 
-    def _plan(self, wanted: Submission, by: Caller) -> tuple[Job, Order, Upload | None]:
+    def _plan(self, wanted: Submission, by: Caller) -> tuple[Job, Order, Upload | None, dict[str, str]]:
         trainer = self._trainers.get(wanted.provider)
         offer = trainer.offer(wanted.hardware)
         version = _pinned(trainer, wanted.version, offer.hardware)
         bare, removed = strip_secrets(wanted.config)
         bare, sent, skipped = without_skips(bare, wanted.dataloader)
         wanted = replace(wanted, dataloader=sent)
-        prepared = normalise(bare)
-        options, changes = publishing_last_weights(prepared.config)
         held = self._bound(trainer, offer, wanted)
-        dataloader, lycoris = self._bare(wanted, removed)
-        check_size(prepared.config, dataloader, lycoris)
-        upload = self._upload(wanted, by)
-        asked = Snapshot(prepared.config, dataloader, lycoris)
+        unlocked, keys = taken_out(wanted.dataloader)
+        dataloader, lycoris = self._bare(unlocked, wanted.lycoris, removed)
+        check_size(bare, dataloader, lycoris)
+        given = [put_back(entry, {}) for entry in dataloader]
         dataloader, read_with = self._promise.datasets(by.tenant, dataloader)
+        checked = self._check(bare, dataloader, lycoris, offer).accepted()
+        dataloader = checked.datasets
+        options, changes = publishing_last_weights(checked.config)
+        upload = self._upload(wanted, by)
+        asked = Snapshot(checked.asked, given, lycoris)
         job_id = f"j-{self._new_id()}"
         launch_key = f"{job_id}-{self._mark()}"
         ways = self._ways(wanted, by, trainer, version, offer, launch_key)
@@ -198,7 +211,7 @@ class Submit:
             delivery=plan.mode,
             delivery_why=plan.why,
             warnings=_few(
-                *prepared.warnings,
+                *checked.warnings,
                 *skipped,
                 *changes,
                 *plan.warnings,
@@ -219,12 +232,13 @@ class Submit:
             stop_on_stall=wanted.stop_on_stall,
             keep_data_days=wanted.keep_data_days,
             destinations=promised.arrivals,
-            vault_names=tuple(dict.fromkeys((*promised.names, *read_with))),
+            vault_names=tuple(dict.fromkeys((*promised.names, *read_with, *([vault_name(job_id)] if keys else [])))),
         )
         job = self._estimated(job, trainer, held, offer, options, dataloader, upload)
         config = {**options, **promised.options, "--output_dir": f"output/{job.launch_key}"}
         laid = [{"id": name, **how.told()} for name, how in plan.datasets] or None
-        return job, Order(config, plan.dataloader, lycoris, list(plan.folders) or None, laid, asked), upload
+        order = Order(config, plan.dataloader, lycoris, list(plan.folders) or None, laid, asked)
+        return job, order, upload, keys
 
     def _ways(
         self, wanted: Submission, by: Caller, trainer: Trainer, version: str | None, offer: Offer, launch_key: str
@@ -268,16 +282,18 @@ class Submit:
         max_run = timedelta(minutes=wanted.max_run_minutes) if wanted.max_run_minutes else None
         return bound(wanted.ceiling_micros, offer, max_run, isinstance(trainer, Limits), self._least_run)
 
-    def _bare(self, wanted: Submission, removed: list[str]) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+    def _bare(
+        self, entries: Sequence[dict[str, Any]], lycoris: dict[str, Any] | None, removed: list[str]
+    ) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
         """Dataloader and LyCORIS config without their secrets, which are told of like those of the config."""
         dataloader = []
-        for place, entry in enumerate(wanted.dataloader):
+        for place, entry in enumerate(entries):
             bare, names = strip_secrets(entry)
             dataloader.append(bare)
             removed += [f"dataloader_config[{place}].{name}" for name in names]
-        if wanted.lycoris is None:
+        if lycoris is None:
             return dataloader, None
-        lycoris, names = strip_secrets(wanted.lycoris)
+        lycoris, names = strip_secrets(lycoris)
         removed += [f"lycoris_config.{name}" for name in names]
         return dataloader, lycoris
 

@@ -57,11 +57,13 @@ RULES = {
     "worker": Rule(),
     "emulators": Rule(libraries=None),
     "infra": Rule(libraries=None),
+    # Its scripts are also run by the Python of an installed trainer, which has nothing of ours.
+    "tools": Rule(libraries=("simpletuner", "torch")),
     # What an engineer copies from may use what a provider may use.
     "examples": Rule(ours=(DOMAIN, "chalicelib.providers.base"), libraries=None),
     "bench": Rule(ours=("app", "chalicelib", "local", "client", "emulators", "worker", "tests"), libraries=None),
     "tests": Rule(
-        ours=("app", "chalicelib", "local", "client", "emulators", "worker", "bench", "infra", "examples"),
+        ours=("app", "chalicelib", "local", "client", "emulators", "worker", "bench", "infra", "tools", "examples"),
         libraries=None,
     ),
 }

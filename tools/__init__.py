@@ -1,0 +1,1 @@
+"""What writes facts about the trainer into this repository anew."""
