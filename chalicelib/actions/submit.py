@@ -14,11 +14,12 @@ from chalicelib.domain.callers import Caller
 from chalicelib.domain.ceilings import Bound, bound
 from chalicelib.domain.configs import check_size, fingerprint, normalise
 from chalicelib.domain.dataset_delivery import DatasetPlan, Mode, hosted, plan_dataset
+from chalicelib.domain.destinations import Kind
 from chalicelib.domain.errors import BadInput, InvalidConfig, NotFound, UploadNotReady, no_such_upload
 from chalicelib.domain.estimates import exceeding
 from chalicelib.domain.gating import gated_models
 from chalicelib.domain.jobs import Event, EventKind, Job, Phase
-from chalicelib.domain.last_step import publishing_last_weights
+from chalicelib.domain.last_step import check_that_it_arrives, publishing_last_weights
 from chalicelib.domain.ledger import hold
 from chalicelib.domain.limits import may_run_out
 from chalicelib.domain.outbox import Intent, IntentKind
@@ -31,7 +32,7 @@ from chalicelib.domain.repositories import Recorded
 from chalicelib.domain.runs import Offer
 from chalicelib.domain.snapshots import Snapshot
 from chalicelib.domain.uploads import Upload, UploadState
-from chalicelib.domain.workloads import Facts
+from chalicelib.domain.workloads import Facts, read
 
 MOST_WARNINGS = 20
 
@@ -159,11 +160,14 @@ class Submit:
         version = _pinned(trainer, wanted.version, offer.hardware)
         bare, removed = strip_secrets(wanted.config)
         prepared = normalise(bare)
-        options, changes = publishing_last_weights(prepared.config)
         held = self._bound(trainer, offer, wanted)
         dataloader, lycoris = self._bare(wanted, removed)
         check_size(prepared.config, dataloader, lycoris)
         upload = self._upload(wanted, by)
+        facts = Facts(files=upload.file_count, data_bytes=upload.archive_bytes) if upload else Facts()
+        epoch_steps = read(prepared.config, dataloader, facts).epoch_steps_on(offer.gpu_count)
+        ending = publishing_last_weights(prepared.config, epoch_steps)
+        options = ending.options
         asked = Snapshot(prepared.config, dataloader, lycoris)
         dataloader, read_with = self._promise.datasets(by.tenant, dataloader)
         plan = plan_dataset(dataloader, upload is not None, wanted.delivery, self._can_lend)
@@ -172,6 +176,7 @@ class Submit:
         job_id = f"j-{self._new_id()}"
         needs_us = upload is not None and plan.mode is not Mode.HOSTED
         promised = self._promise(by.tenant, job_id, wanted.destinations, options, needs_us)
+        check_that_it_arrives(ending, all(one.kind is Kind.HUB for one in promised.arrivals))
         now = self._clock()
         job = Job(
             id=job_id,
@@ -192,7 +197,7 @@ class Submit:
             delivery_why=plan.why,
             warnings=_few(
                 *prepared.warnings,
-                *changes,
+                *ending.told,
                 *plan.warnings,
                 *promised.warnings,
                 *_left_out(removed),
@@ -211,8 +216,9 @@ class Submit:
             keep_data_days=wanted.keep_data_days,
             destinations=promised.arrivals,
             vault_names=tuple(dict.fromkeys((*promised.names, *read_with))),
+            last_step=ending.last_step,
         )
-        job = self._estimated(job, trainer, held, offer, options, dataloader, upload)
+        job = self._estimated(job, trainer, held, offer, options, dataloader, facts)
         config = {**options, **promised.options, "--output_dir": f"output/{job.launch_key}"}
         return job, Order(config, plan.dataloader, lycoris, list(plan.folders) or None, asked), upload
 
@@ -245,10 +251,9 @@ class Submit:
         offer: Offer,
         options: dict[str, Any],
         dataloader: list[dict[str, Any]],
-        upload: Upload | None,
+        facts: Facts,
     ) -> Job:
         """The job with what it is expected to cost and how that meets its limits; as it is when nobody knows."""
-        facts = Facts(files=upload.file_count, data_bytes=upload.archive_bytes) if upload else Facts()
         expected = self._estimating(job.tenant, offer, options, dataloader, facts).estimate
         if expected is None:
             return job

@@ -66,6 +66,9 @@ class PretendHub:
         self._answer()
         return self.repos[repo].get(path, (None, None))[0]
 
+    def first(self, repo: str, path: str, length: int) -> bytes:
+        return (self.read(repo, path, 0) or b"")[:length]
+
     def commit(self, repo: str, files: dict[str, bytes], message: str) -> None:
         self._answer()
         changed = {path: body for path, body in files.items() if self.read(repo, path, 0) != body}
@@ -172,6 +175,10 @@ class PretendBuckets:
 
     def read(self, place: BucketPlace, keys: BucketKeys, key: str, limit: int) -> bytes | None:
         return self._bytes.read(place.bucket, key, limit)
+
+    def first(self, place: BucketPlace, keys: BucketKeys, key: str, length: int) -> bytes:
+        self._answer()
+        return self._bytes.buckets[place.bucket][key][:length]
 
 
 class VaultInMemory:

@@ -18,6 +18,7 @@ from chalicelib.domain.ports.trainers import HostedFile, Survey
 from chalicelib.domain.runs import CloudJobInfo, CloudJobStatus, LaunchOrder, Offer
 from tests.unit.actions.bytes_in_memory import BytesInMemory
 from tests.unit.actions.places import PretendBuckets, PretendHub
+from tests.unit.actions.weights import weights
 
 SECRET = "whsec_" + "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0"
 PRICE = 975
@@ -78,7 +79,7 @@ class Moods:
     """Takes a deletion and deletes nothing."""
     delivers_to_hub: bool = True
     delivers_to_buckets: bool = True
-    model: bytes = b"model"
+    model: bytes = weights(b"model")
     on_ask: Callable[[], None] | None = field(default=None, repr=False)
     on_accept: Callable[[Run], None] | None = field(default=None, repr=False)
     while_sent: Callable[[], None] | None = field(default=None, repr=False)
@@ -162,7 +163,9 @@ class PretendVendor:
         run = self._known(job_id)
         assert not run.is_over and not run.asked_to_stop, "a run that is over can save nothing"
         run.asked_to_save += 1
-        self._objects.put("outputs", f"{run.prefix}/{run.key}/checkpoint-1/pytorch_lora_weights.safetensors", b"half")
+        self._objects.put(
+            "outputs", f"{run.prefix}/{run.key}/checkpoint-1/pytorch_lora_weights.safetensors", weights(b"half")
+        )
 
     async def host(self, launch_key: str, size: int, chunks: Callable[[], Iterator[bytes]]) -> HostedFile:
         self._answer()
