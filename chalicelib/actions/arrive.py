@@ -149,11 +149,8 @@ class Arrive:
         if not good:
             why = "its weights are older than this job." if last_weights(files) else "no weights are in the repository."
             return replace(counted, state=State.MISSING, missing=(WEIGHTS,), error=f"Nothing was pushed: {why}")
-        wrong = {
-            file.path: told
-            for file in good
-            if (told := fault(file.path, file.size, partial(hub.first, repo, file.path)))
-        }
+        faults = {one.path: fault(one.path, one.size, partial(hub.first, repo, one.path)) for one in good}
+        wrong = {path: told for path, told in faults.items() if told}
         return _broken(counted, wrong) if wrong else _judged(job, counted)
 
     def _hashed(self, job: Job, listed: list[StoredObject]) -> dict[str, str]:

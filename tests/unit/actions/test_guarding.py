@@ -130,7 +130,7 @@ def test_what_was_delivered_before_a_stop_is_kept_and_counted(new_world: NewWorl
     world.settle()
     assert world.job().reason is Reason.CEILING
     kept = events(world, EventKind.ARTIFACTS_COLLECTED)
-    assert len(kept) == 1 and "2 files arrived, 8 bytes. 2 of them are weights" in kept[0].message
+    assert len(kept) == 1 and "2 files arrived, 150 bytes. 2 of them are weights" in kept[0].message
 
 
 def test_a_model_that_was_lost_while_this_server_was_away_is_not_blamed_on_the_log(new_world: NewWorld) -> None:
