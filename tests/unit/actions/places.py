@@ -25,6 +25,8 @@ class PretendHub:
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
         self.repos: dict[str, dict[str, tuple[bytes, datetime]]] = {}
+        self.titles: dict[str, str] = {}
+        """Of the last commit that touched a file, by its path."""
         self.made: list[str] = []
         self.commits: list[str] = []
         self.held: dict[str, bytes] = {}
@@ -60,7 +62,7 @@ class PretendHub:
     def files(self, repo: str) -> list[HubFile]:
         self._answer()
         held = self.repos[repo].items()
-        return [HubFile(path, len(body), digest(body), at) for path, (body, at) in held]
+        return [HubFile(path, len(body), digest(body), at, self.titles.get(path, "")) for path, (body, at) in held]
 
     def read(self, repo: str, path: str, limit: int) -> bytes | None:
         self._answer()
