@@ -171,8 +171,8 @@ def judge(world: World, jobs: list[dict[str, Any]]) -> dict[str, Any]:
             # The training went well, and the storage was down when the model was to be delivered.
             there_all_the_same = _weights(world, job["job_id"])
             assert line["status"] == "succeeded" and not there_all_the_same, (job["job_id"], there_all_the_same, line)
-        elif job["reason"] == "delivery_incomplete":
-            # It went down while the model was being delivered.
+        elif job["reason"] in ("delivery_incomplete", "last_steps_lost"):
+            # It went down while the model was being delivered, or after an earlier part of it was.
             assert line["status"] == "succeeded" and _weights(world, job["job_id"]), (job["job_id"], line)
         else:
             assert job["status"] == ENDS[line["status"]], (job["job_id"], job["status"], line)

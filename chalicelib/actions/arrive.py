@@ -1,25 +1,27 @@
 """Looking whether what a job promised has arrived: in our store, in users' buckets, at the Hugging Face Hub.
 
-A place is *verified* when it holds weights, all files that the newest checkpoint's own manifest names, and every model
-file that another place of the same job has, whole. At the Hub the weights must be newer than the job, or the same bytes
-as in our store.
+A place is *verified* when it holds weights of the last step that can be opened, all files that the newest checkpoint's
+own manifest names, and every model file that another place of the same job has, whole. At the Hub the weights must be
+newer than the job, or the same bytes as in our store.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from chalicelib.actions.hubs import Hubs
-from chalicelib.domain.artifacts import checkpoint_step, is_weights, last_weights
-from chalicelib.domain.destinations import IS_THERE, STORE, WEIGHTS, Arrival, BucketKeys, Kind, State
+from chalicelib.domain.artifacts import checkpoint_step, last_weights, step_of
+from chalicelib.domain.destinations import IS_THERE, LAST_WEIGHTS, STORE, WEIGHTS, Arrival, BucketKeys, Kind, State
 from chalicelib.domain.errors import CloudError, DestinationRefused
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.ports.around import Clock
 from chalicelib.domain.ports.outside import Buckets, Vault
 from chalicelib.domain.ports.storage import Objects, StoredObject
+from chalicelib.domain.weight_files import fault
 
 MANIFEST = "checkpoint_manifest.json"
 HASH_BYTES = 256 * 1024 * 1024
@@ -27,7 +29,15 @@ HASH_BYTES = 256 * 1024 * 1024
 
 _MOST_HASHED = 12
 _MANIFEST_BYTES = 1024 * 1024
-Read = Callable[[str], bytes | None]
+_STATE = "training_state.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """How files of one place are read: a small one whole, or the beginning of any."""
+
+    read: Callable[[StoredObject], bytes | None]
+    first: Callable[[StoredObject, int], bytes]
 
 
 class Arrive:
@@ -96,9 +106,11 @@ class Arrive:
     def _in_store(self, job: Job, promised: Arrival) -> tuple[Arrival, dict[str, int], list[StoredObject]]:
         prefix = f"{job.id}/"
         listed = self._objects.list("outputs", prefix)
-        arrival, sizes = _seen(
-            job, promised, listed, prefix, lambda key: self._objects.read("outputs", key, _MANIFEST_BYTES)
+        shelf = Shelf(
+            lambda one: self._objects.read("outputs", one.key, _MANIFEST_BYTES),
+            lambda one, length: self._objects.read_range("outputs", one.key, one.etag, 0, length),
         )
+        arrival, sizes = _seen(job, promised, listed, prefix, shelf)
         return arrival, sizes, listed
 
     def _at_bucket(self, job: Job, promised: Arrival) -> tuple[Arrival, dict[str, int]]:
@@ -108,25 +120,38 @@ class Arrive:
         keys, place = BucketKeys(held["access_key"], held["secret_key"]), promised.place
         prefix = f"{place.prefix}/"
         listed = self._buckets.list(place, keys, prefix)
-        return _seen(job, promised, listed, prefix, lambda key: self._buckets.read(place, keys, key, _MANIFEST_BYTES))
+        shelf = Shelf(
+            lambda one: self._buckets.read(place, keys, one.key, _MANIFEST_BYTES),
+            lambda one, length: self._buckets.first(place, keys, one.key, length),
+        )
+        return _seen(job, promised, listed, prefix, shelf)
 
     def _at_hub(self, job: Job, promised: Arrival, found: Mapping[str, Arrival]) -> Arrival:
         repo = str(promised.at["repo"])
-        files = self._hubs.of(job.tenant, promised.name).files(repo)
-        weights = [file for file in files if is_weights(file.path)]
+        hub = self._hubs.of(job.tenant, promised.name)
+        files = {file.path: file for file in hub.files(repo)}
         ours = {digest for arrival in found.values() for digest in arrival.hashes.values()}
-        good = [file for file in weights if _is_new(file.changed_at, job.created_at) or file.sha256 in ours]
+        new = {
+            path: file
+            for path, file in files.items()
+            if _is_new(file.changed_at, job.created_at) or (file.sha256 and file.sha256 in ours)
+        }
+        good = [new[path] for path in sorted(last_weights(new))]
         hashes = {file.path: file.sha256 for file in good if file.sha256}
+        told = [step for step in (step_of([file.path]) or file.step for file in good) if step is not None]
         counted = replace(
             promised,
             files=len(good),
             bytes=sum(file.size for file in good),
             hashes=dict(list(hashes.items())[:_MOST_HASHED]),
+            step=max(told, default=None),
         )
-        if good:
-            return replace(counted, state=State.VERIFIED)
-        why = "no weights are in the repository." if not weights else "its weights are older than this job."
-        return replace(counted, state=State.MISSING, missing=(WEIGHTS,), error=f"Nothing was pushed: {why}")
+        if not good:
+            why = "its weights are older than this job." if last_weights(files) else "no weights are in the repository."
+            return replace(counted, state=State.MISSING, missing=(WEIGHTS,), error=f"Nothing was pushed: {why}")
+        faults = {one.path: fault(one.path, one.size, partial(hub.first, repo, one.path)) for one in good}
+        wrong = {path: told for path, told in faults.items() if told}
+        return _broken(counted, wrong) if wrong else _judged(job, counted)
 
     def _hashed(self, job: Job, listed: list[StoredObject]) -> dict[str, str]:
         names = {_name(job, stored.key, f"{job.id}/"): stored for stored in listed}
@@ -143,7 +168,7 @@ class Arrive:
 
 
 def _seen(
-    job: Job, promised: Arrival, listed: list[StoredObject], prefix: str, read: Read
+    job: Job, promised: Arrival, listed: list[StoredObject], prefix: str, shelf: Shelf
 ) -> tuple[Arrival, dict[str, int]]:
     keys = {_name(job, stored.key, prefix): stored for stored in listed}
     sizes = {name: stored.size for name, stored in keys.items()}
@@ -151,16 +176,60 @@ def _seen(
     models = last_weights(sizes)
     if not models:
         return replace(counted, state=State.MISSING, missing=(WEIGHTS,)), sizes
-    empty = sorted(name for name in models if sizes[name] == 0)
-    missing, manifest = empty, _newest_manifest(sizes)
+    wrong = {name: told for name in sorted(models) if (told := _fault(name, keys[name], shelf))}
+    if wrong:
+        return _broken(counted, wrong), sizes
+    manifest = _newest_manifest(sizes)
     if manifest is not None:
         folder = manifest.removesuffix(MANIFEST)
-        missing = empty + [
-            f"{folder}{file}" for file in _named(read(keys[manifest].key)) if f"{folder}{file}" not in sizes
-        ]
-    if missing:
-        return replace(counted, state=State.MISSING, missing=tuple(missing[:20])), sizes
-    return replace(counted, state=State.VERIFIED), sizes
+        named = [f"{folder}{file}" for file in _named(shelf.read(keys[manifest]))]
+        missing = [name for name in named if name not in sizes]
+        if missing:
+            return replace(counted, state=State.MISSING, missing=tuple(missing[:20])), sizes
+    return _judged(job, replace(counted, step=_step(models, keys, shelf))), sizes
+
+
+def _judged(job: Job, arrival: Arrival) -> Arrival:
+    """A model that can be opened, and whether it is the one of the last step."""
+    if arrival.step is None or job.last_step is None or arrival.step >= job.last_step:
+        return replace(arrival, state=State.VERIFIED)
+    told = f"the weights of step {arrival.step} of {job.last_step} are there, and none of a later one."
+    return replace(arrival, state=State.MISSING, missing=(LAST_WEIGHTS,), error=told)
+
+
+def _broken(arrival: Arrival, wrong: Mapping[str, str]) -> Arrival:
+    told = " ".join(f"{name} {why}." for name, why in list(wrong.items())[:5])
+    return replace(arrival, state=State.MISSING, missing=tuple(wrong)[:20], error=told)
+
+
+def _fault(name: str, stored: StoredObject, shelf: Shelf) -> str | None:
+    return fault(name, stored.size, lambda length: shelf.first(stored, length))
+
+
+def _step(models: Iterable[str], keys: Mapping[str, StoredObject], shelf: Shelf) -> int | None:
+    """The step of a checkpoint as it tells it itself, or else as its folder is called."""
+    listed = list(models)
+    step = step_of(listed)
+    state = next((name for name in _beside(listed, step) if name in keys), None)
+    if step is None or state is None:
+        return step
+    try:
+        told = json.loads(shelf.read(keys[state]) or b"")
+    except ValueError:
+        return step
+    found = told.get("global_step") if isinstance(told, dict) else None
+    return found if isinstance(found, int) and not isinstance(found, bool) else step
+
+
+def _beside(models: Iterable[str], step: int | None) -> list[str]:
+    """Where the checkpoint of this step keeps its state."""
+    found = []
+    for name in models:
+        if step is not None and checkpoint_step(name) == step:
+            folders = name.split("/")
+            depth = next(place for place, one in enumerate(folders) if one.startswith(f"checkpoint-{step}"))
+            found.append("/".join((*folders[: depth + 1], _STATE)))
+    return found
 
 
 def _newest_manifest(names: Iterable[str]) -> str | None:

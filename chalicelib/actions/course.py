@@ -16,7 +16,7 @@ KEEP_EVERY = timedelta(seconds=2)
 """How often progress that may be lost is written down: for the eyes of whoever waits."""
 
 RENEW_EVERY = timedelta(seconds=15)
-_ARRIVING = (Reason.NOTHING_DELIVERED, Reason.DELIVERY_INCOMPLETE)
+_ARRIVING = (Reason.NOTHING_DELIVERED, Reason.DELIVERY_INCOMPLETE, Reason.LAST_STEPS_LOST)
 
 
 class Course:

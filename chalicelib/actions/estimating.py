@@ -54,8 +54,8 @@ class Estimating:
         """For every machine of every provider that trains, the cheapest expected cost first. The config is completed
         as it would be at submit."""
         bare = {f"--{name}": value for name, value in config.items() if not name.startswith("--")}
-        options, _ = publishing_last_weights(bare | {n: v for n, v in config.items() if n.startswith("--")})
-        work = read(options, dataloader, facts)
+        ending = publishing_last_weights(bare | {n: v for n, v in config.items() if n.startswith("--")})
+        work = read(ending.options, dataloader, facts)
         learnt = self._learnt(tenant, work)
         priced = [
             _priced(work, offer, trainer.is_configured, learnt)

@@ -13,7 +13,7 @@ from chalicelib.actions.removal import Removal
 from chalicelib.domain.artifacts import is_weights
 from chalicelib.domain.dataset_delivery import Mode
 from chalicelib.domain.dataset_keys import vault_name
-from chalicelib.domain.destinations import IS_THERE, Arrival, Kind, State, sentence, why_not
+from chalicelib.domain.destinations import IS_THERE, Arrival, Kind, State, sentence, sentence_of_loss, why_not
 from chalicelib.domain.errors import CloudError, NotFound
 from chalicelib.domain.jobs import Event, EventKind, Job, Phase, Reason
 from chalicelib.domain.moments import to_text
@@ -65,16 +65,20 @@ class Finish:
         """Completes the job if all that was promised has arrived, and fails it otherwise, saying what is missing.
 
         Jobs without destinations are those of a run that was started elsewhere, whose files are elsewhere too, and
-        those from before there was a choice: for them weights in the store are enough, or a push to the Hub.
+        those from before there was a choice: for them a model in the store is enough, or a push to the Hub.
         """
         if job.destinations:
             self._check_arrivals(job, intent)
             return
-        files = self._objects.list("outputs", f"{job.id}/")
-        weights = [file for file in files if is_weights(file.key)]
+        home, files = self._arrive.home(job)
         now = self._clock()
-        if weights or job.hub_model_id or job.adopted:
+        if home.state in IS_THERE or job.hub_model_id or job.adopted:
             moved = job.advance(Phase.COMPLETED, now)
+        elif home.stops_early:
+            told = sentence_of_loss([home], job.last_step, job.id)
+            moved = job.advance(Phase.FAILED, now, reason=Reason.LAST_STEPS_LOST, error=told)
+        elif home.came_in_part:
+            moved = job.advance(Phase.FAILED, now, reason=Reason.DELIVERY_INCOMPLETE, error=sentence([home]))
         else:
             moved = job.advance(Phase.FAILED, now, reason=Reason.NOTHING_DELIVERED, error=_why_nothing(job, now))
         change = ending(job, moved, now, by="system")
@@ -89,15 +93,8 @@ class Finish:
         if len(there) == len(arrivals):
             moved = job.advance(Phase.COMPLETED, now, destinations=arrivals)
         else:
-            in_part = any(arrival.came_in_part for arrival in arrivals)
-            nothing_at_home = [one.kind for one in arrivals] == [Kind.STORE] and not arrivals[0].error
-            moved = job.advance(
-                Phase.FAILED,
-                now,
-                destinations=arrivals,
-                reason=Reason.DELIVERY_INCOMPLETE if there or in_part else Reason.NOTHING_DELIVERED,
-                error=_why_nothing(job, now) if nothing_at_home and not arrivals[0].files else sentence(arrivals),
-            )
+            reason, error = _why_failed(job, arrivals, now)
+            moved = job.advance(Phase.FAILED, now, destinations=arrivals, reason=reason, error=error)
         change = ending(job, moved, now, by="system")
         message = " ".join(_told(arrival) for arrival in arrivals)
         found = Event(now, EventKind.ARTIFACTS_COLLECTED, moved.phase, message, "system")
@@ -205,6 +202,16 @@ def _kept(files: list[StoredObject]) -> str:
         return "Nothing had been delivered when the run was stopped."
     weights = sum(is_weights(file.key) for file in files)
     return f"What was delivered before the stop is kept: {_counted(files)} {weights} of them are weights."
+
+
+def _why_failed(job: Job, arrivals: tuple[Arrival, ...], now: datetime) -> tuple[Reason, str]:
+    there = any(arrival.state in IS_THERE for arrival in arrivals)
+    if not there and any(arrival.stops_early for arrival in arrivals):
+        return Reason.LAST_STEPS_LOST, sentence_of_loss(arrivals, job.last_step, job.id)
+    if there or any(arrival.came_in_part for arrival in arrivals):
+        return Reason.DELIVERY_INCOMPLETE, sentence(arrivals)
+    nothing_at_home = [one.kind for one in arrivals] == [Kind.STORE] and not (arrivals[0].error or arrivals[0].files)
+    return Reason.NOTHING_DELIVERED, _why_nothing(job, now) if nothing_at_home else sentence(arrivals)
 
 
 def _why_nothing(job: Job, now: datetime) -> str:

@@ -80,7 +80,7 @@ class LookAgain:
         if not late and all(_facts(one) == _facts(before) for one, before in zip(seen, job.destinations, strict=True)):
             return False
         after = replace(job, destinations=seen, version=job.version + 1, updated_at=now)
-        if job.reason in (Reason.NOTHING_DELIVERED, Reason.DELIVERY_INCOMPLETE) and late:
+        if job.reason in (Reason.NOTHING_DELIVERED, Reason.DELIVERY_INCOMPLETE, Reason.LAST_STEPS_LOST) and late:
             after = replace(after, error=sentence_since(seen))
         told = "The model arrived late at {}: {} files, {} bytes, checked."
         events = [

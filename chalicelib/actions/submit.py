@@ -17,15 +17,17 @@ from chalicelib.domain.callers import Caller
 from chalicelib.domain.ceilings import Bound, bound
 from chalicelib.domain.configs import check_size, fingerprint
 from chalicelib.domain.data_options import without_skips
-from chalicelib.domain.dataset_delivery import DatasetPlan, Mode, Ways, plan_dataset
+from chalicelib.domain.dataset_delivery import Mode, Ways, pictures_in, plan_dataset
 from chalicelib.domain.dataset_keys import put_back, taken_out, vault_name
+from chalicelib.domain.destinations import Kind
 from chalicelib.domain.errors import BadInput, CloudError, InvalidConfig, NotFound, UploadNotReady, no_such_upload
 from chalicelib.domain.estimates import exceeding
 from chalicelib.domain.gating import gated_models
 from chalicelib.domain.jobs import Event, EventKind, Job, Phase
-from chalicelib.domain.last_step import publishing_last_weights
+from chalicelib.domain.last_step import check_that_it_arrives, publishing_last_weights
 from chalicelib.domain.ledger import hold
 from chalicelib.domain.limits import may_run_out
+from chalicelib.domain.listings import Listing
 from chalicelib.domain.outbox import Intent, IntentKind
 from chalicelib.domain.ports.around import Clock, NewId, Repository
 from chalicelib.domain.ports.jobs import Configs, Jobs, OnceKey, Order, Uploads
@@ -36,7 +38,7 @@ from chalicelib.domain.repositories import Recorded
 from chalicelib.domain.runs import Offer
 from chalicelib.domain.snapshots import Snapshot
 from chalicelib.domain.uploads import Upload, UploadState
-from chalicelib.domain.workloads import Facts
+from chalicelib.domain.workloads import Facts, read
 
 MOST_WARNINGS = 20
 
@@ -183,15 +185,21 @@ class Submit:
         dataloader, read_with = self._promise.datasets(by.tenant, dataloader)
         checked = self._check(bare, dataloader, lycoris, offer).accepted()
         dataloader = checked.datasets
-        options, changes = publishing_last_weights(checked.config)
         upload = self._upload(wanted, by)
+        listing = self._lay_out.listing(upload) if upload else None
+        facts = _facts(upload, listing, dataloader)
+        epoch_steps = read(checked.config, dataloader, facts).epoch_steps_on(offer.gpu_count)
+        ending = publishing_last_weights(checked.config, epoch_steps)
+        options = ending.options
         asked = Snapshot(checked.asked, given, lycoris)
         job_id = f"j-{self._new_id()}"
         launch_key = f"{job_id}-{self._mark()}"
         ways = self._ways(wanted, by, trainer, version, offer, launch_key)
-        plan = self._data(dataloader, wanted.delivery, ways, upload)
+        size = upload.archive_bytes if upload else 0
+        plan = plan_dataset(dataloader, bool(upload), wanted.delivery, ways, listing, size)
         needs_us = upload is not None and plan.mode not in (Mode.HOSTED, Mode.HUB)
         promised = self._promise(by.tenant, job_id, wanted.destinations, options, needs_us)
+        check_that_it_arrives(ending, all(one.kind is Kind.HUB for one in promised.arrivals))
         now = self._clock()
         job = Job(
             id=job_id,
@@ -213,7 +221,7 @@ class Submit:
             warnings=_few(
                 *checked.warnings,
                 *skipped,
-                *changes,
+                *ending.told,
                 *plan.warnings,
                 *_assumed(ways),
                 *promised.warnings,
@@ -233,8 +241,9 @@ class Submit:
             keep_data_days=wanted.keep_data_days,
             destinations=promised.arrivals,
             vault_names=tuple(dict.fromkeys((*promised.names, *read_with, *([vault_name(job_id)] if keys else [])))),
+            last_step=ending.last_step,
         )
-        job = self._estimated(job, trainer, held, offer, options, dataloader, upload)
+        job = self._estimated(job, trainer, held, offer, options, dataloader, facts)
         config = {**options, **promised.options, "--output_dir": f"output/{job.launch_key}"}
         laid = [{"id": name, **how.told()} for name, how in plan.datasets] or None
         order = Order(config, plan.dataloader, lycoris, list(plan.folders) or None, laid, asked)
@@ -246,11 +255,6 @@ class Submit:
         account = self._promise.hub_account(by.tenant, wanted.destinations)
         return self._find_ways(by.tenant, trainer, version, offer.hardware, wanted.delivery, account, launch_key)
 
-    def _data(self, dataloader: list[dict[str, Any]], wanted: Mode, ways: Ways, upload: Upload | None) -> DatasetPlan:
-        if upload is None:
-            return plan_dataset(dataloader, False, wanted, ways)
-        return plan_dataset(dataloader, True, wanted, ways, self._lay_out.listing(upload), upload.archive_bytes)
-
     def _estimated(
         self,
         job: Job,
@@ -259,10 +263,9 @@ class Submit:
         offer: Offer,
         options: dict[str, Any],
         dataloader: list[dict[str, Any]],
-        upload: Upload | None,
+        facts: Facts,
     ) -> Job:
         """The job with what it is expected to cost and how that meets its limits; as it is when nobody knows."""
-        facts = Facts(upload.image_count, upload.file_count, upload.archive_bytes) if upload else Facts()
         expected = self._estimating(job.tenant, offer, options, dataloader, facts).estimate
         if expected is None:
             return job
@@ -361,6 +364,12 @@ def _pinned(trainer: Trainer, version: str | None, hardware: str) -> str | None:
     if not isinstance(trainer, Pins):
         raise BadInput(f"'{trainer.provider_name}' has one version of its trainer. Leave 'version' out.")
     return trainer.pinned(version, hardware)
+
+
+def _facts(upload: Upload | None, listing: Listing | None, dataloader: list[dict[str, Any]]) -> Facts:
+    if upload is None or listing is None:
+        return Facts()
+    return Facts(pictures_in(listing, dataloader), upload.file_count, upload.archive_bytes)
 
 
 def _assumed(ways: Ways) -> tuple[str, ...]:

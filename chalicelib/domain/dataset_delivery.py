@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import Any
 
 from chalicelib.domain import dataloaders
+from chalicelib.domain.captions import is_read
 from chalicelib.domain.dataloaders import PLACEHOLDER, PLAIN, is_local, names
 from chalicelib.domain.errors import BadInput
 from chalicelib.domain.laid_out import Laid, media_in
@@ -113,6 +114,13 @@ def plan_dataset(
     if chosen.mode in (Mode.ARCHIVE, Mode.HOSTED):
         return DatasetPlan(chosen.mode, _why(chosen, open_ways, wanted, ways), None, warnings=chosen.lost)
     return _listed(active, local, chosen, _why(chosen, open_ways, wanted, ways), ways, listing)
+
+
+def pictures_in(listing: Listing, entries: Iterable[Mapping[str, Any]]) -> int:
+    """How many pictures and videos of an upload are trained on."""
+    local = [one for one in entries if is_local(one) and not (one.get("disabled") or one.get("disable"))]
+    folders = dict.fromkeys(dataloaders.folders_of(local) if local else [""])
+    return sum(is_read(one.path) for folder in folders for one in listing.below(folder))
 
 
 def _check_away(away: list[dict[str, Any]], ways: Ways) -> None:

@@ -57,6 +57,9 @@ IS_THERE = (State.ARRIVED, State.VERIFIED)
 WEIGHTS = "the weights"
 """What is missing where no model has arrived at all."""
 
+LAST_WEIGHTS = "the weights of the last step"
+"""What is missing where the model of an earlier step has arrived whole."""
+
 
 @dataclass(frozen=True, slots=True)
 class BucketPlace:
@@ -130,7 +133,8 @@ class Arrival:
     """One destination of one job. ``at`` says where exactly: a bucket and its prefix, or a repository.
 
     ``hashes`` are SHA-256 of model files, as far as the place tells them or they were small enough to be read.
-    ``send`` is how far it was sent again, None where the trainer alone has sent.
+    ``send`` is how far it was sent again, None where the trainer alone has sent. ``step`` is the one that the weights
+    stand at which are there, as far as their place tells it.
     """
 
     name: str
@@ -146,6 +150,7 @@ class Arrival:
     checked_at: datetime | None = None
     hashes: Mapping[str, str] = field(default_factory=dict, hash=False)
     send: Send | None = None
+    step: int | None = None
 
     @property
     def place(self) -> BucketPlace:
@@ -156,7 +161,14 @@ class Arrival:
     @property
     def came_in_part(self) -> bool:
         """Weights are there, and something else that they need is not."""
+        if self.stops_early:
+            return False
         return self.state is State.MISSING and self.files > 0 and WEIGHTS not in self.missing
+
+    @property
+    def stops_early(self) -> bool:
+        """A model is there, whole, and it is not the one of the last step."""
+        return self.state is State.MISSING and LAST_WEIGHTS in self.missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +230,17 @@ def sentence(arrivals: Iterable[Arrival]) -> str:
     return "Training ended, and not all that was promised has arrived. " + " ".join(told) + end
 
 
+def sentence_of_loss(arrivals: Iterable[Arrival], last_step: int | None, job_id: str) -> str:
+    """For a run that ended, and whose model stands at an earlier step everywhere."""
+    furthest = max((one for one in arrivals if one.stops_early), key=lambda one: one.step or 0)
+    of = f" of {last_step}" if last_step else ""
+    return (
+        f"Training ended, but only the weights of step {furthest.step}{of} have arrived, at {furthest.shown}. They "
+        f"can be downloaded, and 'stcloud again {job_id} --resume' trains on from there. The log tells why the trainer "
+        "sent no later ones: most often its last validation failed."
+    )
+
+
 def sentence_since(arrivals: Iterable[Arrival]) -> str:
     """The same once the model has been sent again, or has come late after all."""
     listed = list(arrivals)
@@ -255,6 +278,7 @@ def stored(arrival: Arrival) -> dict[str, Any]:
         "checked_at": maybe_to_text(arrival.checked_at),
         "hashes": dict(arrival.hashes),
         "send": _stored_send(arrival.send) if arrival.send else None,
+        "step": arrival.step,
     }
 
 
@@ -309,4 +333,5 @@ def read(row: Mapping[str, Any]) -> Arrival:
         checked_at=maybe_from_text(row["checked_at"]),
         hashes=row["hashes"],
         send=_read_send(row["send"]) if row.get("send") else None,
+        step=row.get("step"),
     )

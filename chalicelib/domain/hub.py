@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from io import BufferedIOBase
 from typing import Any
 
+_TRAINED = re.compile(r"\band ([0-9]{1,15}) steps\b")
 _WRITES = ("admin", "write", "contributor")
 _DATASETS = "datasets/"
 
@@ -46,12 +48,20 @@ class HubIdentity:
 
 @dataclass(frozen=True, slots=True)
 class HubFile:
-    """``sha256`` is known of large files only. ``changed_at`` is the moment of the last commit that touched it."""
+    """``sha256`` is known of large files only. ``changed_at`` is the moment of the last commit that touched it, and
+    ``title`` what that commit is called."""
 
     path: str
     size: int
     sha256: str | None = None
     changed_at: datetime | None = None
+    title: str = ""
+
+    @property
+    def step(self) -> int | None:
+        """The step that the trainer pushed it at: its commits are called "Trained for 1 epochs and 20 steps."."""
+        told = _TRAINED.search(self.title)
+        return int(told[1]) if told else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ class Reason(StrEnum):
     OUT_OF_MEMORY = "out_of_memory"
     NOTHING_DELIVERED = "nothing_delivered"
     DELIVERY_INCOMPLETE = "delivery_incomplete"
+    LAST_STEPS_LOST = "last_steps_lost"
     DESTINATION_FAILED = "destination_failed"
     GATED_MODEL = "gated_model"
     DATASET_MISSING = "dataset_missing"
@@ -168,6 +169,8 @@ class Job:
     """None at all for jobs from before there was a choice, and for adopted ones."""
     vault_names: tuple[str, ...] = ()
     """Whose keys the run was given, to keep them out of its log."""
+    last_step: int | None = None
+    """The one whose weights have to arrive; None where only the trainer knows how many there are."""
 
     @property
     def status(self) -> CloudJobStatus:

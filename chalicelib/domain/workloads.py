@@ -70,10 +70,14 @@ class Workload:
         """Every GPU takes a batch of its own, so more of them shorten an epoch but not a number of steps."""
         if self.steps is not None:
             return self.steps
-        if not self.epochs or self.epoch_images is None:
+        one = self.epoch_steps_on(gpu_count)
+        return min(MOST_STEPS, one * self.epochs) if self.epochs and one else None
+
+    def epoch_steps_on(self, gpu_count: int) -> int | None:
+        """Steps of one epoch; None where nobody knows how many images there are."""
+        if self.epoch_images is None:
             return None
-        each = self.batch * self.accumulation * max(1, gpu_count)
-        return min(MOST_STEPS, max(1, math.ceil(self.epoch_images / each)) * self.epochs)
+        return max(1, math.ceil(self.epoch_images / (self.batch * self.accumulation * max(1, gpu_count))))
 
     @property
     def key(self) -> str:

@@ -127,6 +127,10 @@ class HuggingFaceHub:
             line.check(answer, asked)
             return answer.content if len(answer.content) <= limit else None
 
+    def first(self, repo: str, path: str, length: int) -> bytes:
+        with self._line() as line:
+            return line.first(f"/{repo}/resolve/main/{quote(path)}", length, f"read '{path}' in '{repo}'")
+
     def commit(self, repo: str, files: dict[str, bytes], message: str) -> None:
         with self._line() as line:
             asked = f"say how to send files to '{repo}'"
@@ -251,6 +255,27 @@ class _Line:
             self._sleep(min(0.5 * attempt, max(0.0, self._end - time.monotonic())))
         raise DestinationDown(f"Hugging Face did not answer in time when asked to {doing}.", cause="timeout")
 
+    def first(self, path: str, length: int, doing: str) -> bytes:
+        """No more than that is read, also where ranges are not known."""
+        sent = {"Authorization": f"Bearer {self._token}", "Range": f"bytes=0-{length - 1}"}
+        found = bytearray()
+        try:
+            with self._http.stream("GET", f"{self._address}{path}", headers=sent, follow_redirects=True) as answer:
+                if answer.status_code == 404:
+                    return b""
+                if answer.status_code >= 300:
+                    answer.read()
+                self.check(answer, doing)
+                for piece in answer.iter_bytes():
+                    found += piece
+                    if len(found) >= length:
+                        break
+        except self._httpx.HTTPError as failure:
+            raise DestinationDown(
+                f"Hugging Face could not be reached to {doing} ({type(failure).__name__}).", cause="network"
+            ) from failure
+        return bytes(found[:length])
+
     def check(self, answer: httpx.Response, doing: str) -> None:
         """Raises for what is no success."""
         status = answer.status_code
@@ -349,6 +374,7 @@ def _file(item: Mapping[str, Any]) -> HubFile:
         size=int(lfs.get("size") or item.get("size") or 0),
         sha256=str(lfs["oid"]).removeprefix("sha256:") if lfs.get("oid") else None,
         changed_at=from_text(str(changed)) if changed else None,
+        title=str(last.get("title") or ""),
     )
 
 

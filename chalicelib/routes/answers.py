@@ -95,6 +95,7 @@ def arrival(one: Arrival) -> dict[str, Any]:
         "checked_at": maybe_to_text(one.checked_at),
         "sha256": dict(one.hashes),
         "sending": sending(one.send) if one.send else None,
+        "step": one.step,
     }
 
 

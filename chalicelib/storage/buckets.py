@@ -112,6 +112,12 @@ class UserBuckets:
             found = self._client(place, keys).get_object(Bucket=place.bucket, Key=key)
             return found["Body"].read() if found["ContentLength"] <= limit else None
 
+    def first(self, place: BucketPlace, keys: BucketKeys, key: str, length: int) -> bytes:
+        with self._named("read", place):
+            wanted = f"bytes=0-{length - 1}"
+            found = self._client(place, keys).get_object(Bucket=place.bucket, Key=key, Range=wanted)
+            return found["Body"].read(length)
+
     def put(self, place: BucketPlace, keys: BucketKeys, key: str, body: bytes) -> None:
         with self._named("write", place):
             self._sending(place, keys).put_object(Bucket=place.bucket, Key=key, Body=body, ContentMD5=_md5(body))

@@ -72,6 +72,7 @@ def job_item(job: Job) -> Item:
         "keep_data_days": job.keep_data_days,
         "destinations": [destinations.stored(one) for one in job.destinations],
         "vault_names": list(job.vault_names),
+        "last_step": job.last_step,
     }
     if job.next_look_at and job.phase not in TERMINAL:
         item |= keys.due(job.id, job.next_look_at)
@@ -126,6 +127,7 @@ def job_of(item: Item) -> Job:
         keep_data_days=read.get("keep_data_days"),
         destinations=tuple(destinations.read(one) for one in read.get("destinations") or ()),
         vault_names=tuple(read.get("vault_names") or ()),
+        last_step=read.get("last_step"),
     )
 
 

@@ -109,3 +109,9 @@ def test_who_refuses_and_who_is_not_there_are_told_apart(there: Place, buckets: 
     silent = BucketPlace("theirs", "us-east-1", "http://127.0.0.1:9")
     with pytest.raises(DestinationDown):
         buckets.start(silent, there.keys, KEY)
+
+
+def test_the_beginning_of_a_large_object_is_read_alone(there: Place, buckets: Buckets) -> None:
+    there.s3.put_object(Bucket=there.place.bucket, Key=KEY, Body=b"header" + bytes(MIB))
+    assert buckets.first(there.place, there.keys, KEY, 6) == b"header"
+    assert len(buckets.first(there.place, there.keys, KEY, 2 * MIB)) == MIB + 6

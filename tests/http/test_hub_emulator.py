@@ -63,6 +63,19 @@ def test_what_the_official_client_publishes_it_finds_again_and_so_do_we(hub: Hub
     assert files["deep/notes.txt"].changed_at is not None
     assert ours(hub).read("ana/lora", "README.md", 1000) == b"---\ntags:\n- x\n---\nHello"
     assert ours(hub).read("ana/lora", "none.md", 1000) is None
+    assert ours(hub).first("ana/lora", "model.safetensors", 5) == WEIGHTS[:5]
+    assert ours(hub).first("ana/lora", "model.safetensors", 10**9) == WEIGHTS
+    assert ours(hub).first("ana/lora", "none.md", 5) == b""
+
+
+def test_a_trainers_commit_tells_at_which_step_it_pushed_the_weights(hub: HubProcess, tmp_path: Any) -> None:
+    api = official(hub)
+    api.create_repo("ana/steps")
+    title = "Trained for 0 epochs and 20 steps.\nTrained with datasets ['cats-and 99 steps']"
+    api.upload_file(repo_id="ana/steps", path_or_fileobj=WEIGHTS, path_in_repo="a.safetensors", commit_message=title)
+    api.upload_file(repo_id="ana/steps", path_or_fileobj=b"x", path_in_repo="b.txt", commit_message="By hand")
+    steps = {file.path: file.step for file in ours(hub).files("ana/steps")}
+    assert (steps["a.safetensors"], steps["b.txt"]) == (20, None)
 
 
 def test_what_we_commit_the_official_client_reads_and_the_same_again_makes_no_commit(hub: HubProcess) -> None:

@@ -100,7 +100,7 @@ def test_asked_again_after_its_upload_was_taken_a_key_still_gives_its_job(
 
 
 def test_a_job_survives_kill_9_of_the_server(world: World, config: Path, images: Path) -> None:
-    config.write_text(config.read_text().replace("60", "700"))
+    config.write_text(config.read_text().replace("60", "700").replace("30", "350"))
     job_id = _submit(world, config, images)
     # In the middle of training: the box has its data, which it can fetch from nowhere while we are dead.
     deadline = time.monotonic() + 60

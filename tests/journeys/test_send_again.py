@@ -21,6 +21,7 @@ from tests import web
 from tests.engines import Engine
 from tests.hub import ANA, start_hub
 from tests.journeys.test_delivery import ALL, WEIGHTS, Places, config, submit
+from tests.unit.actions.weights import weights
 
 pytestmark = [pytest.mark.journey, pytest.mark.engine("ministack")]
 
@@ -87,7 +88,7 @@ def home(places: Places) -> Any:
 
 def make_large(places: Places, job_id: str, parts: int) -> bytes:
     """The job's model is one of this many parts from now on, as a trainer with a large model would have put it."""
-    body = os.urandom(PART * (parts - 1) + 5)
+    body = weights(os.urandom(PART * (parts - 1) + 5))
     found = places.get(f"/api/cloud/jobs/{job_id}/artifacts")["artifacts"]
     key = next(one["key"] for one in found if one["is_model"]).rpartition("/")[0]
     home(places).upload_fileobj(io.BytesIO(body), "outputs", f"{key}/transformer.safetensors")
@@ -235,7 +236,7 @@ def test_a_push_that_came_late_is_found_when_somebody_asks(places: Places) -> No
     from huggingface_hub import HfApi
 
     late = HfApi(endpoint=places.hub.url, token=ANA)
-    late.upload_file(path_or_fileobj=io.BytesIO(b"weights" * 1000), path_in_repo=WEIGHTS, repo_id="ana/later")
+    late.upload_file(path_or_fileobj=io.BytesIO(weights(b"later" * 1000)), path_in_repo=WEIGHTS, repo_id="ana/later")
     found = places.run("look", job_id)
     assert found.returncode == 0 and found.stdout.count("arrived and checked") == 2, found
     job = places.get(f"/api/cloud/jobs/{job_id}")["job"]

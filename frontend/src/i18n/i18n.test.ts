@@ -16,6 +16,8 @@ const REASONS = [
   "trainer_failed",
   "out_of_memory",
   "nothing_delivered",
+  "delivery_incomplete",
+  "last_steps_lost",
   "cancelled_by_user",
   "cancelled_at_provider",
   "gated_model",

@@ -25,6 +25,8 @@ class PretendHub:
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
         self.repos: dict[str, dict[str, tuple[bytes, datetime]]] = {}
+        self.titles: dict[str, str] = {}
+        """Of the last commit that touched a file, by its path."""
         self.made: list[str] = []
         self.commits: list[str] = []
         self.held: dict[str, bytes] = {}
@@ -79,11 +81,14 @@ class PretendHub:
     def files(self, repo: str) -> list[HubFile]:
         self._answer()
         held = self.repos[repo].items()
-        return [HubFile(path, len(body), digest(body), at) for path, (body, at) in held]
+        return [HubFile(path, len(body), digest(body), at, self.titles.get(path, "")) for path, (body, at) in held]
 
     def read(self, repo: str, path: str, limit: int) -> bytes | None:
         self._answer()
         return self.repos[repo].get(path, (None, None))[0]
+
+    def first(self, repo: str, path: str, length: int) -> bytes:
+        return (self.read(repo, path, 0) or b"")[:length]
 
     def commit(self, repo: str, files: dict[str, bytes], message: str) -> None:
         self._answer()
@@ -192,6 +197,10 @@ class PretendBuckets:
 
     def read(self, place: BucketPlace, keys: BucketKeys, key: str, limit: int) -> bytes | None:
         return self._bytes.read(place.bucket, key, limit)
+
+    def first(self, place: BucketPlace, keys: BucketKeys, key: str, length: int) -> bytes:
+        self._answer()
+        return self._bytes.buckets[place.bucket][key][:length]
 
 
 class VaultInMemory:

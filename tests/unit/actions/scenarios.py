@@ -16,6 +16,7 @@ from chalicelib.domain.jobs import Job, Phase, Reason
 from chalicelib.services import Services
 from tests.unit.actions.touches import Died
 from tests.unit.actions.vendor import PRICE, Run
+from tests.unit.actions.weights import weights
 from tests.unit.actions.world import Step, World, cancel, send_data, submit, sweep, tell
 
 
@@ -114,7 +115,7 @@ def _buckets(**moods: object) -> Step:
     return step
 
 
-LARGE = bytes(range(256)) * 4 * 1024 * 17
+LARGE = weights(bytes(range(256)) * 4 * 1024 * 17)
 """Of three parts."""
 
 _ALWAYS: tuple[Step, ...] = (send_data, submit)

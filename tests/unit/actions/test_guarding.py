@@ -12,6 +12,7 @@ from chalicelib.domain.measures import Metric
 from chalicelib.domain.watching import StallCode
 from tests.unit.actions.conftest import NewWorld
 from tests.unit.actions.vendor import PRICE
+from tests.unit.actions.weights import weights
 from tests.unit.actions.world import World, cancel, send_data, submit
 
 
@@ -133,11 +134,13 @@ def test_what_was_delivered_before_a_stop_is_kept_and_counted(new_world: NewWorl
     world = begin(new_world, ceiling_micros=700 * PRICE)
     wait(world, 2)
     run = world.vendor.runs[0]
-    world.objects.put("outputs", f"{run.prefix}/{run.key}/checkpoint-5/pytorch_lora_weights.safetensors", b"half")
+    world.objects.put(
+        "outputs", f"{run.prefix}/{run.key}/checkpoint-5/pytorch_lora_weights.safetensors", weights(b"half")
+    )
     world.settle()
     assert world.job().reason is Reason.CEILING
     kept = events(world, EventKind.ARTIFACTS_COLLECTED)
-    assert len(kept) == 1 and "2 files arrived, 8 bytes. 2 of them are weights" in kept[0].message
+    assert len(kept) == 1 and "2 files arrived, 150 bytes. 2 of them are weights" in kept[0].message
 
 
 def test_a_model_that_was_lost_while_this_server_was_away_is_not_blamed_on_the_log(new_world: NewWorld) -> None:

@@ -92,7 +92,7 @@ def test_a_death_at_any_touch_of_a_look_changes_nothing_of_what_is_found(new_wor
 
     touches = play().touches
     first = next(number for number, name in enumerate(touches.seen, 1) if "look_again.py" in name)
-    deaths = [death for death in touches.all_deaths() if death.touch >= first - 3]
+    deaths = [death for death in touches.all_deaths() if death.touch >= first - 6]
     assert len(deaths) >= 10
     for death in deaths:
         play(death)

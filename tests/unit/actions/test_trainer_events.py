@@ -17,6 +17,7 @@ from chalicelib.domain.trainer_events import read_event
 from chalicelib.providers.registry import Registry
 from chalicelib.services import OpenDoor, Services, assemble
 from tests.unit.actions.vendor import PretendVendor
+from tests.unit.actions.weights import weights
 from tests.unit.actions.world import CONFIG, SETTINGS, World
 
 HUB = [{"id": "hub", "type": "huggingface", "dataset_name": "someone/pictures"}]
@@ -113,7 +114,7 @@ def test_events_take_a_job_from_its_start_to_its_model(stage: Stage) -> None:
     assert stage.tell(STEP).changed and stage.job.phase == "running"
     assert not stage.tell(STEP).changed
     stage.world.clock.forward(seconds=100)
-    stage.world.objects.put("outputs", f"{stage.job.id}/x/model.safetensors", b"model")
+    stage.world.objects.put("outputs", f"{stage.job.id}/x/model.safetensors", weights(b"model"))
     assert stage.tell(DONE).changed
     assert (stage.job.phase, stage.job.cost_micros, stage.job.cost_is_final) == ("completed", 97_500, True)
     assert stage.tell(FAILED).status == "ignored" and stage.job.phase == "completed"

@@ -28,7 +28,9 @@ def check(world: World) -> Job:
     assert services.jobs.newest("default", "local", None, None, 10, 0).total == 1
     assert not world.left()
     assert not world.vendor.files, "a copy of the data is left at the vendor"
-    assert not [repo for repo in world.hub.repos if repo.startswith("datasets/")], "a copy of the data is left at the Hub"
+    assert not [repo for repo in world.hub.repos if repo.startswith("datasets/")], (
+        "a copy of the data is left at the Hub"
+    )
     _check_learning(world, job)
     rows = world.table.query(f"T#default#JOB#{job.id}", begins_with="INTENT#").items
     rows = [row for row in rows if row["kind"] != IntentKind.LOOK]

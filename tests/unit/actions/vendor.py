@@ -19,6 +19,7 @@ from chalicelib.domain.runs import CloudJobInfo, CloudJobStatus, LaunchOrder, Of
 from chalicelib.domain.trainer_powers import Powers
 from tests.unit.actions.bytes_in_memory import BytesInMemory
 from tests.unit.actions.places import PretendBuckets, PretendHub
+from tests.unit.actions.weights import weights
 
 SECRET = "whsec_" + "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0"
 PRICE = 975
@@ -79,9 +80,13 @@ class Moods:
     """Takes a deletion and deletes nothing."""
     delivers_to_hub: bool = True
     delivers_to_buckets: bool = True
-    model: bytes = b"model"
     unfinished: str = ""
     """What its logs end with: a line that has no end yet."""
+    model: bytes = weights(b"model")
+    files: dict[str, bytes] = field(default_factory=dict)
+    """What a run leaves, by name, where it is more than final weights."""
+    title: str = "Trained for 1 epochs and 20 steps."
+    """What its commits to the Hub are called."""
     on_ask: Callable[[], None] | None = field(default=None, repr=False)
     on_accept: Callable[[Run], None] | None = field(default=None, repr=False)
     while_sent: Callable[[], None] | None = field(default=None, repr=False)
@@ -169,7 +174,9 @@ class PretendVendor:
         run = self._known(job_id)
         assert not run.is_over and not run.asked_to_stop, "a run that is over can save nothing"
         run.asked_to_save += 1
-        self._objects.put("outputs", f"{run.prefix}/{run.key}/checkpoint-1/pytorch_lora_weights.safetensors", b"half")
+        self._objects.put(
+            "outputs", f"{run.prefix}/{run.key}/checkpoint-1/pytorch_lora_weights.safetensors", weights(b"half")
+        )
 
     async def host(self, launch_key: str, size: int, chunks: Callable[[], Iterator[bytes]]) -> HostedFile:
         self._answer()
@@ -258,13 +265,14 @@ class PretendVendor:
 
     def _deliver(self, run: Run) -> None:
         """To every place that the order names, as far as the moods let it."""
-        name = f"{run.key}/pytorch_lora_weights.safetensors"
-        self._objects.put("outputs", f"{run.prefix}/{name}", self.moods.model)
-        for other in run.order.also_to if run.order and self.moods.delivers_to_buckets else ():
-            self._buckets.deliver(other.bucket, f"{other.prefix}/{name}", self.moods.model)
-        repo = run.order.hub_model_id if run.order else None
-        if repo and self.moods.delivers_to_hub:
-            self._hub.repos[repo]["pytorch_lora_weights.safetensors"] = (self.moods.model, self._clock())
+        for name, body in (self.moods.files or {"pytorch_lora_weights.safetensors": self.moods.model}).items():
+            self._objects.put("outputs", f"{run.prefix}/{run.key}/{name}", body)
+            for other in run.order.also_to if run.order and self.moods.delivers_to_buckets else ():
+                self._buckets.deliver(other.bucket, f"{other.prefix}/{run.key}/{name}", body)
+            repo = run.order.hub_model_id if run.order else None
+            if repo and self.moods.delivers_to_hub:
+                self._hub.repos[repo][name] = (body, self._clock())
+                self._hub.titles[name] = self.moods.title
 
     def working(self) -> list[Run]:
         return [run for run in self.runs if not run.is_over]
