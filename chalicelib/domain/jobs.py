@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from chalicelib.domain.attempts import ALONE, Attempt
 from chalicelib.domain.destinations import Arrival, State
 from chalicelib.domain.errors import CloudError
 from chalicelib.domain.runs import CloudJobStatus
@@ -165,6 +166,7 @@ class Job:
     """None at all for jobs from before there was a choice, and for adopted ones."""
     vault_names: tuple[str, ...] = ()
     """Whose keys the run was given, to keep them out of its log."""
+    attempt: Attempt = ALONE
 
     @property
     def status(self) -> CloudJobStatus:

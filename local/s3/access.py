@@ -1,4 +1,4 @@
-"""What an access key reaches. The root key reaches everything; any other, one prefix of one bucket, and what is lent."""
+"""What an access key reaches. The root key reaches everything; any other, a prefix of a bucket and what it reads."""
 
 from __future__ import annotations
 
