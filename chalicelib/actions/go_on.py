@@ -17,6 +17,7 @@ from chalicelib.actions.submit import Admit
 from chalicelib.domain.attempts import Start
 from chalicelib.domain.budgets import Limit
 from chalicelib.domain.ceilings import bound
+from chalicelib.domain.dataset_repositories import renamed
 from chalicelib.domain.destinations import Arrival, Kind
 from chalicelib.domain.errors import BadInput, CloudError, CostLimitExceeded, DestinationRefused, NotFound
 from chalicelib.domain.going_on import NextRun, StaysAtItsEnd, ceiling_left, decided, next_attempt, start_after
@@ -88,7 +89,8 @@ class GoOn:
         now = self._clock()
         begun = next_attempt(job, run, now)
         config = {**order.config, "--output_dir": f"output/{begun.launch_key}"}
-        order = replace(order, config=config, asked=self._jobs.asked(job))
+        dataloader = renamed(order.dataloader, job.launch_key, begun.launch_key)
+        order = replace(order, config=config, dataloader=dataloader, asked=self._jobs.asked(job))
         number = begun.attempt.number
         told = f"Attempt {number}: it goes on from step {start.step} of job {job.id}, which hit its vendor's cap."
         events = [Event(now, EventKind.SUBMITTED, begun.phase, told)]

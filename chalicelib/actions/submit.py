@@ -35,6 +35,7 @@ from chalicelib.domain.redaction import strip_secrets
 from chalicelib.domain.repositories import Recorded
 from chalicelib.domain.runs import Offer
 from chalicelib.domain.snapshots import Snapshot
+from chalicelib.domain.trainer_powers import OLDEST
 from chalicelib.domain.uploads import Upload, UploadState
 from chalicelib.domain.workloads import Facts
 
@@ -214,6 +215,7 @@ class Submit:
                 *self._locked(options),
                 *held.warnings,
                 *alone,
+                *_untried(ways, attempt),
                 *(() if attempt.goes_on else _may_run_out(trainer, options, wanted.max_run_minutes, held)),
             ),
             model_version=version,
@@ -393,6 +395,14 @@ def _may_run_out(trainer: Trainer, options: dict[str, Any], minutes: int | None,
             raise BadInput(f"'{trainer.provider_name}' does not stop runs by itself. Leave 'max_run_minutes' out.")
         return []
     return may_run_out(trainer.provider_name, options, trainer.run_cap, held.deadline, bool(held.warnings))
+
+
+def _untried(ways: Ways, attempt: Attempt) -> tuple[str, ...]:
+    if ways.powers.release or not (attempt.start or attempt.goes_on):
+        return ()
+    return (
+        f"Going on from a checkpoint was tried with SimpleTuner {OLDEST} and newer, and this is {ways.powers.name}.",
+    )
 
 
 def _few(*warnings: str) -> tuple[str, ...]:
