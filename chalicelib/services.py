@@ -25,16 +25,18 @@ from chalicelib.actions.again import Again
 from chalicelib.actions.arrive import HASH_BYTES, Arrive
 from chalicelib.actions.bills import Bills
 from chalicelib.actions.browse import Browse
-from chalicelib.actions.budgeting import Budgeting
+from chalicelib.actions.budgeting import Budgeting, Making
 from chalicelib.actions.bundling import Bundling
 from chalicelib.actions.carry_out import CarryOut
 from chalicelib.actions.check_config import CheckConfig
+from chalicelib.actions.checkpoints import Checkpoints
 from chalicelib.actions.deliver import Deliver
 from chalicelib.actions.destinations import NameDestinations
 from chalicelib.actions.estimating import Estimating
 from chalicelib.actions.examine import Examine
 from chalicelib.actions.finish import Finish
 from chalicelib.actions.follow import Follow
+from chalicelib.actions.go_on import GoOn
 from chalicelib.actions.hand_over import HandOver
 from chalicelib.actions.handing_data import HandingData
 from chalicelib.actions.hear_trainer import HearTrainer, event_address
@@ -192,6 +194,7 @@ class Services:
     configs: Configs
     repository: Repository
     again: Again
+    checkpoints: Checkpoints
     budgeting: Budgeting
     spending: Spending
     zone: tzinfo
@@ -286,6 +289,13 @@ def assemble(
     hub_datasets = HubDatasets(jobs, objects, hubs, removal)
     finish = Finish(jobs, uploads, objects, keys, removal, keep_jobs, clock, arrive, hosting, hub_datasets, vault)
     hand_over, lay_out = HandOver(uploads, objects, links, clock), LayOut(objects, joining, clock)
+    checkpoints = Checkpoints(objects)
+    promise = PromiseDelivery(named, vault, hubs, objects)
+    least_run = timedelta(seconds=settings.least_run_seconds)
+
+    def admit(tenant: str, provider: str, held: int, make: Making) -> tuple[Job, bool]:
+        return budgeting.admit(tenant, provider, held, make)
+
     bills = Bills(jobs, uploads, FollowTable(table), trainers, PaceTable(table))
     carry_out = CarryOut(
         jobs=jobs,
@@ -308,13 +318,13 @@ def assemble(
         handing=HandingData(outbox, hand_over, lay_out, hub_datasets, keys, clock),
         send=Sending(jobs, outbox, objects, buckets, vault, hubs, clock),
         look=look_again,
+        go_on=GoOn(jobs, outbox, uploads, checkpoints, promise, trainers, admit, clock, new_id, turns.mark, least_run),
     )
     configs, repository = configs or ConfigTable(table), repository or NoRepository()
     ledger = LedgerTable(table, settings.zone)
     budgeting = Budgeting(LimitTable(table), ledger, jobs, reconcile, carry_out, telemetry, clock)
     estimating = Estimating(trainers, PaceTable(table))
     lends = isinstance(keys, LendsDatasets) and keys.can_lend
-    promise = PromiseDelivery(named, vault, hubs, objects)
     check = CheckConfig(Strictness(settings.config_check))
     submit = Submit(
         jobs=jobs,
@@ -329,13 +339,14 @@ def assemble(
         mark=turns.mark,
         configs=configs,
         repository=repository,
-        least_run=timedelta(seconds=settings.least_run_seconds),
+        least_run=least_run,
         admit=budgeting.admit,
         promise=promise,
         estimating=estimating,
         find_ways=FindWays(objects, hand_over, hub_datasets, lends, settings.trainer_version, settings.trainer_powers),
         lay_out=lay_out,
         check=check,
+        goes_on=settings.continue_after_cap,
     )
     uploading = Uploading(uploads, objects, chosen, consents, manifests, removal, clock, new_id)
     steer, deliver = Steer(jobs, outbox, carry_out, clock), Deliver(objects)
@@ -384,7 +395,8 @@ def assemble(
         telemetry=telemetry,
         configs=configs,
         repository=repository,
-        again=Again(jobs, uploads, submit, steer.get),
+        again=Again(jobs, uploads, submit, steer.get, checkpoints),
+        checkpoints=checkpoints,
         budgeting=budgeting,
         spending=Spending(ledger, clock),
         zone=settings.zone,

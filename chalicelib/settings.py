@@ -59,6 +59,7 @@ class Settings:
     metrics_namespace: str = "simpletuner-cloud"
     prices: Mapping[str, int] = field(default_factory=dict, hash=False)
     run_cap_minutes: int = 30
+    continue_after_cap: bool = False
     least_run_seconds: int = 120
     stall_start_seconds: int = 1800
     stall_progress_seconds: int = 1200
@@ -139,6 +140,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         tracing=_choice(given, "STCLOUD_TRACING", ("true", "false"), "false") == "true",
         metrics_namespace=given.get("STCLOUD_METRICS_NAMESPACE", "simpletuner-cloud"),
         prices=_prices(given, "REPLICATE_PRICES"),
+        continue_after_cap=_choice(given, "STCLOUD_CONTINUE_AFTER_CAP", ("true", "false"), "false") == "true",
         run_cap_minutes=_whole(given, "REPLICATE_RUN_CAP_MINUTES", 30, 0, 7 * 24 * 60),
         least_run_seconds=_whole(given, "STCLOUD_LEAST_RUN_SECONDS", 120, 5, ONE_HOUR),
         stall_start_seconds=_whole(given, "STCLOUD_STALL_START_SECONDS", 1800, 0, 7 * 24 * ONE_HOUR),

@@ -26,6 +26,7 @@ from client.shapes import (
     Progress,
     Provider,
     Receipt,
+    Saved,
     Submitted,
     Synced,
     UploadSession,
@@ -119,6 +120,9 @@ class CloudClient:
 
     def artifacts(self, job_id: str) -> Artifacts:
         return cast(Artifacts, self._get(f"{_job(job_id)}/artifacts"))
+
+    def checkpoints(self, job_id: str) -> Saved:
+        return cast(Saved, self._get(f"{_job(job_id)}/checkpoints"))
 
     def archive(self, job_id: str, only_model: bool = False) -> Archive:
         """Has the server go on with the tar of the job's files for some seconds; ``url`` is None until it is whole."""

@@ -182,6 +182,12 @@ def _add_again(parser: argparse.ArgumentParser) -> None:
         "--set", action="append", type=configs.assignment, metavar="OPTION=VALUE", help="another value, repeatable"
     )
     parser.add_argument("--unset", action="append", metavar="OPTION", help="leave an option out, repeatable")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the job's newest whole checkpoint instead of beginning anew"
+    )
+    parser.add_argument(
+        "--from-step", type=_whole(0, 10**12, "step"), metavar="N", help="with --resume: from the checkpoint of step N"
+    )
     _add_sending(parser)
 
 
@@ -217,6 +223,12 @@ def _add_sending(parser: argparse.ArgumentParser) -> None:
         type=_whole(1, 10_080, "number of minutes"),
         metavar="N",
         help="the provider stops the run that long after its launch, waiting for a machine included",
+    )
+    parser.add_argument(
+        "--continue",
+        dest="continue_after_cap",
+        action=argparse.BooleanOptionalAction,
+        help="when the provider's cap on a run ends it, go on from its last checkpoint (default: the server's)",
     )
     parser.add_argument(
         "--stop-on-stall",

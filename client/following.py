@@ -60,9 +60,14 @@ def follow(
             watcher.log(news["logs"], offset)
             offset = news["next_offset"]
         watcher.job(job)
-        if job["is_terminal"]:
+        if job["is_terminal"] and not job.get("attempt", {}).get("deciding"):
             ended_at = ended_at or clock()
             if news["complete"] or clock() - ended_at > _LAST_WORDS_SECONDS:
                 return job
         pause = _QUICK if news["logs"] else min(_CALM, pause * 1.25)
         sleep(pause)
+
+
+def next_of(job: Job) -> str | None:
+    """The job that went on where this one hit its provider's cap."""
+    return job.get("attempt", {}).get("next_job_id")

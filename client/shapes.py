@@ -22,6 +22,45 @@ class Stall(TypedDict):
     advice: str
 
 
+class Begun(TypedDict):
+    job_id: str
+    step: int
+
+
+class Attempt(TypedDict):
+    number: int
+    continue_after_cap: bool
+    deciding: bool
+    next_job_id: str | None
+    earlier_cost_micros: int
+    resumed_from: Begun | None
+
+
+class Checkpoint(TypedDict):
+    step: int
+    name: str
+    complete: bool
+    missing: list[str]
+    files: int
+    bytes: int
+
+
+class Steps(TypedDict):
+    began_at: int
+    done: int | None
+    total: int | None
+    saved: int | None
+    at_risk: int | None
+    paid_micros: int | None
+    at_risk_micros: int | None
+
+
+class Saved(TypedDict):
+    job_id: str
+    checkpoints: list[Checkpoint]
+    steps: Steps
+
+
 class Job(TypedDict):
     job_id: str
     provider: str
@@ -46,6 +85,7 @@ class Job(TypedDict):
     cancel_requested: bool
     projection: NotRequired[Projection | None]
     stall: NotRequired[Stall | None]
+    attempt: NotRequired[Attempt]
 
 
 class JobPage(TypedDict):

@@ -42,7 +42,7 @@ class Bills:
     def write(self, job: Job, intent: Intent) -> None:
         """Carries out the intent, and forgets it in the transaction in which a run is learnt from: so each is learnt
         from once. Raises ``Stale`` when another job taught the same kind at the same moment."""
-        pace = measured(self._log_end(job))
+        pace = measured(self._log_end(job), job.attempt.began_at)
         seconds = _run_seconds(job)
         kept: dict[str, Any] = {"measured": asdict(pace) if pace else None, "alternatives": []}
         taught: dict[str, tuple[Pace, Pace]] = {}
@@ -52,7 +52,12 @@ class Bills:
         if offer and pace and work and guess and seconds:
             startup = max(1.0, seconds - pace.seconds)
             kept["alternatives"] = [asdict(one) for one in self._elsewhere(work, offer, guess, pace, startup)]
-            if job.phase is Phase.COMPLETED and job.cost_is_final and not job.adopted and _from_the_start(work, pace):
+            if (
+                job.phase is Phase.COMPLETED
+                and job.cost_is_final
+                and not job.adopted
+                and _from_the_start(job, work, pace)
+            ):
                 seen = _observation(job, guess, pace, startup)
                 for kind in (kind_of_model(work), kind_on(work, offer)):
                     before = self._paces.get(job.tenant, kind)
@@ -125,9 +130,9 @@ def _run_seconds(job: Job) -> float | None:
     return None
 
 
-def _from_the_start(work: Workload, pace: Measured) -> bool:
+def _from_the_start(job: Job, work: Workload, pace: Measured) -> bool:
     """A run that went on from a checkpoint did fewer steps than its bar counts: it teaches nothing about pace."""
-    return not work.resumes and pace.steps > 0
+    return job.attempt.start is None and not work.resumes and pace.steps > 0
 
 
 def _observation(job: Job, guess: Parts, pace: Measured, startup: float) -> Observation:

@@ -69,6 +69,7 @@ class CarryOut:
         handing: HandingData,
         send: Callable[[Job, Intent], None],
         look: Callable[[Job, Intent], None],
+        go_on: Callable[[Job, Intent], list[Intent]],
     ) -> None:
         self._jobs = jobs
         self._outbox = outbox
@@ -76,6 +77,7 @@ class CarryOut:
         self._reconcile = reconcile
         self._finish = finish
         self._clock = clock
+        self._next = go_on
         self._launch = Launch(
             jobs,
             outbox,
@@ -104,6 +106,7 @@ class CarryOut:
             IntentKind.CARD: write_card,
             IntentKind.SEND: send,
             IntentKind.LOOK: look,
+            IntentKind.GO_ON: self._go_on,
         }
 
     def __call__(self, promised: Intent) -> None:
@@ -205,6 +208,10 @@ class CarryOut:
                 self(card)
         else:
             self._outbox.forget(intent)  # news that contradicts itself has ended the job already
+
+    def _go_on(self, job: Job, intent: Intent) -> None:
+        for promised in self._next(job, intent):
+            self(promised)
 
     def _sight(self, job: Job, info: CloudJobInfo) -> None:
         self.all(self._reconcile.sight(job.tenant, job.id, info))

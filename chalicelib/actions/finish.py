@@ -156,8 +156,8 @@ class Finish:
         except NotFound:
             return [Event(now, EventKind.DATA_DELETED, job.phase, "The uploaded data was deleted before.")]
         if job.id in upload.kept_for:
-            # We have been here, and died before it was written down. Another job may have the data by now; whoever
-            # deletes it tells this job.
+            # The next attempt has the data, or we have been here and died before it was written down: then another job
+            # may have it by now. Whoever deletes it tells this job.
             gone = upload.state in (UploadState.DISCARDING, UploadState.DELETED)
             return [] if gone else [Event(now, EventKind.DATA_KEPT, job.phase, _left(upload))]
         until = _until(job, upload, now)
@@ -192,6 +192,8 @@ def _until(job: Job, upload: Upload, now: datetime) -> datetime | None:
 
 
 def _left(upload: Upload) -> str:
+    if upload.state is UploadState.USED:
+        return f"The uploaded data is job {upload.job_id}'s now, and goes when that no longer needs it: {upload.key}."
     return (
         f"The uploaded data is kept for another run until {to_text(upload.expires_at)}, and deleted then: {upload.key}."
     )

@@ -195,14 +195,21 @@ class Launch:
         if job.upload_id:
             upload = self._uploads.get(job.tenant, job.upload_id)
             images_url, dataloader = self._data(job, intent, upload, order, dataloader or [])
+        config, delivery = order.config, None
+        if self._ready.goes_home(job):
+            start = job.attempt.start
+            delivery = self._keys.issue(job.tenant, job.id, (start.folder,) if start else ())
+            if start:
+                # The trainer fetches a checkpoint from a bucket that it publishes to, with the key of that.
+                config = {**config, "--resume_from_checkpoint": f"s3://{delivery.bucket}/{start.folder}"}
         return LaunchOrder(
             launch_key=job.launch_key,
-            config=order.config,
+            config=config,
             dataloader=dataloader,
             lycoris=order.lycoris,
             hardware=job.hardware,
             images_url=images_url,
-            delivery=self._keys.issue(job.tenant, job.id) if self._ready.goes_home(job) else None,
+            delivery=delivery,
             hub_model_id=job.hub_model_id,
             hf_token=self._ready.hub_token(job) or (self._hf_token if self._needs_token(job, order) else None),
             webhook_url=self._webhook_url(job),

@@ -45,7 +45,7 @@ class Steer:
         """
         for _ in range(_TRIES):
             job = self.get(job_id, by, "cancel")
-            if is_over(job):
+            if is_over(job) and not job.attempt.deciding:
                 raise InvalidJobState(
                     f"Job '{job.id}' is {job.phase} and has nothing left to cancel.",
                     job_id=job.id,
@@ -77,6 +77,12 @@ class Steer:
                 job_id=job.id,
                 current_state=str(job.status),
             )
+        if job.attempt.deciding:
+            raise InvalidJobState(
+                f"It is being settled whether job '{job.id}' goes on. Delete it once that is done.",
+                job_id=job.id,
+                current_state=str(job.status),
+            )
         if job.is_sending:
             raise InvalidJobState(
                 f"The model of job '{job.id}' is still being sent. Delete the job once that is done.",
@@ -96,6 +102,11 @@ class Steer:
     def _stop(self, job: Job, by: Caller) -> Change:
         now = self._clock()
         asked = Event(now, EventKind.CANCEL_REQUESTED, job.phase, f"{by.owner} asked to cancel.", by.owner)
+        if job.attempt.deciding:
+            # Its run is over; what is left to stop is its going on, which asks once more whether it may.
+            stays = job.noted(now, attempt=replace(job.attempt, goes_on=False))
+            going = self._outbox.get(job.tenant, job.id, IntentKind.GO_ON)
+            return Change(stays, [asked], [replace(going, due_at=now)] if going else [])
         launch = self._outbox.get(job.tenant, job.id, IntentKind.LAUNCH)
         if launch and not launch.in_doubt and job.phase in (Phase.QUEUED, Phase.LAUNCHING):
             # Nothing has been asked of the vendor: taking back the promise, as it stands, is all it takes.

@@ -10,8 +10,9 @@ from typing import Any
 from chalicelib.actions.check_config import CheckConfig
 from chalicelib.actions.estimating import Estimating
 from chalicelib.actions.lay_out import LayOut
-from chalicelib.actions.promise import PromiseDelivery
+from chalicelib.actions.promise import Promised, PromiseDelivery
 from chalicelib.actions.ways import FindWays
+from chalicelib.domain.attempts import Attempt, Start
 from chalicelib.domain.budgets import Limit
 from chalicelib.domain.callers import Caller
 from chalicelib.domain.ceilings import Bound, bound
@@ -23,6 +24,7 @@ from chalicelib.domain.destinations import Kind
 from chalicelib.domain.errors import BadInput, CloudError, InvalidConfig, NotFound, UploadNotReady, no_such_upload
 from chalicelib.domain.estimates import exceeding
 from chalicelib.domain.gating import gated_models
+from chalicelib.domain.going_on import left_to_train, starting_at
 from chalicelib.domain.jobs import Event, EventKind, Job, Phase
 from chalicelib.domain.last_step import check_that_it_arrives, publishing_last_weights
 from chalicelib.domain.ledger import hold
@@ -37,6 +39,7 @@ from chalicelib.domain.redaction import strip_secrets
 from chalicelib.domain.repositories import Recorded
 from chalicelib.domain.runs import Offer
 from chalicelib.domain.snapshots import Snapshot
+from chalicelib.domain.trainer_powers import OLDEST
 from chalicelib.domain.uploads import Upload, UploadState
 from chalicelib.domain.workloads import Facts, read
 
@@ -50,7 +53,9 @@ Admit = Callable[[str, str, int, Callable[[list[Limit]], tuple[Job, bool]]], tup
 class Submission:
     """``stored`` names a config that is kept here, which is trained instead of ``config``; its dataloader and LyCORIS
     config are used when the request has none. ``snapshot`` is the state of the caller's own repository; without it
-    ``snapshot_name`` and ``snapshot_message`` ask for a commit of the configs that are kept here."""
+    ``snapshot_name`` and ``snapshot_message`` ask for a commit of the configs that are kept here. ``start`` is the
+    checkpoint to go on from, and ``goes_on`` whether the job does so by itself after its vendor's cap (None: as the
+    settings say)."""
 
     config: dict[str, Any]
     provider: str = "replicate"
@@ -72,6 +77,8 @@ class Submission:
     stop_on_stall: tuple[str, ...] | None = None
     keep_data_days: int | None = None
     destinations: list[str] | None = None
+    start: Start | None = None
+    goes_on: bool | None = None
 
 
 class Submit:
@@ -96,6 +103,7 @@ class Submit:
         find_ways: FindWays,
         lay_out: LayOut,
         check: CheckConfig,
+        goes_on: bool = False,
     ) -> None:
         """``mark`` tells runs of this installation from those of others that share the provider's account.
 
@@ -120,6 +128,7 @@ class Submit:
         self._find_ways = find_ways
         self._lay_out = lay_out
         self._check = check
+        self._goes_on = goes_on
 
     def __call__(self, wanted: Submission, by: Caller) -> tuple[Job, bool]:
         """The job, and whether this call made it.
@@ -189,7 +198,7 @@ class Submit:
         listing = self._lay_out.listing(upload) if upload else None
         facts = _facts(upload, listing, dataloader)
         epoch_steps = read(checked.config, dataloader, facts).epoch_steps_on(offer.gpu_count)
-        ending = publishing_last_weights(checked.config, epoch_steps)
+        ending = publishing_last_weights(starting_at(checked.config, wanted.start), epoch_steps)
         options = ending.options
         asked = Snapshot(checked.asked, given, lycoris)
         job_id = f"j-{self._new_id()}"
@@ -200,6 +209,7 @@ class Submit:
         needs_us = upload is not None and plan.mode not in (Mode.HOSTED, Mode.HUB)
         promised = self._promise(by.tenant, job_id, wanted.destinations, options, needs_us)
         check_that_it_arrives(ending, all(one.kind is Kind.HUB for one in promised.arrivals))
+        attempt, alone = self._attempt(wanted, promised)
         now = self._clock()
         job = Job(
             id=job_id,
@@ -228,7 +238,9 @@ class Submit:
                 *_left_out(removed),
                 *self._locked(options),
                 *held.warnings,
-                *_may_run_out(trainer, options, wanted.max_run_minutes, held),
+                *alone,
+                *_untried(ways, attempt),
+                *(() if attempt.goes_on else _may_run_out(trainer, options, wanted.max_run_minutes, held)),
             ),
             model_version=version,
             max_run_minutes=wanted.max_run_minutes,
@@ -236,6 +248,7 @@ class Submit:
             snapshot=self._recorded(wanted),
             ceiling_micros=wanted.ceiling_micros,
             held_micros=hold(wanted.ceiling_micros, None, offer.micros_per_second, _longest(trainer, held)),
+            attempt=attempt,
             deadline_seconds=int(held.deadline.total_seconds()) if held.deadline else None,
             stop_on_stall=wanted.stop_on_stall,
             keep_data_days=wanted.keep_data_days,
@@ -266,20 +279,37 @@ class Submit:
         facts: Facts,
     ) -> Job:
         """The job with what it is expected to cost and how that meets its limits; as it is when nobody knows."""
-        expected = self._estimating(job.tenant, offer, options, dataloader, facts).estimate
+        left = left_to_train(options, job.attempt)
+        expected = self._estimating(job.tenant, offer, left, dataloader, facts).estimate
         if expected is None:
             return job
-        cap = trainer.run_cap if isinstance(trainer, Limits) else None
+        cap = trainer.run_cap if isinstance(trainer, Limits) and not job.attempt.goes_on else None
         told = exceeding(expected, job.ceiling_micros, int(cap.total_seconds()) if cap else None)
         return replace(
             job,
             estimate_low_micros=expected.low_micros,
             estimate_high_micros=expected.high_micros,
             held_micros=hold(
-                job.ceiling_micros, expected.high_micros, offer.micros_per_second, _longest(trainer, held)
+                job.ceiling_micros,
+                expected.high_micros,
+                offer.micros_per_second,
+                held.deadline if job.attempt.goes_on else _longest(trainer, held),
             ),
             warnings=_few(*told, *job.warnings) if told else job.warnings,
         )
+
+    def _attempt(self, wanted: Submission, promised: Promised) -> tuple[Attempt, tuple[str, ...]]:
+        """Both ways of going on read a checkpoint from this system's own storage, with the key that delivers there."""
+        asked = self._goes_on if wanted.goes_on is None else wanted.goes_on
+        if any(one.kind is Kind.STORE for one in promised.arrivals):
+            return Attempt(wanted.start, asked), ()
+        if wanted.start or wanted.goes_on:
+            raise BadInput(
+                "A run goes on from a checkpoint in this system's own storage, so it has to deliver there too: add "
+                "'store' to the destinations."
+            )
+        told = "It does not go on by itself after the provider's cap, because its checkpoints do not come here."
+        return Attempt(), (told,) if asked else ()
 
     def _bound(self, trainer: Trainer, offer: Offer, wanted: Submission) -> Bound:
         max_run = timedelta(minutes=wanted.max_run_minutes) if wanted.max_run_minutes else None
@@ -345,6 +375,8 @@ class Submit:
         told = (*told, wanted.keep_data_days) if wanted.keep_data_days else told
         if wanted.destinations is not None:
             told = (*told, wanted.destinations)
+        if wanted.start or wanted.goes_on is not None:
+            told = (*told, wanted.start and wanted.start.folder, wanted.goes_on)
         sent = self._data_sent(wanted, by)
         return OnceKey(by.owner, wanted.once, fingerprint(*told, sent, wanted.config_name, wanted.run_name))
 
@@ -394,6 +426,14 @@ def _may_run_out(trainer: Trainer, options: dict[str, Any], minutes: int | None,
     return may_run_out(trainer.provider_name, options, trainer.run_cap, held.deadline, bool(held.warnings))
 
 
+def _untried(ways: Ways, attempt: Attempt) -> tuple[str, ...]:
+    if ways.powers.release or not (attempt.start or attempt.goes_on):
+        return ()
+    return (
+        f"Going on from a checkpoint was tried with SimpleTuner {OLDEST} and newer, and this is {ways.powers.name}.",
+    )
+
+
 def _few(*warnings: str) -> tuple[str, ...]:
     """They travel with every listing of the job."""
     shown = [warning if len(warning) <= 500 else f"{warning[:499]}…" for warning in warnings[:MOST_WARNINGS]]
@@ -411,4 +451,6 @@ def _left_out(removed: list[str]) -> tuple[str, ...]:
 
 
 def _sentence(job: Job) -> str:
-    return f"Submitted for {job.provider}, {job.hardware}."
+    start = job.attempt.start
+    after = f" It goes on from step {start.step} of job {start.job_id}." if start else ""
+    return f"Submitted for {job.provider}, {job.hardware}.{after}"

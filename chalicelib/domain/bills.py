@@ -50,14 +50,17 @@ class Measured:
         return self.seconds / self.steps
 
 
-def measured(log: str) -> Measured | None:
-    """From the last bar of a log. The bar counts whole seconds, so half a second stands for none."""
+def measured(log: str, began_at: int = 0) -> Measured | None:
+    """From the last bar of a log. The bar counts whole seconds, so half a second stands for none.
+
+    ``began_at`` is the step of the checkpoint that the run went on from: its bar counts on from there.
+    """
     bars = list(_BAR.finditer(log))
     found = bars[-1] if bars else None
-    if found is None or not int(found[1]):
+    if found is None or int(found[1]) <= began_at:
         return None
     seconds = int(found[3] or 0) * 3600 + int(found[4]) * 60 + int(found[5])
-    return Measured(int(found[1]), max(0.5, float(seconds)))
+    return Measured(int(found[1]) - began_at, max(0.5, float(seconds)))
 
 
 @dataclass(frozen=True, slots=True)

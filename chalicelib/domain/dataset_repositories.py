@@ -50,6 +50,22 @@ def planned(dataloader: Iterable[Mapping[str, Any]] | None, launch_key: str) -> 
     }
 
 
+def renamed(
+    dataloader: Iterable[Mapping[str, Any]] | None, launch_key: str, new_key: str
+) -> list[dict[str, Any]] | None:
+    """The dataloader for another job with the same data: its repositories are its own."""
+    if dataloader is None:
+        return None
+    old, new = _prefix(launch_key), _prefix(new_key)
+    ours = set(planned(dataloader, launch_key).values())
+    return [
+        {**one, "dataset_name": str(one["dataset_name"]).replace(f"/{old}", f"/{new}", 1)}
+        if one.get("dataset_name") in ours
+        else dict(one)
+        for one in dataloader
+    ]
+
+
 def namespace_for(who: HubIdentity) -> str | None:
     """The user's own where the token may make repositories there, or else an organization's; None where nowhere."""
     return next((name for name in (who.name, *sorted(who.orgs)) if who.may_create(f"{name}/any") is None), None)

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from chalicelib.domain.attempts import ALONE, Attempt
 from chalicelib.domain.destinations import Arrival, State
 from chalicelib.domain.errors import CloudError
 from chalicelib.domain.runs import CloudJobStatus
@@ -171,6 +172,7 @@ class Job:
     """Whose keys the run was given, to keep them out of its log."""
     last_step: int | None = None
     """The one whose weights have to arrive; None where only the trainer knows how many there are."""
+    attempt: Attempt = ALONE
 
     @property
     def status(self) -> CloudJobStatus:

@@ -29,6 +29,8 @@ class IntentKind(StrEnum):
     """Sending a model again from our store, a slice at a time."""
     LOOK = "look"
     """Looking again for a model that had not arrived when its job ended."""
+    GO_ON = "go_on"
+    """Settling whether a job that has hit its vendor's cap has a next attempt, and beginning that."""
     FORGET = "forget"
     """Deleting the job itself, once it has been kept long enough."""
 

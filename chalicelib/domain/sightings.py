@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from chalicelib.domain.ceilings import ended_by_ceiling
+from chalicelib.domain.going_on import deciding, may_go_on
 from chalicelib.domain.jobs import TERMINAL, Event, EventKind, Job, Phase, Reason
 from chalicelib.domain.last_words import last_words, says_nothing
 from chalicelib.domain.money import display
@@ -86,12 +87,18 @@ def ending(job: Job, moved: Job, at: datetime, by: str, events: list[Event] | No
     """Adds to a move what its arrival always brings: its line in the history and, once the run is over, the effects."""
     events = list(events or [])
     promise: list[Intent] = []
+    goes_on = moved.is_terminal and not job.is_terminal and may_go_on(moved)
+    if goes_on:
+        moved = deciding(job, moved)
+        promise.append(Intent(moved.tenant, moved.id, IntentKind.GO_ON, at, at))
     if moved.phase is not job.phase:
         events.append(Event(at, EventKind.MOVED, moved.phase, _sentence(moved), by, moved.reason))
     if is_over(moved) and not is_over(job):
         if moved.cost_is_final and moved.cost_micros is not None:
             events.append(Event(at, EventKind.SETTLED, moved.phase, f"The run cost {display(moved.cost_micros)}.", by))
-        promise.append(Intent(moved.tenant, moved.id, IntentKind.DELETE_DATA, at, at))
+        if not goes_on:
+            # Otherwise the next attempt may want the data: whoever settles that promises the deletion.
+            promise.append(Intent(moved.tenant, moved.id, IntentKind.DELETE_DATA, at, at))
         if moved.phase is Phase.DELIVERING:
             promise.append(Intent(moved.tenant, moved.id, IntentKind.COLLECT, at, at))
     if moved.is_terminal and not job.is_terminal:

@@ -9,7 +9,9 @@ from chalicelib.actions.deliver import Artifact
 from chalicelib.actions.offering import Card
 from chalicelib.actions.upload import Session
 from chalicelib.domain.api_keys import PREFIX, ApiKey
+from chalicelib.domain.attempts import Checkpoint
 from chalicelib.domain.destinations import IS_THERE, Arrival, Send, State
+from chalicelib.domain.going_on import Steps
 from chalicelib.domain.jobs import Event, Job, Phase
 from chalicelib.domain.moments import maybe_to_text, to_text
 from chalicelib.domain.money import usd
@@ -66,6 +68,7 @@ def job(job: Job, now: datetime) -> dict[str, Any]:
             "keep_data_days": job.keep_data_days,
             "destinations": [arrival(one) for one in job.destinations],
         },
+        "attempt": attempt(job),
         "is_terminal": job.is_terminal,
         "is_active": not job.is_terminal,
         "duration_seconds": _duration(job, now),
@@ -77,6 +80,42 @@ def job(job: Job, now: datetime) -> dict[str, Any]:
     if job.status in _WAITING:
         body["queue_position"] = 0
     return body
+
+
+def attempt(job: Job) -> dict[str, Any]:
+    """Where the job stands among those that train one thing."""
+    known, micros = job.attempt, job.attempt.earlier_micros
+    return {
+        "number": known.number,
+        "continue_after_cap": known.goes_on,
+        "deciding": known.deciding,
+        "next_job_id": known.next_id,
+        "earlier_cost_micros": micros,
+        "resumed_from": {"job_id": known.start.job_id, "step": known.start.step} if known.start else None,
+    }
+
+
+def checkpoint(one: Checkpoint) -> dict[str, Any]:
+    return {
+        "step": one.step,
+        "name": one.folder.rsplit("/", 1)[-1],
+        "complete": one.is_whole,
+        "missing": list(one.missing),
+        "files": one.files,
+        "bytes": one.bytes,
+    }
+
+
+def steps(known: Steps) -> dict[str, Any]:
+    return {
+        "began_at": known.began_at,
+        "done": known.done,
+        "total": known.total,
+        "saved": known.saved,
+        "at_risk": known.at_risk,
+        "paid_micros": known.paid_micros,
+        "at_risk_micros": known.at_risk_micros,
+    }
 
 
 def arrival(one: Arrival) -> dict[str, Any]:

@@ -165,6 +165,8 @@ def retry(call: Call) -> Response:
     body = call.body(RetryBody) if call.raw_body.strip() else RetryBody.model_validate({})
     if body.config is not None and any(not name.strip("-") for name in body.config):
         raise BadInput("'config' has an option without a name.")
+    if body.from_step is not None and not body.resume:
+        raise BadInput("'from_step' names the checkpoint to go on from: send 'resume': true too.")
     config, removed = strip_secrets(body.config or {})
     changes = Changes(
         config=config,
@@ -176,6 +178,9 @@ def retry(call: Call) -> Response:
         version=body.version,
         max_run_minutes=body.max_run_minutes,
         once=call.headers.get("idempotency-key") or body.idempotency_key,
+        resumes=body.resume,
+        from_step=body.from_step,
+        goes_on=body.continue_after_cap,
     )
     job, fresh = call.services.again(call.path("job_id"), changes, call.caller)
     told = {

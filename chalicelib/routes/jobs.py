@@ -12,6 +12,7 @@ from chalicelib.actions.sync import NEWEST
 from chalicelib.domain.callers import Scope
 from chalicelib.domain.dataset_delivery import Mode
 from chalicelib.domain.errors import BadInput, CloudError, Malformed
+from chalicelib.domain.going_on import stand
 from chalicelib.domain.jobs import Job, Phase
 from chalicelib.domain.money import as_micros
 from chalicelib.domain.repositories import Recorded
@@ -184,7 +185,12 @@ def inline_progress(call: Call) -> Any:
 def metrics(call: Call) -> Any:
     job = _job(call)
     points, total_steps = call.services.follow.points(job)
-    return {"job_id": job.id, "points": [answers.point(point) for point in points], "total_steps": total_steps}
+    return {
+        "job_id": job.id,
+        "points": [answers.point(point) for point in points],
+        "total_steps": total_steps,
+        "began_at": job.attempt.began_at,
+    }
 
 
 @jobs.route("/jobs/{job_id}/artifacts", methods=["GET"])
@@ -194,6 +200,24 @@ def artifacts(call: Call) -> Any:
     deliver = call.services.deliver
     found = [answers.artifact(artifact, deliver.link(artifact)) for artifact in deliver.artifacts(job)]
     return {"job_id": job.id, "artifacts": found, "total_size": sum(artifact["size"] for artifact in found)}
+
+
+@jobs.route("/jobs/{job_id}/checkpoints", methods=["GET"])
+@endpoint(Scope.JOB_VIEW_OWN)
+def checkpoints(call: Call) -> Any:
+    """What the store holds to go on from, and what the run would lose by ending now."""
+    job = _job(call)
+    found = call.services.checkpoints.of(job)
+    known = call.services.follow.progress(job)
+    saved = next((one.step for one in found if one.is_whole), None)
+    done = known.step if known else None
+    total = known.total_steps if known else None
+    told = stand(job, done, total, saved, answers.cost_micros(job, call.services.clock()))
+    return {
+        "job_id": job.id,
+        "checkpoints": [answers.checkpoint(one) for one in found],
+        "steps": answers.steps(told),
+    }
 
 
 def _job(call: Call) -> Job:
@@ -209,6 +233,9 @@ def _submit(call: Call) -> tuple[Job, bool]:
             "There is no training config in the request. Send SimpleTuner's config.json as 'config', or name one that "
             "is stored here as 'config_name_to_load'."
         )
+    if body.from_step is not None and not body.resume_job_id:
+        raise BadInput("'from_step' names a checkpoint of an earlier job: send 'resume_job_id' too.")
+    earlier = body.resume_job_id
     return call.services.submit(
         Submission(
             config=body.config or {},
@@ -231,6 +258,8 @@ def _submit(call: Call) -> tuple[Job, bool]:
             snapshot=Recorded(**body.snapshot.model_dump()) if body.snapshot else None,
             snapshot_name=body.snapshot_name,
             snapshot_message=body.snapshot_message,
+            start=call.services.again.start(earlier, body.from_step, call.caller) if earlier else None,
+            goes_on=body.continue_after_cap,
         ),
         by=call.caller,
     )

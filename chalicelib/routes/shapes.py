@@ -95,6 +95,9 @@ class RetryBody(BaseModel):
     version: str | None = Field(None, max_length=200)
     max_run_minutes: int | None = Field(None, ge=1, le=7 * 24 * 60, strict=True)
     idempotency_key: str | None = Field(None, max_length=1000)
+    resume: bool = Field(False, strict=True)
+    from_step: int | None = Field(None, ge=0, le=10**12, strict=True)
+    continue_after_cap: bool | None = Field(None, strict=True)
 
 
 class DeliverBody(BaseModel):
@@ -125,6 +128,9 @@ class SubmitBody(BaseModel):
     max_cost_usd: float | None = Field(None, gt=0, le=1_000_000, allow_inf_nan=False)
     stop_on_stall: list[Literal["no_machine", "no_progress"]] | None = None
     keep_data_days: int | None = Field(None, ge=0, le=14, strict=True)
+    resume_job_id: str | None = Field(None, max_length=100)
+    from_step: int | None = Field(None, ge=0, le=10**12, strict=True)
+    continue_after_cap: bool | None = Field(None, strict=True)
 
 
 class LimitBody(BaseModel):

@@ -2,8 +2,9 @@
 
     issuer ── sts:AssumeRole(role, session policy: put below s3://outputs/<job>/) ──▶ key, secret, token, end
 
-The role itself may only put into the outputs bucket, and a session policy can only take away. So a key that leaks from
-a GPU box can add files to one job until it ends, and can neither read nor delete anything.
+The role itself may only put into the outputs bucket and get checkpoints from it, and a session policy can only take
+away. So a key that leaks from a GPU box can add files to one job until it ends, and can neither list nor delete
+anything; and only that of a job that goes on from an earlier one can read, namely the one checkpoint it begins with.
 
 How long a key lasts is Amazon's choice more than ours. Whoever issues it with the credentials of a role, as a Lambda
 function does, chains roles and gets one hour at most. An IAM user that may do nothing but assume this role gets up to
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -28,6 +29,7 @@ CHAINED_SECONDS = 3600
 
 _ACTIONS = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
 _JOB_ID = re.compile(r"[A-Za-z0-9_.-]{2,64}")
+_FOLDER = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+){1,8}")
 _BUSY = {"Throttling", "ThrottlingException", "RequestLimitExceeded", "ServiceUnavailable", "InternalFailure"}
 
 
@@ -50,7 +52,7 @@ class SessionKeys:
         self._region = region
         self._seconds = seconds
 
-    def issue(self, tenant: str, job_id: str) -> Delivery:
+    def issue(self, tenant: str, job_id: str, reads: Sequence[str] = ()) -> Delivery:
         """Each call gives a key of its own; the ones before it go on until their end."""
         if self._role is None:
             raise StorageRefused(
@@ -58,12 +60,14 @@ class SessionKeys:
             )
         if not _JOB_ID.fullmatch(job_id):
             raise ValueError("a job id that would not be taken literally in a policy")
+        if not all(_FOLDER.fullmatch(folder) for folder in reads):
+            raise ValueError("a folder that would not be taken literally in a policy")
         try:
             answer = self._sts().assume_role(
                 RoleArn=self._role,
                 RoleSessionName=job_id,
                 DurationSeconds=self._seconds,
-                Policy=json.dumps(session_policy(self._role, self._bucket, job_id), separators=(",", ":")),
+                Policy=json.dumps(session_policy(self._role, self._bucket, job_id, reads), separators=(",", ":")),
             )
         except ClientError as failure:
             raise self._named(failure) from failure
@@ -107,10 +111,13 @@ class SessionKeys:
         return StorageRefused(f"AWS STS refused a trainer's storage key ({code or status}).", storage_code=code)
 
 
-def session_policy(role: str, bucket: str, job_id: str) -> dict[str, Any]:
-    """What a job's key may do. It cannot read, so a stolen one shows nobody a model."""
+def session_policy(role: str, bucket: str, job_id: str, reads: Sequence[str] = ()) -> dict[str, Any]:
+    """What a job's key may do. It reads nothing but the checkpoints that it was given, so a stolen one shows nobody
+    another model."""
     partition = role.split(":")[1]  # aws, aws-cn, aws-us-gov
-    return {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": _ACTIONS, "Resource": f"arn:{partition}:s3:::{bucket}/{job_id}/*"}],
-    }
+    objects = f"arn:{partition}:s3:::{bucket}"
+    statements: list[dict[str, Any]] = [{"Effect": "Allow", "Action": _ACTIONS, "Resource": f"{objects}/{job_id}/*"}]
+    if reads:
+        resources = [f"{objects}/{folder}/*" for folder in reads]
+        statements.append({"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": resources})
+    return {"Version": "2012-10-17", "Statement": statements}

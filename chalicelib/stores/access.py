@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -36,10 +36,11 @@ class StorageKeyTable:
         self._region = region
         self._now = now
 
-    def issue(self, tenant: str, job_id: str) -> Delivery:
+    def issue(self, tenant: str, job_id: str, reads: Sequence[str] = ()) -> Delivery:
         access_key = self._name(tenant, job_id)
         row = keys.access_key_row(access_key)
-        self._table.put({"pk": row.pk, "sk": row.sk, "tenant": tenant, "job_id": job_id, "expires_at": None})
+        told: dict[str, Any] = {"tenant": tenant, "job_id": job_id, "expires_at": None, "reads": list(reads)}
+        self._table.put({"pk": row.pk, "sk": row.sk, **told})
         return Delivery(
             endpoint_url=self._endpoint,
             region=self._region,
@@ -94,6 +95,7 @@ class StorageKeyTable:
             prefix=f"{job_id}/",
             job_id=job_id,
             expires_at=from_text(str(item["expires_at"])) if item["expires_at"] else None,
+            reads=tuple(lent.get("reads") or ()),
         )
 
     def root(self) -> StorageKey:

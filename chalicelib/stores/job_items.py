@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, cast
 
-from chalicelib.domain import destinations
+from chalicelib.domain import attempts, destinations
 from chalicelib.domain.jobs import TERMINAL, Event, EventKind, Job, Phase, Reason
 from chalicelib.domain.moments import from_text, maybe_from_text, maybe_to_text, to_text
 from chalicelib.domain.ports.jobs import Order
@@ -73,6 +73,7 @@ def job_item(job: Job) -> Item:
         "destinations": [destinations.stored(one) for one in job.destinations],
         "vault_names": list(job.vault_names),
         "last_step": job.last_step,
+        "attempt": attempts.stored(job.attempt),
     }
     if job.next_look_at and job.phase not in TERMINAL:
         item |= keys.due(job.id, job.next_look_at)
@@ -128,6 +129,7 @@ def job_of(item: Item) -> Job:
         destinations=tuple(destinations.read(one) for one in read.get("destinations") or ()),
         vault_names=tuple(read.get("vault_names") or ()),
         last_step=read.get("last_step"),
+        attempt=attempts.read(read.get("attempt")),
     )
 
 

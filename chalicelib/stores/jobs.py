@@ -13,7 +13,8 @@ from chalicelib.domain.errors import JobNotFound, KeyReused, NotFound, UploadNot
 from chalicelib.domain.jobs import Event, Job
 from chalicelib.domain.moments import to_text
 from chalicelib.domain.outbox import Intent
-from chalicelib.domain.ports.jobs import LimitReached, LimitsChanged, Listing, OnceKey, Order, Stale
+from chalicelib.domain.ports.jobs import Former, LimitReached, LimitsChanged, Listing, OnceKey, Order, Stale
+from chalicelib.domain.sightings import Change
 from chalicelib.domain.snapshots import Snapshot
 from chalicelib.domain.uploads import Upload, UploadState
 from chalicelib.stores import keys
@@ -68,8 +69,10 @@ class JobTable:
         once: OnceKey | None,
         upload: Upload | None,
         limits: Sequence[Limit] | None = None,
+        former: Former | None = None,
     ) -> tuple[Job, bool]:
         writes: list[Write] = [
+            *(_changed(former.job, former.change) if former else ()),
             Put(job_item(job), Absent()),
             Put(order_item(job, order), Absent()),
             Put(pointer_item(job, keys.launch_row(job.launch_key)), Absent()),
@@ -77,6 +80,7 @@ class JobTable:
             *(Put(intent_item(intent), Absent()) for intent in intents),
             _counted(job, 1),
         ]
+        of_former = len(_changed(former.job, former.change)) if former else 0
         if order.asked:
             writes.append(Put(asked_item(job, order.asked), Absent()))
         if once:
@@ -84,12 +88,18 @@ class JobTable:
             writes.append(Put(self._once_item(job, once), Absent()))
         if upload:
             upload_at = len(writes)
-            writes.append(_take_upload(job, upload, self._now()))
-        hold = self._bookings.holding(job, limits)
+            taken = _hand_on_upload(former.job, job, upload) if former else _take_upload(job, upload, self._now())
+            writes.append(taken)
+        if former:
+            hold = self._bookings.handing_on(former.job, former.change.job, job, limits)
+        else:
+            hold = self._bookings.holding(job, limits)
         booked_at = len(writes)
         try:
             self._table.transact([*writes, *hold.writes])
         except TransactionRefused as refused:
+            if former and any(place < of_former for place in refused.failures):
+                raise Stale(former.job.id) from None
             if once and once_at in refused.failures:
                 earlier = self.once(job.tenant, once)
                 if earlier:
@@ -107,6 +117,8 @@ class JobTable:
                 if place in hold.counters:
                     raise LimitReached(hold.counters[place]) from None
             raise
+        if former:
+            self._written(former.job, former.change.job, former.change.events)
         self._written(None, job, events)
         return job, True
 
@@ -197,11 +209,8 @@ class JobTable:
         promise: Sequence[Intent] = (),
         forget: Sequence[Intent] = (),
     ) -> None:
-        writes: list[Write] = [
-            Put(job_item(after), All(Exists(), Equals("version", before.version))),
-            *(Put(event_item(after, event, place)) for place, event in enumerate(events)),
-            *(Put(intent_item(intent)) for intent in promise),
-            *(Delete(keys.intent_row(after.tenant, after.id, intent.kind), as_it_was(intent)) for intent in forget),
+        writes = [
+            *_changed(before, Change(after, events, list(promise), list(forget))),
             *self._bookings.writes(before, after),
         ]
         if after.run_id and not before.run_id:
@@ -297,6 +306,31 @@ class JobTable:
             "fingerprint": once.fingerprint,
             "ttl": int(self._now().timestamp()) + ONCE_SECONDS,
         }
+
+
+def _changed(before: Job, change: Change) -> list[Write]:
+    """All of a job's change but its money."""
+    after = change.job
+    return [
+        Put(job_item(after), All(Exists(), Equals("version", before.version))),
+        *(Put(event_item(after, event, place)) for place, event in enumerate(change.events)),
+        *(Put(intent_item(intent)) for intent in change.promise),
+        *(Delete(keys.intent_row(after.tenant, after.id, one.kind), as_it_was(one)) for one in change.forget),
+    ]
+
+
+def _hand_on_upload(former: Job, job: Job, upload: Upload) -> Write:
+    """The upload stays in use, by another job: the former one hears of its end with those that left it for others."""
+    return Update(
+        keys.upload_row(upload.tenant, upload.id),
+        set={"job_id": job.id, "kept_for": [*upload.kept_for[-99:], former.id]},
+        add={"version": 1},
+        if_=All(
+            Equals("state", UploadState.USED.value),
+            Equals("version", upload.version),
+            Equals("job_id", former.id),
+        ),
+    )
 
 
 def _take_upload(job: Job, upload: Upload, now: datetime) -> Write:

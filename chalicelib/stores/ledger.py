@@ -80,12 +80,31 @@ class Bookings:
         guards = [] if limits is None else _guards(job, limits)
         return Hold([*found, *guards], counters, len(found))
 
+    def handing_on(self, former: Job, after: Job, job: Job, limits: Sequence[Limit] | None) -> Hold:
+        """Those of a new job that takes over what a former one holds. Many are of rows that both change, and a
+        transaction may name a row once: such a row is changed by the sum, which is what a limit has to have room for.
+        """
+        released = self.writes(former, after)
+        given = {write.key: write for write in released if isinstance(write, Update)}
+        hold = self.holding(job, limits)
+        merged: list[Write] = []
+        rows = {write.key for write in hold.writes if isinstance(write, Update)}
+        alone = [write for write in released if not isinstance(write, Update) or write.key not in rows]
+        for place, write in enumerate(hold.writes):
+            other = given.get(write.key) if isinstance(write, Update) else None
+            if not isinstance(write, Update) or other is None:
+                merged.append(write)
+                continue
+            add = {name: write.add.get(name, 0) + other.add.get(name, 0) for name in {*write.add, *other.add}}
+            limit = hold.counters.get(place)
+            room = _room(limit, add.get("committed", 0)) if limit else None
+            merged.append(Update(write.key, add=add, if_=room))
+        counters = {len(alone) + place: limit for place, limit in hold.counters.items()}
+        return Hold([*alone, *merged], counters, len(alone) + hold.guards_at)
+
     def _window_write(self, job: Job, scope: str, period: Period, delta: Standing, limit: Limit | None) -> Write:
         place = window(period, job.created_at, self._zone).name
-        room: Condition | None = None
-        if limit:
-            # Kept as what is committed, because a condition can compare a number but not add two.
-            room = AnyOf(Missing("committed"), AtMost("committed", limit.amount_micros - delta.held))
+        room = _room(limit, delta.held) if limit else None
         add = {"held": delta.held, "spent": delta.spent, "committed": delta.committed}
         return Update(keys.window_row(job.tenant, scope, period, place), add=add, if_=room)
 
@@ -105,6 +124,11 @@ class Bookings:
 
     def _day(self, job: Job) -> str:
         return day_of(job.created_at, self._zone)
+
+
+def _room(limit: Limit, micros: int) -> Condition:
+    """Kept as what is committed, because a condition can compare a number but not add two."""
+    return AnyOf(Missing("committed"), AtMost("committed", limit.amount_micros - micros))
 
 
 def _guards(job: Job, limits: Sequence[Limit]) -> list[Check]:

@@ -9,7 +9,9 @@ from typing import Any
 
 from client.api import CloudClient
 from client.commands import submit
+from client.errors import UsageError
 from client.screen import Screen
+from client.shapes import Job
 from client.submission import read_documents, submission_of
 from client.words import local_time
 
@@ -39,9 +41,11 @@ def again(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:
     changes = dict(given.set or []) | dict.fromkeys(given.unset or [])
     given.hardware = given.hardware or job["hardware_profile"]
     given.provider = job["provider"]
+    start = _start(cloud, screen, given, job)
     if given.data is None and given.dataloader is None:
         wanted = {"config": changes, "hardware_profile": given.hardware, "tracker_run_name": given.name}
         body = {name: value for name, value in wanted.items() if value} | submit.bounds(given)
+        body |= {"resume": True, **start} if given.resume else {}
         placed = cloud.retry(job["job_id"], body, given.idempotency_key or uuid.uuid4().hex)
         return submit.report(cloud, screen, given, placed["job"], placed["idempotent_hit"])
     kept = cloud.job_config(job["job_id"])
@@ -50,7 +54,28 @@ def again(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:
     options = {name: value for name, value in options.items() if value is not None}
     name = given.name or job["config_name"] or "config"
     submission = submission_of(options, name, given.data, given.dataloader, kept["lycoris_config"], given.trigger)
-    return submit.send(cloud, screen, given, submission)
+    more = {"resume_job_id": job["job_id"], **start} if given.resume else {}
+    return submit.send(cloud, screen, given, submission, more)
+
+
+def _start(cloud: CloudClient, screen: Screen, given: argparse.Namespace, job: Job) -> dict[str, Any]:
+    """The step to go on from, looked for before anything is read or sent; empty for a run from the beginning."""
+    if not given.resume:
+        if given.from_step is not None:
+            raise UsageError("--from-step names the checkpoint to go on from: add --resume.")
+        return {}
+    whole = [one["step"] for one in cloud.checkpoints(job["job_id"])["checkpoints"] if one["complete"]]
+    if not whole:
+        raise UsageError(
+            f"Job {job['job_id']} has no whole checkpoint here, so nothing can go on from it. Nothing was sent. "
+            "Leave --resume out to train it from its beginning."
+        )
+    step = whole[0] if given.from_step is None else given.from_step
+    if step not in whole:
+        steps = ", ".join(map(str, whole))
+        raise UsageError(f"Job {job['job_id']} has no whole checkpoint of step {step} here. There are: {steps}.")
+    screen.note(f"It goes on from step {step} of job {job['job_id']}.")
+    return {"from_step": step}
 
 
 def list_configs(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:

@@ -6,10 +6,10 @@ import argparse
 
 from chalicelib.domain.money import display
 from client.api import CloudClient
-from client.following import Watcher, follow
+from client.following import Watcher, follow, next_of
 from client.outlook import hanging, heading, price_range
 from client.screen import STATUS_COLOURS, Screen
-from client.shapes import Artifact, Job
+from client.shapes import Artifact, Job, Steps
 from client.words import duration, local_time, size
 
 
@@ -48,8 +48,10 @@ def show(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:
     job = cloud.find_job(given.job)
     timeline = cloud.events(job["job_id"])["events"]
     artifacts = cloud.artifacts(job["job_id"])["artifacts"]
+    saved = cloud.checkpoints(job["job_id"])
     if screen.as_json:
-        screen.result({"job": job, "events": timeline, "artifacts": artifacts})
+        told = {"checkpoints": saved["checkpoints"], "steps": saved["steps"]}
+        screen.result({"job": job, "events": timeline, "artifacts": artifacts, **told})
         return 0
     facts = [
         ("job", job["job_id"]),
@@ -60,6 +62,8 @@ def show(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:
         ("ran for", duration(job["duration_seconds"])),
         ("cost", cost_of(job)),
     ]
+    facts += attempt_of(job)
+    facts += [("steps", text) for text in [steps_of(saved["steps"])] if text]
     facts += [("heading", text) for text in [heading(job)] if text]
     facts += [(word, text) for word, text in (("reason", job["reason"]), ("error", job["error_message"])) if text]
     for word, text in facts:
@@ -109,6 +113,10 @@ def logs(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:
             screen.text(text)
 
     ended = follow(cloud, job_id, Watcher(log=tell, trouble=screen.warn))
+    while following := next_of(ended):
+        screen.note(f"Job {job_id} hit its provider's cap. It goes on as job {following}.")
+        job_id = following
+        ended = follow(cloud, job_id, Watcher(log=tell, trouble=screen.warn))
     screen.note(f"Job {job_id} is {ended['status']}.", STATUS_COLOURS.get(ended["status"], ""))
     return 0 if ended["status"] == "completed" else 1
 
@@ -150,6 +158,38 @@ def cost_of(job: Job) -> str:
     if job["cost_micros"] is None:
         return "-"
     return display(job["cost_micros"]) + ("" if job["cost_is_final"] else " so far")
+
+
+def attempt_of(job: Job) -> list[tuple[str, str]]:
+    """Which attempt this is, where it began, and which one came after it."""
+    known = job.get("attempt")
+    if known is None:
+        return []
+    found = []
+    if known["number"] > 1:
+        before = display(known["earlier_cost_micros"])
+        found.append(("attempt", f"{known['number']}; those before it cost {before}"))
+    if begun := known["resumed_from"]:
+        found.append(("began", f"at step {begun['step']} of job {begun['job_id']}"))
+    if known["next_job_id"]:
+        found.append(("went on", f"as job {known['next_job_id']}"))
+    elif known["deciding"]:
+        found.append(("goes on", "from its last checkpoint, if that arrived"))
+    return found
+
+
+def steps_of(known: Steps) -> str | None:
+    """How far it is, and what would have to be trained again if it ended now."""
+    if known["done"] is None:
+        return None
+    text = f"{known['done']}" + (f" of {known['total']}" if known["total"] else "")
+    if known["saved"] is not None:
+        text += f", {known['saved']} saved here"
+    if known["at_risk"]:
+        micros = known["at_risk_micros"]
+        worth = "" if micros is None else f", worth {display(micros)}"
+        text += f"; {known['at_risk']} not in any checkpoint here{worth}"
+    return text
 
 
 def _cost_and_heading(job: Job) -> str:

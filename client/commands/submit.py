@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from chalicelib.domain.archives import Archive
@@ -54,8 +56,14 @@ def run(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:
     return send(cloud, screen, given, submission)
 
 
-def send(cloud: CloudClient, screen: Screen, given: argparse.Namespace, submission: Submission) -> int:
-    """From here on it does not matter where the config came from."""
+def send(
+    cloud: CloudClient,
+    screen: Screen,
+    given: argparse.Namespace,
+    submission: Submission,
+    more: Mapping[str, Any] = MappingProxyType({}),
+) -> int:
+    """From here on it does not matter where the config came from. ``more`` are further fields of the order."""
     delivery = Mode(given.delivery)
     lost = submission.what_delivery_costs(delivery, Mode.REMOTE in cloud.deliveries())
     submission = replace(submission, warnings=submission.warnings + lost)
@@ -70,7 +78,11 @@ def send(cloud: CloudClient, screen: Screen, given: argparse.Namespace, submissi
     for warning in submission.warnings:
         screen.warn(warning)
     packed = _pack(cloud, screen, given, submission, consent, hardware)
-    order = submission.order(hardware["id"], packed.manifest.shared if packed else {}, delivery) | bounds(given)
+    order = (
+        submission.order(hardware["id"], packed.manifest.shared if packed else {}, delivery)
+        | bounds(given)
+        | dict(more)
+    )
     if given.keep_data and packed:
         order |= {"keep_data_days": given.keep_data}
     if given.to:
@@ -93,6 +105,8 @@ def bounds(given: argparse.Namespace) -> dict[str, Any]:
         found["max_run_minutes"] = given.max_run_minutes
     if given.stop_on_stall is not None:
         found["stop_on_stall"] = ["no_machine", "no_progress"] if given.stop_on_stall else []
+    if given.continue_after_cap is not None:
+        found["continue_after_cap"] = given.continue_after_cap
     return found
 
 
@@ -211,6 +225,7 @@ def _see_through(cloud: CloudClient, screen: Screen, given: argparse.Namespace, 
     except KeyboardInterrupt:
         screen.note(f"\nThe job goes on. Watch it: stcloud logs -f {job_id}   Stop it: stcloud cancel {job_id}")
         raise
+    job_id = ended["job_id"]
     artifacts = cloud.artifacts(job_id)["artifacts"]
     told |= {"job": ended, "artifacts": artifacts}
     ran = duration(ended["duration_seconds"])

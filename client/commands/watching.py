@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from client.api import CloudClient
 from client.commands.jobs import cost_of
-from client.following import Watcher, follow
+from client.following import Watcher, follow, next_of
 from client.outlook import hanging, heading
 from client.screen import Screen
 from client.shapes import Job, Progress
@@ -90,6 +90,10 @@ def watch(cloud: CloudClient, screen: Screen, job: Job) -> Job:
 
         watcher = Watcher(on_job, on_progress, lambda text, offset: lines.add(text), screen.warn)
         ended = follow(cloud, job["job_id"], watcher)
+        while following := next_of(ended):
+            lines.end()
+            screen.note(f"Job {ended['job_id']} hit its provider's cap. It goes on as job {following}.")
+            ended = follow(cloud, following, watcher)
         lines.end()
         return ended
 

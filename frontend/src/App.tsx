@@ -50,7 +50,7 @@ function Page() {
   const here = place.value;
   if (here.page === "jobs") return <JobsPage key="jobs" status={here.status} offset={here.offset} />;
   if (here.page === "job") return <JobPage key={here.id} id={here.id} />;
-  if (here.page === "new") return <SubmitPage key={here.from ?? ""} from={here.from} />;
+  if (here.page === "new") return <SubmitPage key={`${here.from} ${here.step}`} from={here.from} step={here.step} />;
   if (here.page === "spending") return <SpendingPage />;
   if (here.page === "providers") return <ProvidersPage />;
   if (here.page === "destinations") return <DestinationsPage />;

@@ -5,7 +5,7 @@ import { STATUSES, type Status } from "./api/types";
 export type Place =
   | { page: "jobs"; status: Status | null; offset: number }
   | { page: "job"; id: string }
-  | { page: "new"; from: string | null }
+  | { page: "new"; from: string | null; step: number | null }
   | { page: "spending" }
   | { page: "providers" }
   | { page: "destinations" }
@@ -29,7 +29,11 @@ export function read(text: string): Place {
     const offset = Number(wishes.get("offset") ?? 0);
     return { page: "jobs", status, offset: Number.isSafeInteger(offset) && offset > 0 ? offset : 0 };
   }
-  if (room === "new" && name === "") return { page: "new", from: new URLSearchParams(query).get("from") };
+  if (room === "new" && name === "") {
+    const wishes = new URLSearchParams(query);
+    const step = Number(wishes.get("step") ?? NaN);
+    return { page: "new", from: wishes.get("from"), step: Number.isSafeInteger(step) && step >= 0 ? step : null };
+  }
   if (room === "spending" && name === "") return { page: "spending" };
   if (room === "providers" && name === "") return { page: "providers" };
   if (room === "destinations" && name === "") return { page: "destinations" };
@@ -56,9 +60,10 @@ export function destinationsLink(): string {
   return "#/destinations";
 }
 
-/** `from` names a job whose config is to begin with. */
-export function newJobLink(from: string | null = null): string {
-  return from === null ? "#/new" : `#/new?${new URLSearchParams({ from })}`;
+/** `from` names a job whose config is to begin with, and `step` a checkpoint of it to go on from. */
+export function newJobLink(from: string | null = null, step: number | null = null): string {
+  if (from === null) return "#/new";
+  return `#/new?${new URLSearchParams(step === null ? { from } : { from, step: String(step) })}`;
 }
 
 export function spendingLink(): string {

@@ -1,4 +1,4 @@
-"""What an access key reaches. The root key reaches everything; any other, one prefix of one bucket."""
+"""What an access key reaches. The root key reaches everything; any other, a prefix of a bucket and what it reads."""
 
 from __future__ import annotations
 
@@ -32,6 +32,12 @@ def reaches(key: StorageKey, bucket: str, name: str) -> bool:
 def require_object(key: StorageKey, bucket: str, name: str) -> None:
     if not reaches(key, bucket, name):
         raise S3Error("AccessDenied")
+
+
+def require_readable(key: StorageKey, bucket: str, name: str) -> None:
+    lent = may_see(key, bucket) and any(name.startswith(f"{folder.rstrip('/')}/") for folder in key.reads)
+    if not lent:
+        require_object(key, bucket, name)
 
 
 def require_listing(key: StorageKey, bucket: str, prefix: str) -> None:

@@ -46,6 +46,12 @@ class Call:
         access.require_object(self.key, self.bucket, self.request.key)
         return names.require_key(self.request.key)
 
+    @property
+    def readable(self) -> str:
+        """The object key for an operation that only reads, which may reach further than the access key's own prefix."""
+        access.require_readable(self.key, self.bucket, self.request.key)
+        return names.require_key(self.request.key)
+
     async def run(self, work: Callable[..., T], *arguments: object) -> T:
         """Runs blocking work in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self.executor, work, *arguments)

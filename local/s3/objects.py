@@ -54,7 +54,7 @@ async def put_object(call: Call) -> Answer:
 
 
 async def get_object(call: Call) -> Answer:
-    descriptor, entry = await call.run(call.disk.open, call.bucket, call.name)
+    descriptor, entry = await call.run(call.disk.open, call.bucket, call.readable)
     try:
         headers, start, length = _response(call, entry, await _piece(call, entry))
     except BaseException:
@@ -65,7 +65,7 @@ async def get_object(call: Call) -> Answer:
 
 
 async def head_object(call: Call) -> Answer:
-    entry = await call.run(call.disk.find, call.bucket, call.name)
+    entry = await call.run(call.disk.find, call.bucket, call.readable)
     if entry is None:
         await call.run(call.disk.require_bucket, call.bucket)
         raise S3Error("NoSuchKey", Key=call.request.key)

@@ -117,6 +117,17 @@ def test_archives_of_files_are_deleted_after_a_day_and_reached_below_their_folde
     assert statement["Resource"] == {"Fn::Sub": f"${{OutputBucket.Arn}}/{FOLDER}*"}
 
 
+def test_trainers_read_checkpoints_alone_and_delete_and_list_nothing() -> None:
+    allowed = {where: one for where, one in _statements() if where.startswith("DeliveryRole")}
+    readers = [where for where, one in allowed.items() if "s3:GetObject" in _texts(one["Action"])]
+    assert readers == ["DeliveryRole ReadCheckpoints"]
+    [read] = [allowed[where] for where in readers]
+    assert read["Action"] == "s3:GetObject"
+    assert read["Resource"] == {"Fn::Sub": "${OutputBucket.Arn}/*/checkpoint-*/*"}
+    actions = {action for one in allowed.values() for action in _texts(one["Action"])}
+    assert not [action for action in actions if "Delete" in action or "ListBucket" in action]
+
+
 def test_each_function_has_a_policy_of_its_own() -> None:
     config = json.loads((ROOT / ".chalice" / "config.json").read_text())
     assert config["autogen_policy"] is False

@@ -81,6 +81,8 @@ class FakeCloud:
     keys: dict[str, str] = field(default_factory=dict)
     logs: dict[str, str] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
+    checkpoints: list[dict[str, Any]] = field(default_factory=list)
+    steps: dict[str, Any] = field(default_factory=lambda: {"done": None})
     script: list[str] = field(default_factory=lambda: ["queued", "running", "running", "completed"])
     archive: bytes = b""
     archive_thirds: int = 0
@@ -127,6 +129,11 @@ class FakeCloud:
             await anyio.sleep(self.answer_delay)
         return JSONResponse({"job": job, "idempotent_hit": False}, 201)
 
+    async def retry(self, request: Request) -> Response:
+        self.orders.append(await request.json())
+        job = self.add_job(f"j-{len(self.jobs) + 1:04}")
+        return JSONResponse({"job": job, "idempotent_hit": False}, 201)
+
     async def list_jobs(self, request: Request) -> Response:
         limit, offset = (int(request.query_params.get(name, value)) for name, value in (("limit", 50), ("offset", 0)))
         status = request.query_params.get("status")
@@ -152,6 +159,8 @@ class FakeCloud:
             answer = {"events": [{**event, "kind": "submitted"}]}
             if job["is_terminal"]:
                 answer["events"].append({**event, "kind": "data_deleted", "message": "The data is deleted."})
+        elif what == "checkpoints":
+            answer = {"checkpoints": self.checkpoints, "steps": self.steps}
         elif what == "artifacts.tar":
             answer = self._archive(job_id, request.query_params.get("model") == "true")
         elif what == "artifacts":
@@ -317,6 +326,7 @@ class FakeCloud:
                 Route(job, self.one_job, methods=["GET"]),
                 Route(job, self.delete_job, methods=["DELETE"]),
                 Route(f"{job}/cancel", self.cancel, methods=["POST"]),
+                Route(f"{job}/retry", self.retry, methods=["POST"]),
                 Route(f"{job}/{{what}}", self.one_job, methods=["GET"]),
                 Route("/api/cloud/data-consent/setting", self.consent_setting, methods=["GET", "PUT"]),
                 Route("/api/cloud/uploads", self.open_upload, methods=["POST"]),

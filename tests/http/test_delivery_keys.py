@@ -115,6 +115,29 @@ def test_a_key_reaches_no_other_job_and_neither_reads_nor_lists_nor_deletes(worl
     assert refused(s3.list_objects_v2, Bucket=bucket)
 
 
+def test_the_key_of_a_job_that_goes_on_reads_one_checkpoint_and_nothing_beside_it(world: CloudWorld) -> None:
+    folder = "j-early/j-early-key/checkpoint-10"
+    delivery = keys_of(world).issue("default", "j-late", (folder,))
+    s3, bucket = trainer_with(delivery), delivery.bucket
+    others = ("j-early/j-early-key/checkpoint-100/a", "j-early/j-early-key/a", "j-late/checkpoint-10/a")
+    for key in (f"{folder}/a", *others):
+        world.s3.put_object(Bucket=bucket, Key=key, Body=b"x")
+    assert s3.get_object(Bucket=bucket, Key=f"{folder}/a")["Body"].read() == b"x"
+    assert s3.head_object(Bucket=bucket, Key=f"{folder}/a")["ContentLength"] == 1
+    s3.put_object(Bucket=bucket, Key="j-late/own", Body=b"x")
+    for key in others:
+        assert refused(s3.get_object, Bucket=bucket, Key=key), key
+    assert refused(s3.put_object, Bucket=bucket, Key=f"{folder}/a", Body=b"x")
+    assert refused(s3.delete_object, Bucket=bucket, Key=f"{folder}/a")
+    assert refused(s3.list_objects_v2, Bucket=bucket, Prefix=f"{folder}/")
+
+
+@pytest.mark.parametrize("folder", ["*", "j-early/*", "j-early/checkpoint-?", "j-early", "${aws:username}/x", "a//b"])
+def test_a_folder_that_a_policy_would_read_as_a_pattern_gets_no_key(world: CloudWorld, folder: str) -> None:
+    with pytest.raises(ValueError, match="policy"):
+        keys_of(world).issue("default", "j-late", (folder,))
+
+
 def test_a_key_without_its_session_token_is_worth_nothing(world: CloudWorld) -> None:
     delivery = keys_of(world).issue("default", "j-three")
     names = {"AWS_ACCESS_KEY_ID": delivery.access_key, "AWS_SECRET_ACCESS_KEY": delivery.secret_key}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.request
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,12 +14,13 @@ from chalicelib.domain.ports.storage import StorageKey
 from tests.http.s3_world import JOB, KEYS, PREFIX, World, code_of, serve
 
 OWN = StorageKey("OWNKEY5", "own-secret", bucket="outputs", prefix="jobs/5")
+GOES_ON = StorageKey("GOESON", "go-secret", "outputs", "jobs/9/", "9", reads=("jobs/8/key/checkpoint-10", "jobs/6/"))
 MINE, THEIRS = "jobs/7/model.bin", "jobs/8/model.bin"
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with serve(tmp_path_factory.mktemp("s3"), keys=KEYS | {OWN.access_key: OWN}) as served:
+    with serve(tmp_path_factory.mktemp("s3"), keys=KEYS | {OWN.access_key: OWN, GOES_ON.access_key: GOES_ON}) as served:
         s3 = served.s3()
         s3.create_bucket(Bucket="datasets")
         for bucket, key in (("outputs", THEIRS), ("outputs", "jobs/70/model.bin"), ("datasets", MINE)):
@@ -81,6 +83,43 @@ def test_deleting_many_at_once_does_not_reach_further(world: World) -> None:
     assert [deleted["Key"] for deleted in answer["Deleted"]] == ["jobs/7/old"]
     assert [(error["Key"], error["Code"]) for error in answer["Errors"]] == [(THEIRS, "AccessDenied")]
     assert world.s3().get_object(Bucket="outputs", Key=THEIRS)["Body"].read() == b"theirs"
+
+
+def test_a_key_that_goes_on_from_a_checkpoint_gets_its_files_by_name(world: World) -> None:
+    weights = "jobs/8/key/checkpoint-10/pytorch_lora_weights.safetensors"
+    world.s3().put_object(Bucket="outputs", Key=weights, Body=b"weights")
+    s3 = world.s3(GOES_ON)
+    assert s3.head_object(Bucket="outputs", Key=weights)["ContentLength"] == 7
+    assert s3.get_object(Bucket="outputs", Key=weights)["Body"].read() == b"weights"
+    link = world.presign("get_object", GOES_ON, Bucket="outputs", Key=weights)
+    assert urllib.request.urlopen(link).read() == b"weights"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "jobs/8/key/checkpoint-100/x",
+        "jobs/8/key/checkpoint-1/x",
+        "jobs/8/key/checkpoint-10",
+        "jobs/8/key/x",
+        "jobs/60/x",
+    ],
+)
+@pytest.mark.parametrize("trespass", TRESPASSES)
+def test_it_reaches_nothing_beside_that_checkpoint(world: World, trespass: str, key: str) -> None:
+    with pytest.raises(ClientError) as error:
+        TRESPASSES[trespass](world.s3(GOES_ON), key)
+    assert code_of(error)[0] == 403
+
+
+@pytest.mark.parametrize("trespass", [name for name in TRESPASSES if name not in ("get", "head")])
+def test_in_that_checkpoint_it_neither_writes_nor_lists_nor_copies(world: World, trespass: str) -> None:
+    key = "jobs/8/key/checkpoint-10/optimizer.bin"
+    world.s3().put_object(Bucket="outputs", Key=key, Body=b"theirs")
+    with pytest.raises(ClientError) as error:
+        TRESPASSES[trespass](world.s3(GOES_ON), key)
+    assert code_of(error)[0] == 403
+    assert world.s3().get_object(Bucket="outputs", Key=key)["Body"].read() == b"theirs"
 
 
 @pytest.mark.parametrize(

@@ -127,8 +127,9 @@ class CloudWorld(World):
         trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
         role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=_policy(trust), MaxSessionDuration=43_200)
         puts = ["s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
-        allowed = _allow(puts, f"arn:aws:s3:::{self.name}-outputs/*")
-        iam.put_role_policy(RoleName=name, PolicyName="puts", PolicyDocument=_policy(allowed))
+        outputs = f"arn:aws:s3:::{self.name}-outputs"
+        allowed = (_allow(puts, f"{outputs}/*"), _allow(["s3:GetObject"], f"{outputs}/*/checkpoint-*/*"))
+        iam.put_role_policy(RoleName=name, PolicyName="puts", PolicyDocument=_policy(*allowed))
         return str(role["Role"]["Arn"])
 
     def _allowed(self, role: str, secret: str) -> str:

@@ -14,6 +14,7 @@ from chalicelib.domain.outbox import Intent, IntentKind
 from chalicelib.domain.pace import Pace
 from chalicelib.domain.progress import Point, Progress
 from chalicelib.domain.receipts import Receipt
+from chalicelib.domain.sightings import Change
 from chalicelib.domain.snapshots import Snapshot
 from chalicelib.domain.uploads import Upload
 
@@ -42,6 +43,14 @@ class Order:
     folders: list[str] | None = None
     datasets: list[dict[str, Any]] | None = None
     asked: Snapshot | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Former:
+    """The job that another one goes on from by itself, as it was read, and what becomes of it."""
+
+    job: Job
+    change: Change
 
 
 class LimitReached(Exception):
@@ -78,8 +87,12 @@ class Jobs(Protocol):
         once: OnceKey | None,
         upload: Upload | None,
         limits: Sequence[Limit] | None = None,
+        former: Former | None = None,
     ) -> tuple[Job, bool]:
         """The job, and whether this call made it. With a key that was used before: the job that it made then.
+
+        A ``former`` job is changed, its intents promised and forgotten, its upload and what it holds handed on, in the
+        same transaction: raises ``Stale`` when it, or a forgotten intent, is not as it was read.
 
         ``limits`` are all that apply to it, None for a job that is held to none whatever is set: its hold and their
         sums change together or not at all. Raises ``LimitReached`` or ``LimitsChanged``, ``KeyReused`` when the key

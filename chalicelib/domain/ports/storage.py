@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, runtime_checkable
@@ -87,6 +87,7 @@ class StorageKey:
 
     A key with an ``archive`` reaches no bucket: it reads the files in that archive, an object among the datasets, as
     the buckets that ``dataset_delivery.bucket_of`` names, one for each of ``folders``.
+    ``reads`` are folders outside the prefix whose objects the key may get by name, and neither list nor change.
     """
 
     access_key: str
@@ -97,13 +98,17 @@ class StorageKey:
     expires_at: datetime | None = None
     archive: str | None = None
     folders: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
 
 
 class DeliveryKeys(Protocol):
     """Storage keys for trainers: each reaches the prefix of one job."""
 
-    def issue(self, tenant: str, job_id: str) -> Delivery:
-        """A key that works from now on. Asked again for the same job: the same key, or another beside it."""
+    def issue(self, tenant: str, job_id: str, reads: Sequence[str] = ()) -> Delivery:
+        """A key that works from now on. Asked again for the same job: the same key, or another beside it.
+
+        ``reads`` are folders of other jobs whose objects it may also get by name, and nothing else there.
+        """
         ...
 
     def retire(self, tenant: str, job_id: str) -> None:

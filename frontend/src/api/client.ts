@@ -30,6 +30,7 @@ import type {
   NewDestination,
   NewJob,
   Receipt,
+  Saved,
   Status,
   Validated,
   TestedDestination,
@@ -121,6 +122,14 @@ export function createApi(options: ApiOptions = {}) {
     progress: (id: string) => ask<InlineProgress>("GET", `${at(id)}/inline-progress`),
     metrics: (id: string) => ask<Metrics>("GET", `${at(id)}/metrics`),
     artifacts: (id: string) => ask<ArtifactList>("GET", `${at(id)}/artifacts`),
+    checkpoints: (id: string) => ask<Saved>("GET", `${at(id)}/checkpoints`),
+    resume: (id: string, step: number, key: string) =>
+      ask<{ job_id: string }>(
+        "POST",
+        `${at(id)}/retry`,
+        { resume: true, from_step: step, idempotency_key: key },
+        LONG_TIMEOUT_MS,
+      ),
     /** Some seconds of work on the tar of all files; asked again, it goes on. */
     bundle: (id: string) => ask<Bundle>("GET", `${at(id)}/artifacts.tar`, undefined, LONG_TIMEOUT_MS),
     jobConfig: (id: string, comparedWith: string | null) =>

@@ -43,6 +43,39 @@ export interface Job {
   ceiling_micros?: number | null;
   projection?: Projection | null;
   stall?: Stall | null;
+  attempt?: Attempt;
+}
+
+/** Where a job stands among those that train one thing, each going on from a checkpoint of the one before it. */
+export interface Attempt {
+  number: number;
+  continue_after_cap: boolean;
+  deciding: boolean;
+  next_job_id: string | null;
+  earlier_cost_micros: number;
+  resumed_from: { job_id: string; step: number } | null;
+}
+
+export interface Checkpoint {
+  step: number;
+  name: string;
+  complete: boolean;
+  missing: string[];
+  files: number;
+  bytes: number;
+}
+
+export interface Saved {
+  checkpoints: Checkpoint[];
+  steps: {
+    began_at: number;
+    done: number | null;
+    total: number | null;
+    saved: number | null;
+    at_risk: number | null;
+    paid_micros: number | null;
+    at_risk_micros: number | null;
+  };
 }
 
 export interface Projection {
@@ -196,6 +229,8 @@ export interface MetricPoint {
 export interface Metrics {
   points: MetricPoint[];
   total_steps: number | null;
+  /** The step of the checkpoint that the run went on from; 0 for none. */
+  began_at?: number;
 }
 
 export interface Artifact {
@@ -387,6 +422,9 @@ export interface NewJob {
   hardware_profile?: string;
   max_cost_usd?: number;
   keep_data_days?: number;
+  resume_job_id?: string;
+  from_step?: number;
+  continue_after_cap?: boolean;
   dataloader_config?: Record<string, unknown>[];
   lycoris_config?: Record<string, unknown>;
   upload_id?: string;

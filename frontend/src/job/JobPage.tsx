@@ -8,6 +8,7 @@ import { go, jobsLink } from "../router";
 import { Icon } from "../ui/Icon";
 import { TroubleBanner } from "../ui/Trouble";
 import { ArtifactsCard } from "./ArtifactsCard";
+import { AttemptCard } from "./AttemptCard";
 import { ConfigCard } from "./ConfigCard";
 import { CostCard } from "./CostCard";
 import { DeliveryCard } from "./DeliveryCard";
@@ -81,6 +82,7 @@ function FoundJob({ job, follow }: { job: Job; follow: JobFollow }) {
         </div>
         <div class="column side">
           <CostCard job={job} />
+          <AttemptCard job={job} saved={follow.saved.value} />
           <DeliveryCard job={job} atHome={(artifacts?.artifacts.length ?? 0) > 0} onAsked={follow.polling.now} />
           <ReceiptCard job={job} />
           {/* A job that went well has nothing to be warned of first. */}

@@ -24,6 +24,9 @@ export function LossCard({ metrics, growing }: { metrics: Metrics; growing: bool
         </button>
       </div>
       {summed && <p class="note number">{words(summed)}</p>}
+      {!!metrics.began_at && (
+        <p class="note">{t("loss.began", { step: whole(metrics.began_at, locale.value) })}</p>
+      )}
       {asTable.value ? <LossTable metrics={metrics} /> : <LossChart metrics={metrics} growing={growing} />}
     </section>
   );

@@ -2,7 +2,7 @@
 import { batch, signal } from "@preact/signals";
 import { api } from "../api/api";
 import { ApiError } from "../api/client";
-import type { ArtifactList, InlineProgress, Job, JobEvent, Metrics } from "../api/types";
+import type { ArtifactList, InlineProgress, Job, JobEvent, Metrics, Saved } from "../api/types";
 import { poll } from "../polling";
 import { loadHardware } from "../jobs/hardware";
 import { statusNews } from "../jobs/watch";
@@ -27,6 +27,7 @@ export function followJob(id: string) {
   const progress = signal<InlineProgress | null>(null);
   const metrics = signal<Metrics | null>(null);
   const artifacts = signal<ArtifactList | null>(null);
+  const saved = signal<Saved | null>(null);
   const missing = signal(false);
   const logComplete = signal(false);
   const logBlocks = signal<Block[]>([]);
@@ -51,7 +52,7 @@ export function followJob(id: string) {
     if (before && turned) announce(statusNews(latest));
     const wanted: Promise<() => void>[] = [askEvents(), askProgress(latest), askMetrics(latest, turned)];
     if (!logComplete.value) wanted.push(askLog());
-    if (turned || latest.is_terminal || round % ARTIFACT_ROUNDS === 0) wanted.push(askArtifacts());
+    if (turned || latest.is_terminal || round % ARTIFACT_ROUNDS === 0) wanted.push(askArtifacts(), askSaved());
     round += 1;
     // One answer that fails must not keep back the others; the banner then tells of the failure.
     const answers = await Promise.allSettled(wanted);
@@ -96,16 +97,21 @@ export function followJob(id: string) {
     return () => void (artifacts.value = answer);
   }
 
+  async function askSaved() {
+    const answer = await api.checkpoints(id);
+    return () => void (saved.value = answer);
+  }
+
   function pace(): number | null {
     const current = job.value;
     if (missing.value || current === null) return null;
     const sending = current.metadata.destinations?.some((one) => one.state === "sending");
-    if (current.is_active || sending) return ACTIVE_MS;
+    if (current.is_active || sending || current.attempt?.deciding) return ACTIVE_MS;
     const dataGone = !current.metadata.upload_id || deletion(events.value) !== null;
     const settled = current.cost_is_final && logComplete.value && (dataGone || keeping(events.value) !== null);
     return settled ? SETTLED_MS : SETTLING_MS;
   }
 
   const polling = poll(ask, pace);
-  return { job, events, progress, metrics, artifacts, missing, log, logBlocks, logComplete, polling };
+  return { job, events, progress, metrics, artifacts, saved, missing, log, logBlocks, logComplete, polling };
 }

@@ -2,7 +2,7 @@ import { t } from "../i18n/i18n";
 import { imageCount } from "../upload/manifest";
 import { dollars } from "./amounts";
 import { type Options, readDataloader, readObject, Unusable } from "./documents";
-import { ceiling, configText, dataloaderText, machineId } from "./draft";
+import { ceiling, configText, dataloaderText, goesOn, machineId } from "./draft";
 import { EstimatePanel } from "./EstimatePanel";
 import { manifest } from "./state";
 
@@ -34,6 +34,14 @@ export function MachineCard() {
             aria-invalid={ceiling.value.trim() !== "" && dollars(ceiling.value) === null}
             onInput={(event) => (ceiling.value = event.currentTarget.value)}
           />
+        </label>
+        <label>
+          <span>{t("submit.goes_on")}</span>
+          <select value={goesOn.value} onChange={(event) => (goesOn.value = event.currentTarget.value)}>
+            <option value="">{t("submit.goes_on_usual")}</option>
+            <option value="yes">{t("submit.goes_on_yes")}</option>
+            <option value="no">{t("submit.goes_on_no")}</option>
+          </select>
         </label>
       </div>
     </section>

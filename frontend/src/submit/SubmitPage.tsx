@@ -1,20 +1,22 @@
 import { useEffect } from "preact/hooks";
-import { t } from "../i18n/i18n";
+import { whole } from "../format/amount";
+import { locale, t } from "../i18n/i18n";
 import { KeyForm } from "../settings/KeyForm";
 import { useHeading } from "../ui/heading";
 import { Icon } from "../ui/Icon";
 import { ConfigCard } from "./ConfigCard";
 import { ConsentDialog } from "./ConsentDialog";
 import { DataCard } from "./DataCard";
+import { startOf, startText } from "./draft";
 import { recall } from "./kept";
 import { MachineCard } from "./MachineCard";
 import { arrive, needsKey, refused, slots, stage, start } from "./state";
 import { TransferCard } from "./TransferCard";
 
 /** A new job: its config, its data, its machine; then consent, the transfer, and the job's own page. */
-export function SubmitPage({ from }: { from: string | null }) {
+export function SubmitPage({ from, step }: { from: string | null; step: number | null }) {
   const heading = useHeading();
-  useEffect(() => void open(from), [from]);
+  useEffect(() => void open(from, step), [from, step]);
   useEffect(() => {
     document.title = `${t("new.title")} · SimpleTuner Cloud`;
   });
@@ -26,7 +28,7 @@ export function SubmitPage({ from }: { from: string | null }) {
           {t("new.title")}
         </h1>
       </div>
-      {needsKey.value && <KeyForm onKey={() => void open(from)} />}
+      {needsKey.value && <KeyForm onKey={() => void open(from, step)} />}
       <form
         class="submit"
         onSubmit={(event) => {
@@ -36,6 +38,7 @@ export function SubmitPage({ from }: { from: string | null }) {
       >
         <fieldset class="submit-cards" disabled={busy}>
           <legend class="unseen">{t("new.title")}</legend>
+          <StartLine />
           <ConfigCard />
           <DataCard />
           <MachineCard />
@@ -62,7 +65,21 @@ export function SubmitPage({ from }: { from: string | null }) {
   );
 }
 
-async function open(from: string | null): Promise<void> {
-  await arrive(from);
+/** Where the run begins, when that is not its beginning. */
+function StartLine() {
+  const start = startOf(startText.value);
+  if (start === null) return null;
+  return (
+    <p class="banner" role="status">
+      <span>{t("submit.goes_on_from", { step: whole(start.step, locale.value), job: start.job })}</span>
+      <button type="button" class="button quiet" onClick={() => (startText.value = "")}>
+        {t("submit.from_beginning")}
+      </button>
+    </p>
+  );
+}
+
+async function open(from: string | null, step: number | null): Promise<void> {
+  await arrive(from, step);
   if (!needsKey.value) await recall();
 }

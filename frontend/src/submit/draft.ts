@@ -26,6 +26,10 @@ export const ceiling = drafted("ceiling", "");
 export const machineId = drafted("machine", "");
 /** How many days the data stays for another run; empty to delete it when the job ends. */
 export const keepDays = drafted("keep", "");
+/** `yes` or `no` for whether it goes on by itself after the provider's limit; empty for what the server says. */
+export const goesOn = drafted("goes_on", "");
+/** `job@step` of the checkpoint to go on from; empty for a run from its beginning. */
+export const startText = drafted("start", "");
 /** The folders of a transfer that had begun, for after a reload; empty when none had. */
 export const begunWith = drafted("begun", "");
 /** What that transfer was for, as `said` gives it. */
@@ -51,9 +55,15 @@ export function wasBegun(root: string): boolean {
   return begunFor.value === said(root);
 }
 
+export function startOf(text: string): { job: string; step: number } | null {
+  const [job = "", step = ""] = text.split("@");
+  return job && /^[0-9]+$/.test(step) ? { job, step: Number(step) } : null;
+}
+
 function said(root: string): string {
   const texts = [configText, dataloaderText, lycorisText, jobName, machineId, ceiling, keepDays, trigger];
-  return JSON.stringify([root, ...texts.map(({ value }) => value)]);
+  const more = [goesOn, startText];
+  return JSON.stringify([root, ...[...texts, ...more].map(({ value }) => value)]);
 }
 
 function drafted(name: string, fallback: string): Signal<string> {

@@ -21,7 +21,7 @@ import { dollars } from "./amounts";
 import { packing, slotsOf, withTrigger } from "./datasets";
 import { type Options, readConfig, readDataloader, readLycoris, readObject, Unusable } from "./documents";
 import { begin, beginNothing, begunPaused, ceiling, configText, dataloaderText, draftId } from "./draft";
-import { jobName, keepDays, lycorisText, machineId, trigger } from "./draft";
+import { goesOn, jobName, keepDays, lycorisText, machineId, startOf, startText, trigger } from "./draft";
 import { forgetOrder, keepOrder, newKey, type Order, recallOrder } from "./unanswered";
 import { judge, measureFor, type Measured } from "./judging";
 import { measure, resetMeasure } from "./measure";
@@ -77,12 +77,12 @@ let before: Before | null = null;
 let consented = false;
 
 /** When the page opens: what data may do, whether an order was left unanswered, and the config of a job to begin with. */
-export async function arrive(from: string | null): Promise<void> {
+export async function arrive(from: string | null, step: number | null = null): Promise<void> {
   needsKey.value = false;
   try {
     consent.value = await api.consent();
     if (!machineId.value) machineId.value = await api.usualMachine();
-    if (from !== null && stage.value === "editing") await beginWith(from);
+    if (from !== null && stage.value === "editing") await beginWith(from, step);
   } catch (error) {
     refuse(error);
     return;
@@ -90,12 +90,13 @@ export async function arrive(from: string | null): Promise<void> {
   if (stage.value === "editing" && recallOrder()) await order();
 }
 
-async function beginWith(jobId: string): Promise<void> {
+async function beginWith(jobId: string, step: number | null): Promise<void> {
   const kept = await api.jobConfig(jobId, null);
   const written = (document: object | null) => (document ? JSON.stringify(document, null, 2) : "");
   configText.value = written(kept.config);
   dataloaderText.value = kept.dataloader_config.length > 0 ? written(kept.dataloader_config) : "";
   lycorisText.value = written(kept.lycoris_config);
+  startText.value = step === null ? "" : `${jobId}@${step}`;
 }
 
 /** What `walk` gives, which tells meanwhile how many files it has found. It is called at once, as a drop needs. */
@@ -236,6 +237,7 @@ async function order(uploadId?: string): Promise<void> {
     const job = await api.submit(next.provider, next.job);
     forgetOrder();
     beginNothing();
+    startText.value = "";
     await forgetFolders(draftId);
     picked.value = {};
     manifest.value = null;
@@ -260,6 +262,7 @@ function newOrder(uploadId: string | undefined): Order {
   const [provider = USUAL_PROVIDER, hardware] = machineId.value ? machineId.value.split("/") : [];
   const name = jobName.value.trim() || manifest.value?.datasets[0]?.id;
   const most = dollars(ceiling.value);
+  const start = startOf(startText.value);
   return {
     provider,
     at: Date.now(),
@@ -269,6 +272,8 @@ function newOrder(uploadId: string | undefined): Order {
       ...(name && { config_name: name }),
       ...(hardware && { hardware_profile: hardware }),
       ...(most !== null && { max_cost_usd: most }),
+      ...(start && { resume_job_id: start.job, from_step: start.step }),
+      ...(goesOn.value && { continue_after_cap: goesOn.value === "yes" }),
       ...(uploadId !== undefined && keepDays.value !== "" && { keep_data_days: Number(keepDays.value) }),
       ...(dataloader && { dataloader_config: dataloader }),
       ...(lycoris && { lycoris_config: lycoris }),

@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
-from chalicelib.domain.errors import NotFound, UploadNotReady
+from chalicelib.domain.errors import NotFound, ProviderDown, UploadNotReady
 from chalicelib.domain.ports.storage import StoredObject, UploadedPart
 
 
@@ -20,6 +20,8 @@ class BytesInMemory:
         self.buckets: dict[str, dict[str, bytes]] = {"datasets": {}, "outputs": {}}
         self.hashes: dict[str, str] = {}
         """Of objects that came with their SHA-256."""
+        self.lists_nothing = False
+        """The store cannot be asked what it holds."""
         self.deletions: list[str] = []
         """Keys of objects that were there when somebody deleted them."""
 
@@ -75,6 +77,8 @@ class BytesInMemory:
         return None if body is None else StoredObject(key, len(body), _etag(body), self._clock())
 
     def list(self, bucket: str, prefix: str) -> list[StoredObject]:
+        if self.lists_nothing:
+            raise ProviderDown("The store cannot be reached.")
         found = [self.head(bucket, key) for key in sorted(self.buckets[bucket]) if key.startswith(prefix)]
         return [stored for stored in found if stored]
 

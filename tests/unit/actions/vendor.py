@@ -50,6 +50,7 @@ class Run:
     asked_to_stop: bool = False
     asked_to_save: int = 0
     order: LaunchOrder | None = None
+    out_of_time: bool = False
 
     @property
     def is_over(self) -> bool:
@@ -87,6 +88,9 @@ class Moods:
     """What a run leaves, by name, where it is more than final weights."""
     title: str = "Trained for 1 epochs and 20 steps."
     """What its commits to the Hub are called."""
+    steps_a_run: int = 8
+    """How far a run comes before the vendor's cap, where the plan is that it hits that."""
+    half_a_checkpoint: bool = False
     on_ask: Callable[[], None] | None = field(default=None, repr=False)
     on_accept: Callable[[Run], None] | None = field(default=None, repr=False)
     while_sent: Callable[[], None] | None = field(default=None, repr=False)
@@ -243,6 +247,7 @@ class PretendVendor:
             billing_is_final=run.is_over,
             launch_key=run.key or None,
             hardware="l40s",
+            ran_out_of_time=run.out_of_time,
         )
 
     def go_on(self) -> None:
@@ -258,10 +263,46 @@ class PretendVendor:
                 run.status, run.started_at = "running", self._clock()
             elif self.moods.plan == "fails":
                 self._end(run, "failed")
+            elif self.moods.plan == "hits the cap":
+                self._train(run)
             elif self.moods.plan != "runs on":
                 if self.moods.plan == "succeeds":
                     self._deliver(run)
                 self._end(run, "completed")
+
+    def _train(self, run: Run) -> None:
+        """From the checkpoint that the order names to the last step, or as far as the cap lets it come."""
+        assert run.order
+        config = run.order.config
+        begun = self._fetched(run, config.get("--resume_from_checkpoint"))
+        reached = min(begun + self.moods.steps_a_run, int(config["--max_train_steps"]))
+        if reached > begun:
+            self._save(run, reached)
+        if reached == int(config["--max_train_steps"]):
+            self._deliver(run)
+            self._end(run, "completed")
+        else:
+            run.out_of_time = True
+            self._end(run, "cancelled")
+
+    def _fetched(self, run: Run, address: str | None) -> int:
+        """As the trainer does it: the manifest first, then what that names, into its own folder, published again."""
+        if address is None:
+            return 0
+        folder = address.removeprefix("s3://outputs/")
+        manifest = json.loads(self._objects.buckets["outputs"][f"{folder}/checkpoint_manifest.json"])
+        for name in ("checkpoint_manifest.json", *manifest["files"]):
+            copy = f"{run.prefix}/{run.key}/{folder.rsplit('/', 1)[1]}/{name}"
+            self._objects.put("outputs", copy, self._objects.buckets["outputs"][f"{folder}/{name}"])
+        return int(folder.rsplit("-", 1)[1])
+
+    def _save(self, run: Run, step: int) -> None:
+        files = ["optimizer.bin", "pytorch_lora_weights.safetensors"]
+        told = {"version": 1, "checkpoint": f"checkpoint-{step}", "files": files, "metadata": {}}
+        folder = f"{run.prefix}/{run.key}/checkpoint-{step}"
+        for name in files[: 1 if self.moods.half_a_checkpoint else 2]:
+            self._objects.put("outputs", f"{folder}/{name}", b"state")
+        self._objects.put("outputs", f"{folder}/checkpoint_manifest.json", json.dumps(told).encode())
 
     def _deliver(self, run: Run) -> None:
         """To every place that the order names, as far as the moods let it."""
