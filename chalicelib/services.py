@@ -45,6 +45,7 @@ from chalicelib.actions.hosting import Hosting
 from chalicelib.actions.hub_datasets import HubDatasets
 from chalicelib.actions.hubs import Hubs
 from chalicelib.actions.invoicing import Invoicing
+from chalicelib.actions.job_data import JobData
 from chalicelib.actions.joining import Joining
 from chalicelib.actions.lay_out import LayOut
 from chalicelib.actions.look_again import LookAgain
@@ -52,6 +53,7 @@ from chalicelib.actions.make_ready import MakeReady
 from chalicelib.actions.manifests import Manifests
 from chalicelib.actions.offering import Offering
 from chalicelib.actions.orphans import StopOrphans
+from chalicelib.actions.plan_job import House, PlanJob
 from chalicelib.actions.promise import PromiseDelivery
 from chalicelib.actions.publishing import Publishing
 from chalicelib.actions.reconcile import Reconcile
@@ -326,28 +328,16 @@ def assemble(
     estimating = Estimating(trainers, PaceTable(table))
     lends = isinstance(keys, LendsDatasets) and keys.can_lend
     check = CheckConfig(Strictness(settings.config_check))
-    submit = Submit(
-        jobs=jobs,
-        uploads=uploads,
-        objects=objects,
-        trainers=trainers,
-        carry_out=carry_out,
-        has_token=bool(settings.hf_token),
-        gated=settings.gated_models,
-        clock=clock,
-        new_id=new_id,
-        mark=turns.mark,
-        configs=configs,
-        repository=repository,
-        least_run=least_run,
-        admit=budgeting.admit,
-        promise=promise,
-        estimating=estimating,
-        find_ways=FindWays(objects, hand_over, hub_datasets, lends, settings.trainer_version, settings.trainer_powers),
-        lay_out=lay_out,
-        check=check,
-        goes_on=settings.continue_after_cap,
-    )
+    find_ways = FindWays(objects, hand_over, hub_datasets, lends, settings.trainer_version, settings.trainer_powers)
+    job_data = JobData(uploads, lay_out, find_ways, promise)
+    house = House(bool(settings.hf_token), settings.gated_models, least_run, settings.continue_after_cap)
+
+    def names() -> tuple[str, str]:
+        job_id = f"j-{new_id()}"
+        return job_id, f"{job_id}-{turns.mark()}"
+
+    plan = PlanJob(trainers, job_data, check, promise, estimating, house, clock, names)
+    submit = Submit(jobs, uploads, plan, configs, repository, budgeting.admit, promise, carry_out)
     uploading = Uploading(uploads, objects, chosen, consents, manifests, removal, clock, new_id)
     steer, deliver = Steer(jobs, outbox, carry_out, clock), Deliver(objects)
     return Services(

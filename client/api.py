@@ -137,6 +137,21 @@ class CloudClient:
         )
         return cast(Submitted, answer)
 
+    def check(
+        self, order: Mapping[str, Any], data: Mapping[str, Any] | None, provider: str = "replicate"
+    ) -> dict[str, Any] | None:
+        """What would become of the order with data like this (None: nothing is sent); None from a server that does not
+        tell. Raises ``ApiError`` for what would be refused."""
+        body = {**order, **({} if data is None else {"data": data})}
+        try:
+            return self._transport.send(
+                "POST", "/api/cloud/jobs/check", params={"provider": provider}, body=body, repeatable=True
+            )
+        except ApiError as refusal:
+            if refusal.status in (404, 405) and refusal.code in ("not_found", "method_not_allowed", "http_error"):
+                return None
+            raise
+
     def cancel(self, job_id: str) -> dict[str, Any]:
         return self._transport.send("POST", f"{_job(job_id)}/cancel", repeatable=False)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from chalicelib.domain.configs import normalise
 from chalicelib.domain.data_options import with_trigger, without_skips
-from chalicelib.domain.dataset_delivery import Mode, is_local_dataset, plan_dataset
+from chalicelib.domain.dataset_delivery import Mode, is_local_dataset
 from chalicelib.domain.datasets import Source, local_sources, with_archive_names
 from client.errors import UsageError
 
@@ -49,10 +49,6 @@ class Submission:
             "snapshot": self.snapshot,
         }
         return {name: value for name, value in wanted.items() if value is not None}
-
-    def what_delivery_costs(self, wanted: Mode, can_lend: bool) -> tuple[str, ...]:
-        """Raises ``BadInput`` for what the server would refuse. ``can_lend``: it has the way ``remote``."""
-        return plan_dataset(self.dataloader or [], bool(self.sources), wanted, can_lend).warnings
 
     def in_archive(self, shared: Mapping[str, str]) -> list[dict[str, Any]] | None:
         """The dataloader with its folders called as they are in the archive."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chalicelib.actions.checkpoints import Checkpoints
-from chalicelib.actions.submit import Submission
+from chalicelib.actions.plan_job import Submission
 from chalicelib.domain.attempts import Start
 from chalicelib.domain.callers import Caller
 from chalicelib.domain.dataset_delivery import Mode

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalice.app import Blueprint, Response
 
+from chalicelib.actions.plan_job import Submission
 from chalicelib.actions.send_again import Wanted
-from chalicelib.actions.submit import Submission
 from chalicelib.actions.sync import NEWEST
 from chalicelib.domain.callers import Scope
 from chalicelib.domain.dataset_delivery import Mode
@@ -19,6 +19,9 @@ from chalicelib.domain.repositories import Recorded
 from chalicelib.domain.runs import CloudJobStatus
 from chalicelib.routes import answers
 from chalicelib.routes.http import Call, endpoint, reply
+
+if TYPE_CHECKING:
+    from chalicelib.routes.shapes import SubmitBody
 
 jobs = Blueprint(__name__)
 
@@ -62,6 +65,30 @@ def create(call: Call) -> Response:
     body = {"job": answers.job(job, call.services.clock()), "idempotent_hit": not fresh}
     body["cost_limit_warnings"] = call.services.budgeting.warnings(job)
     return reply(body, 201 if fresh else 200)
+
+
+@jobs.route("/jobs/check", methods=["POST"])
+@endpoint(Scope.JOB_SUBMIT)
+def check(call: Call) -> Any:
+    """What would become of a submit with data like this: refused as a submit is, before anything has been sent."""
+    from chalicelib.domain.workloads import Facts
+    from chalicelib.routes.estimates import told
+    from chalicelib.routes.shapes import CheckBody
+
+    body = call.body(CheckBody)
+    data = None if body.data is None else Facts(body.data.image_count, body.data.file_count, body.data.total_bytes)
+    planned = call.services.submit.check(_wanted(call, body), call.caller, data)
+    job = planned.job
+    return {
+        "provider": job.provider,
+        "hardware": job.hardware,
+        "delivery": {"mode": job.delivery, "why": job.delivery_why},
+        "destinations": [answers.arrival(one) for one in job.destinations],
+        "warnings": list(job.warnings),
+        "last_step": job.last_step,
+        "estimate": told(planned.estimate) if planned.estimate else None,
+        "cost_limit_warnings": call.services.budgeting.warnings(job),
+    }
 
 
 @jobs.route("/jobs/submit", methods=["POST"])
@@ -227,7 +254,10 @@ def _job(call: Call) -> Job:
 def _submit(call: Call) -> tuple[Job, bool]:
     from chalicelib.routes.shapes import SubmitBody
 
-    body = call.body(SubmitBody)
+    return call.services.submit(_wanted(call, call.body(SubmitBody)), by=call.caller)
+
+
+def _wanted(call: Call, body: SubmitBody) -> Submission:
     if body.config is None and not body.config_name_to_load:
         raise BadInput(
             "There is no training config in the request. Send SimpleTuner's config.json as 'config', or name one that "
@@ -236,32 +266,29 @@ def _submit(call: Call) -> tuple[Job, bool]:
     if body.from_step is not None and not body.resume_job_id:
         raise BadInput("'from_step' names a checkpoint of an earlier job: send 'resume_job_id' too.")
     earlier = body.resume_job_id
-    return call.services.submit(
-        Submission(
-            config=body.config or {},
-            stored=body.config_name_to_load,
-            provider=call.query("provider") or "replicate",
-            config_name=body.config_name,
-            dataloader=body.dataloader_config or [],
-            lycoris=body.lycoris_config,
-            upload_id=body.upload_id,
-            hardware=body.hardware_profile,
-            run_name=body.tracker_run_name,
-            version=call.query("version") or body.version or None,
-            max_run_minutes=body.max_run_minutes,
-            ceiling_micros=None if body.max_cost_usd is None else as_micros(body.max_cost_usd),
-            stop_on_stall=None if body.stop_on_stall is None else tuple(dict.fromkeys(body.stop_on_stall)),
-            keep_data_days=body.keep_data_days or None,
-            delivery=_delivery(body.delivery),
-            destinations=body.destinations,
-            once=call.headers.get("idempotency-key") or body.idempotency_key,
-            snapshot=Recorded(**body.snapshot.model_dump()) if body.snapshot else None,
-            snapshot_name=body.snapshot_name,
-            snapshot_message=body.snapshot_message,
-            start=call.services.again.start(earlier, body.from_step, call.caller) if earlier else None,
-            goes_on=body.continue_after_cap,
-        ),
-        by=call.caller,
+    return Submission(
+        config=body.config or {},
+        stored=body.config_name_to_load,
+        provider=call.query("provider") or "replicate",
+        config_name=body.config_name,
+        dataloader=body.dataloader_config or [],
+        lycoris=body.lycoris_config,
+        upload_id=body.upload_id,
+        hardware=body.hardware_profile,
+        run_name=body.tracker_run_name,
+        version=call.query("version") or body.version or None,
+        max_run_minutes=body.max_run_minutes,
+        ceiling_micros=None if body.max_cost_usd is None else as_micros(body.max_cost_usd),
+        stop_on_stall=None if body.stop_on_stall is None else tuple(dict.fromkeys(body.stop_on_stall)),
+        keep_data_days=body.keep_data_days or None,
+        delivery=_delivery(body.delivery),
+        destinations=body.destinations,
+        once=call.headers.get("idempotency-key") or body.idempotency_key,
+        snapshot=Recorded(**body.snapshot.model_dump()) if body.snapshot else None,
+        snapshot_name=body.snapshot_name,
+        snapshot_message=body.snapshot_message,
+        start=call.services.again.start(earlier, body.from_step, call.caller) if earlier else None,
+        goes_on=body.continue_after_cap,
     )
 
 

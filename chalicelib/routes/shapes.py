@@ -133,6 +133,18 @@ class SubmitBody(BaseModel):
     continue_after_cap: bool | None = Field(None, strict=True)
 
 
+class DataToldBody(BaseModel):
+    """The data of a job that is only asked about: what is on the caller's machine and would be sent."""
+
+    image_count: Count | None = None
+    file_count: Count | None = None
+    total_bytes: Count = 0
+
+
+class CheckBody(SubmitBody):
+    data: DataToldBody | None = None
+
+
 class LimitBody(BaseModel):
     limit_usd: float | None = Field(None, ge=0, le=100_000_000, allow_inf_nan=False)
     period: Literal["daily", "weekly", "monthly"] | None = None

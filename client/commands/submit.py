@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from chalicelib.domain.archives import Archive
 from chalicelib.domain.configs import fingerprint
 from chalicelib.domain.dataset_delivery import Mode
+from chalicelib.domain.datasets import Manifest
 from chalicelib.domain.money import display
 from chalicelib.domain.scanning import scan
 from client import remarks
@@ -65,8 +66,6 @@ def send(
 ) -> int:
     """From here on it does not matter where the config came from. ``more`` are further fields of the order."""
     delivery = Mode(given.delivery)
-    lost = submission.what_delivery_costs(delivery, Mode.REMOTE in cloud.deliveries())
-    submission = replace(submission, warnings=submission.warnings + lost)
     consent = cloud.consent()
     hardware = _hardware(cloud, given.provider, given.hardware)
     _check_provider(cloud, screen, given.provider)
@@ -77,21 +76,47 @@ def send(
         )
     for warning in submission.warnings:
         screen.warn(warning)
-    packed = _pack(cloud, screen, given, submission, consent, hardware)
-    order = (
-        submission.order(hardware["id"], packed.manifest.shared if packed else {}, delivery)
-        | bounds(given)
-        | dict(more)
-    )
+    bound = bounds(given) | ({"destinations": given.to} if given.to else {}) | dict(more)
+
+    foreseen = list(submission.warnings)
+
+    def check(shared: Mapping[str, str], data: Mapping[str, Any] | None) -> dict[str, Any] | None:
+        return cloud.check(submission.order(hardware["id"], shared, delivery) | bound, data, given.provider)
+
+    def foresee(manifest: Manifest | None) -> None:
+        shared, data = (manifest.shared, told_of(manifest)) if manifest else ({}, None)
+        foreseen.extend(_show_foreseen(screen, check(shared, data), foreseen))
+
+    if submission.sources:
+        check({}, {})  # before the data is read, which may take long; once more with what it holds
+    packed = _pack(cloud, screen, given, submission, consent, hardware, foresee)
+    order = submission.order(hardware["id"], packed.manifest.shared if packed else {}, delivery) | bound
     if given.keep_data and packed:
         order |= {"keep_data_days": given.keep_data}
-    if given.to:
-        order["destinations"] = given.to
     root = packed.manifest.root if packed else None
     told = fingerprint(cloud.connection.base_url, given.provider, given.idempotency_key, order, root)
     with note_of(told, state_folder() / "orders") as note:
         placed = Placing(cloud, screen, given.provider, given.idempotency_key, order, packed, note)()
-    return _report(cloud, screen, given, submission, packed, placed)
+    return _report(cloud, screen, given, tuple(foreseen), packed, placed)
+
+
+def told_of(manifest: Manifest) -> dict[str, int]:
+    return {
+        "image_count": manifest.image_count,
+        "file_count": len(manifest.entries),
+        "total_bytes": manifest.total_bytes,
+    }
+
+
+def _show_foreseen(screen: Screen, foreseen: dict[str, Any] | None, known: Sequence[str]) -> list[str]:
+    """Tells how the data will reach the trainer and what to know of the job; the warnings that were told."""
+    if foreseen is None:
+        return []
+    screen.note(str(foreseen["delivery"]["why"]))
+    new = [str(warning) for warning in foreseen["warnings"] if warning not in known]
+    for warning in (*new, *foreseen["cost_limit_warnings"]):
+        screen.warn(warning)
+    return new
 
 
 def bounds(given: argparse.Namespace) -> dict[str, Any]:
@@ -141,6 +166,7 @@ def _pack(
     submission: Submission,
     consent: str,
     hardware: Hardware,
+    foresee: Callable[[Manifest | None], None],
 ) -> Packed | None:
     manifest = archive = known = None
     if submission.sources:
@@ -162,6 +188,7 @@ def _pack(
     price = display(hardware["micros_per_second"] * 3600)
     screen.note(f"{hardware['name']} at {hardware['provider']}: {price} per hour (price of {hardware['as_of']}).")
     show_expected(cloud, screen, asked(submission, manifest, given.provider, hardware["id"]), hardware["id"])
+    foresee(manifest)
     if manifest is None or archive is None or known is None:
         return None
     return Packed(manifest, archive, agreed(cloud, screen, consent, manifest, given.yes, known))
@@ -171,7 +198,7 @@ def _report(
     cloud: CloudClient,
     screen: Screen,
     given: argparse.Namespace,
-    submission: Submission,
+    foreseen: tuple[str, ...],
     packed: Packed | None,
     placed: Placed,
 ) -> int:
@@ -183,7 +210,7 @@ def _report(
             "upload_id": job["metadata"].get("upload_id") or placed.sent.upload_id,
             "transfer": placed.transfer.told() if placed.transfer else None,
         }
-    return report(cloud, screen, given, job, again, submission.warnings, told)
+    return report(cloud, screen, given, job, again, foreseen, told)
 
 
 def report(

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from standardwebhooks import Webhook
 
-from chalicelib.actions.submit import Submission
+from chalicelib.actions.plan_job import Submission
 from chalicelib.actions.vouch import Vouch
 from chalicelib.domain.callers import LOCAL
 from chalicelib.domain.errors import BadCredentials, CloudError, InvalidConfig, ProviderDown

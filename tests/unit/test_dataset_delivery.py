@@ -1,4 +1,5 @@
-"""How datasets reach the trainer: chosen by what would be lost, told in a sentence, and without anybody's paths."""
+"""How datasets reach the trainer: by the first way that is open and loses nothing, told in a sentence, and without
+anybody's paths."""
 
 from __future__ import annotations
 
@@ -7,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.dataset_delivery import Mode, plan_dataset
+from chalicelib.domain.dataset_delivery import DatasetPlan, Mode, Ways, pictures_in, plan_dataset
 from chalicelib.domain.errors import BadInput
+from chalicelib.domain.trainer_powers import Powers
+from tests.unit.test_laid_out import PICTURE, archive, listed
 
 PLAIN: dict[str, Any] = {
     "id": "cats",
@@ -28,87 +31,175 @@ TEXTS: dict[str, Any] = {
     "cache_dir": "/home/me/t",
 }
 HUB: dict[str, Any] = {"id": "hub", "type": "huggingface", "dataset_name": "someone/pictures"}
+PARQUET = PLAIN | {"caption_strategy": "parquet", "metadata_backend": "parquet", "parquet": {"path": "c.parquet"}}
+ALL = Powers("4.10.1", addresses=True, buckets=True, archives=True)
+NEW = Powers("4.10.1", addresses=True, buckets=True)
+OLD = Powers("4.8.0")
+OPEN = Ways(NEW, "acme", lends=True)
+CLOSED = Ways(NEW, "acme", closed="the vendor cannot reach this system", lends=True)
 
 
-@pytest.mark.parametrize("entries", [[], [PLAIN], [PLAIN, TEXTS], [PLAIN, HUB | {"disabled": True}]])
-def test_one_plain_image_dataset_goes_as_an_archive(entries: list[dict[str, Any]]) -> None:
-    plan = plan_dataset(entries, has_archive=True, can_lend=True)
-    assert (plan.mode, plan.dataloader, plan.folders, plan.warnings) == (Mode.ARCHIVE, None, (), ())
-    assert "archive" in plan.why
+def plan(*entries: dict[str, Any], wanted: Mode = Mode.AUTO, ways: Ways = OPEN) -> DatasetPlan:
+    return plan_dataset(entries, True, wanted, ways)
+
+
+def trained_on(made: DatasetPlan) -> list[dict[str, Any]]:
+    assert made.dataloader is not None
+    return [entry for entry in made.dataloader if entry.get("dataset_type") != "text_embeds"]
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("ways", "mode"),
     [
-        ([PLAIN | {"id": "dogs"}], "2 datasets"),
-        ([HUB], "remote too"),
+        (OPEN, Mode.ADDRESS),
+        (Ways(ALL, lends=True), Mode.ADDRESS),
+        (Ways(NEW, has_links=False, lends=True), Mode.REMOTE),
+        (Ways(NEW, has_links=False, hub_closed=None), Mode.HUB),
+        (Ways(NEW, closed="no", lends=True, hub_closed=None), Mode.HUB),
+        (Ways(OLD, lends=True, hub_closed=None), Mode.HUB),
+        (Ways(Powers("x", archives=True)), Mode.ARCHIVE),
+        (Ways(Powers("x", archives=True), closed="no", hosted_limit=10), Mode.HOSTED),
     ],
 )
-def test_several_datasets_are_read_one_by_one(more: list[dict[str, Any]], told: str) -> None:
-    plan = plan_dataset([PLAIN, *more], has_archive=True, can_lend=True)
-    assert plan.mode is Mode.REMOTE and told in plan.why
+def test_data_goes_by_the_first_way_that_is_open(ways: Ways, mode: Mode) -> None:
+    made = plan(PLAIN, ways=ways)
+    assert made.mode is mode and made.why.endswith(".") and made.warnings == ()
+    assert plan(PLAIN, wanted=mode, ways=ways).mode is mode
+
+
+@pytest.mark.parametrize(
+    "ways", [CLOSED, Ways(OLD), Ways(NEW, has_links=False), Ways(ALL, closed="no", hosted_limit=3)]
+)
+def test_data_that_no_way_can_bring_is_refused_with_every_reason_and_the_way_out(ways: Ways) -> None:
+    with pytest.raises(BadInput, match="STCLOUD_PUBLIC_URL") as refused:
+        plan_dataset([PLAIN], True, Mode.AUTO, ways, upload_bytes=4)
+    assert all(f"{mode}:" in refused.value.detail for mode in Mode if mode is not Mode.AUTO)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "ways", "told"),
+    [
+        (Mode.ARCHIVE, OPEN, "Unsafe zip path.*Use 'delivery': 'address' or 'remote'"),
+        (Mode.HOSTED, OPEN, "Unsafe zip path"),
+        (Mode.REMOTE, Ways(NEW), "no storage keys.*'address'"),
+        (Mode.HUB, OPEN, "no Hugging Face token"),
+        (Mode.ADDRESS, Ways(OLD, hub_closed=None), "4.8.0 reads no dataset by its address.*'hub'"),
+    ],
+)
+def test_a_way_that_is_asked_for_and_closed_is_refused_with_those_that_are_open(
+    wanted: Mode, ways: Ways, told: str
+) -> None:
+    with pytest.raises(BadInput, match=told):
+        plan(PLAIN, wanted=wanted, ways=ways)
 
 
 @pytest.mark.parametrize(
     "setting",
     [
-        {"caption_strategy": "textfile"},
         {"caption_strategy": "instanceprompt", "instance_prompt": "/ a cat"},
         {"is_regularisation_data": True},
-        {"conditioning_data": "edges"},
         {"repeats": 3},
-        {"dataset_type": "video"},
         {"crop": False},
+        {"crop_style": "random", "crop_aspect": "preserve"},
+        {"minimum_image_size": 256},
+        {"prepend_instance_prompt": True, "instance_prompt": "sks"},
     ],
 )
-def test_what_an_archive_would_lose_makes_a_dataset_remote_or_is_told(setting: dict[str, Any]) -> None:
-    plan = plan_dataset([PLAIN | setting], has_archive=True, can_lend=True)
-    assert plan.mode is Mode.REMOTE and plan.dataloader
-    assert setting.items() <= plan.dataloader[0].items()
-    without = plan_dataset([PLAIN | setting], has_archive=True, can_lend=False)
-    assert without.mode is Mode.ARCHIVE
-    assert all(any(name in sentence for sentence in without.warnings) for name in setting)
-    asked = plan_dataset([PLAIN | setting], True, Mode.ARCHIVE, can_lend=True)
-    assert asked.mode is Mode.ARCHIVE and "asked" in asked.why and asked.warnings
+@pytest.mark.parametrize("ways", [OPEN, Ways(NEW, has_links=False, lends=True), Ways(OLD, hub_closed=None)])
+def test_what_a_dataloader_says_of_training_goes_along_by_every_way_but_an_archive(
+    setting: dict[str, Any], ways: Ways
+) -> None:
+    [entry] = trained_on(plan(PLAIN | setting, ways=ways))
+    assert setting.items() <= entry.items()
+    lost = plan(PLAIN | setting, ways=Ways(Powers("x", archives=True)))
+    assert lost.mode is Mode.ARCHIVE and lost.dataloader is None
+    assert any(name in sentence for name in setting for sentence in lost.warnings)
+
+
+def test_several_datasets_are_each_a_zip_or_a_bucket_of_their_own() -> None:
+    entries = [PLAIN | {"id": "My Cats!"}, PLAIN | {"id": "two", "instance_data_dir": "shared"}, HUB]
+    by_address = plan(*entries)
+    assert [how.folder for _, how in by_address.datasets] == ["My-Cats", "shared"]
+    assert [entry.get("data_files") for entry in trained_on(by_address)] == ["dataset-1", "dataset-2", None]
+    remote = plan(*entries, wanted=Mode.REMOTE)
+    assert remote.folders == ("My-Cats", "shared")
+    assert [entry.get("aws_bucket_name") for entry in trained_on(remote)] == ["dataset-1", "dataset-2", None]
+    assert all(entry.get("aws_data_prefix") in ("", None) for entry in trained_on(remote))
+    with pytest.raises(BadInput, match="never both"):
+        plan(*entries, wanted=Mode.ARCHIVE, ways=Ways(ALL))
+
+
+def test_captions_in_a_table_choose_the_way_that_reads_it_or_are_refused() -> None:
+    assert plan(PARQUET).mode is Mode.REMOTE
+    with pytest.raises(BadInput, match="captions in a table"):
+        plan(PARQUET, ways=Ways(NEW, hub_closed=None))
+
+
+def test_what_conditions_other_pictures_is_laid_out_like_them() -> None:
+    made = plan(PLAIN | {"conditioning_data": "edges"}, PLAIN | {"id": "edges", "dataset_type": "conditioning"})
+    assert [(name, how.like) for name, how in made.datasets] == [("cats", None), ("edges", "cats")]
+
+
+def test_videos_are_read_as_videos() -> None:
+    video = PLAIN | {"dataset_type": "video", "video": {"num_frames": 17}}
+    [entry] = trained_on(plan(video))
+    assert entry["dataset_name"] == "videofolder" and entry["video"] == {"num_frames": 17}
+    assert entry["huggingface"]["video_column"] == "video"
+
+
+def test_every_cache_lies_outside_of_what_is_published() -> None:
+    for ways in (OPEN, Ways(NEW, has_links=False, lends=True), Ways(OLD, hub_closed=None)):
+        for entries in ([], [PLAIN], [PLAIN, HUB], [PLAIN, TEXTS]):
+            made = plan(*entries, ways=ways)
+            assert made.dataloader is not None
+            texts = [entry for entry in made.dataloader if entry.get("dataset_type") == "text_embeds"]
+            assert len(texts) == 1 and texts[0]["default"] is True
+            caches = [v for one in made.dataloader for k, v in one.items() if k in ("cache_dir", "cache_dir_vae")]
+            assert caches and all(str(place).startswith("cache/") for place in caches)
+            assert all("cache_dir_vae" in entry for entry in trained_on(made))
+    away = plan_dataset([HUB], False, ways=OPEN)
+    assert away.dataloader and [one.get("dataset_type") for one in away.dataloader] == [None, "text_embeds"]
 
 
 def test_no_path_of_the_submitter_leaves() -> None:
-    places = {"parquet": {"path": "/home/me/captions.parquet"}, "mask_dir": "C:\\Users\\me", "x": ["~/secret"]}
-    plan = plan_dataset([PLAIN | places | {"repeats": 2}, TEXTS], has_archive=True, can_lend=True)
-    told = json.dumps(plan.dataloader)
-    assert "home" not in told and "Users" not in told and "~" not in told
-    assert all(any(name in warning for warning in plan.warnings) for name in places)
-    assert plan.dataloader and plan.dataloader[1]["default"] is True
+    places = {"mask_dir": "C:\\Users\\me", "x": ["~/secret"], "skip_file_discovery": "vae"}
+    made = plan(PLAIN | places | {"repeats": 2}, TEXTS)
+    told = json.dumps(made.dataloader)
+    assert "home" not in told and "Users" not in told and "~" not in told and "skip" not in told
+    assert all(any(name in warning for warning in made.warnings) for name in ("mask_dir", "x"))
 
 
-def test_each_dataset_gets_the_folder_that_the_client_or_its_id_names() -> None:
-    entries = [
-        PLAIN | {"id": "My Cats!"},
-        PLAIN | {"id": "two", "instance_data_dir": "shared"},
-        PLAIN | {"id": "my cats"},
-    ]
-    plan = plan_dataset(entries, has_archive=True, can_lend=True)
-    assert plan.folders == ("My-Cats", "shared", "my-cats-2")
-    assert [entry["aws_bucket_name"] for entry in plan.dataloader or []] == ["dataset-1", "dataset-2", "dataset-3"]
-
-
-def test_an_upload_without_a_dataloader_can_be_read_file_by_file_too() -> None:
-    plan = plan_dataset([], True, Mode.REMOTE, can_lend=True)
-    assert plan.folders == ("",) and plan.dataloader and plan.dataloader[0]["type"] == "aws"
+def test_a_folder_with_captions_trains_on_them_and_is_told_where_they_are_lost() -> None:
+    listing = listed(archive({"cats/a.png": PICTURE, "cats/a.txt": b"a cat", "dogs/b.png": PICTURE}))
+    bare = {name: value for name, value in PLAIN.items() if name != "caption_strategy"}
+    [(_, how)] = plan_dataset([bare], True, Mode.AUTO, OPEN, listing).datasets
+    assert (how.captions, how.or_name) == ("textfile", True)
+    [entry] = trained_on(plan_dataset([bare], True, Mode.REMOTE, OPEN, listing))
+    assert entry["caption_strategy"] == "textfile"
+    lost = plan_dataset([bare], True, Mode.AUTO, Ways(Powers("x", archives=True)), listing)
+    assert "captions" in lost.warnings[0]
+    assert pictures_in(listing, [bare]) == 1 and pictures_in(listing, []) == 2
+    [(_, whole)] = plan_dataset([], True, Mode.AUTO, OPEN, listing).datasets
+    assert (whole.folder, whole.captions) == ("", "textfile")
 
 
 @pytest.mark.parametrize(
-    ("entries", "has_archive", "wanted", "can_lend"),
+    ("entries", "has_upload", "ways", "told"),
     [
-        ([PLAIN], True, Mode.REMOTE, False),
-        ([PLAIN, HUB], True, Mode.AUTO, False),
-        ([PLAIN, HUB], True, Mode.ARCHIVE, True),
-        ([HUB], False, Mode.ARCHIVE, True),
-        ([PLAIN], False, Mode.REMOTE, True),
+        ([PLAIN], False, OPEN, "were not uploaded"),
+        ([], False, OPEN, "nothing to train on"),
+        ([HUB | {"type": "aws"}], False, Ways(OLD), "cannot read"),
+        ([HUB | {"type": "aws", "aws_data_prefix": "pictures/"}], False, OPEN, "aws_data_prefix"),
+        ([HUB | {"data_files": "https://…"}], False, Ways(OLD), "data_files"),
     ],
 )
-def test_what_cannot_be_delivered_is_refused(
-    entries: list[dict[str, Any]], has_archive: bool, wanted: Mode, can_lend: bool
+def test_what_the_trainer_could_only_fail_on_is_refused(
+    entries: list[dict[str, Any]], has_upload: bool, ways: Ways, told: str
 ) -> None:
-    with pytest.raises(BadInput):
-        plan_dataset(entries, has_archive, wanted, can_lend)
+    with pytest.raises(BadInput, match=told):
+        plan_dataset(entries, has_upload, Mode.AUTO, ways)
+
+
+def test_ways_of_delivery_make_no_sense_without_an_upload() -> None:
+    with pytest.raises(BadInput, match="Leave 'delivery' out"):
+        plan_dataset([HUB], False, Mode.ADDRESS, OPEN)

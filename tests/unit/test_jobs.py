@@ -124,7 +124,6 @@ def test_what_could_only_fail_on_a_paid_gpu_is_refused(config: dict[str, object]
     [
         ([], False),
         ([{"id": "a", "type": "local", "instance_data_dir": "x"}], False),
-        ([{"id": "a", "type": "aws"}], True),
         ([{"id": "text", "type": "local", "dataset_type": "text_embeds"}], False),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chalicelib.actions.submit import Submission
+from chalicelib.actions.plan_job import Submission
 from chalicelib.actions.upload import Wanted
 from chalicelib.domain.callers import LOCAL
 from tests.unit.actions.conftest import NewWorld

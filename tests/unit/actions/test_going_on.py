@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.actions.submit import Submission
+from chalicelib.actions.plan_job import Submission
 from chalicelib.domain.budgets import EVERYWHERE, Action, Limit, Period
 from chalicelib.domain.callers import LOCAL
 from chalicelib.domain.errors import CostLimitExceeded, InvalidJobState

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chalicelib.actions.submit import Submission
+from chalicelib.actions.plan_job import Submission
 from chalicelib.actions.upload import Wanted
 from chalicelib.domain.callers import LOCAL, Caller
 from chalicelib.domain.copies import SMALLEST

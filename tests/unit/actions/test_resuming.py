@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chalicelib.actions.again import Changes
-from chalicelib.actions.submit import Submission
+from chalicelib.actions.plan_job import Submission
 from chalicelib.domain.callers import LOCAL, Caller, Scope
 from chalicelib.domain.errors import BadInput, InvalidJobState, JobNotFound, NotFound, UploadNotReady
 from chalicelib.domain.jobs import Job, Phase, Reason

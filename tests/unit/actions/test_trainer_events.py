@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.actions.submit import Submission
+from chalicelib.actions.plan_job import Submission
 from chalicelib.domain.callers import LOCAL
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.links import LinkMaker

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib import settings as settings_module
-from chalicelib.actions.submit import Submission
+from chalicelib.actions.plan_job import Submission
 from chalicelib.actions.upload import Wanted
 from chalicelib.domain.callers import LOCAL
 from chalicelib.domain.jobs import Job
