@@ -25,6 +25,7 @@ from typing import Any
 
 import httpx
 
+from emulators.replicate.faults import KINDS, Where
 from emulators.replicate.real.home import IMAGE, MODEL_ID, Home
 
 READY = "ready\n"
@@ -32,6 +33,7 @@ READY = "ready\n"
 _ID = "prediction"
 _SETUP_SECONDS = 600.0
 _CANCEL_SECONDS = 8.0
+_AROUND_THE_BOX = ("never_boots", "boot_seconds", "time_limit")
 _TERMINAL = ("succeeded", "failed", "canceled")
 
 
@@ -72,6 +74,7 @@ def main() -> None:
     # One client for all: making one costs more than a hundred questions about Cog's health.
     http = httpx.Client(base_url=place, timeout=60, trust_env=False)
     try:
+        _refuse(order["faults"])
         _await_setup(cog, http, Path(order["root"]))
         sys.stdout.write(READY)
         sys.stdout.flush()
@@ -86,6 +89,12 @@ def main() -> None:
 
 class Broken(Exception):
     """The machine did not get as far as a prediction, or lost the one that it had."""
+
+
+def _refuse(faults: dict[str, Any]) -> None:
+    asked = [name for name in faults if KINDS[name].where is Where.JOB and name not in _AROUND_THE_BOX]
+    if asked:
+        raise Broken(f"The real trainer fails in its own ways only, and not by: {', '.join(asked)}")
 
 
 def _start_cog(home: Home, version: str, root: Path) -> tuple[subprocess.Popen[bytes], str]:
