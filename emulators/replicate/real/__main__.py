@@ -16,6 +16,7 @@ from emulators.replicate.real.home import VERSIONS, Home
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m emulators.replicate.real", description=__doc__)
     parser.add_argument("--version", action="append", choices=VERSIONS, help="repeat for more (default: all of them)")
+    parser.add_argument("--newest", action="append_const", dest="version", const=VERSIONS[0], help="only that one")
     asked = parser.parse_args()
     try:
         setup.run(Home.chosen(), tuple(asked.version or VERSIONS))

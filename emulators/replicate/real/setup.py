@@ -115,8 +115,8 @@ def _fetch(*command: str) -> None:
         raise Unavailable("the packages could not be fetched; what went wrong stands above.")
 
 
-def _python(home: Home, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = _plain() | {"PYTHONPATH": str(IMAGE / "site"), "HF_HUB_OFFLINE": "1"}
+def _python(home: Home, *arguments: str, version: str = "") -> subprocess.CompletedProcess[str]:
+    environment = _plain() | home.environment(version) | {"HF_HUB_OFFLINE": "1"}
     return subprocess.run((str(home.python), *arguments), env=environment, capture_output=True, text=True, check=False)
 
 
