@@ -81,17 +81,12 @@ def _fetch_trainer(home: Home, version: str, progress: _Progress) -> None:
     place = home.trainer(version)
     shutil.rmtree(place, ignore_errors=True)
     # It says that it needs Python 3.12, and its code runs on 3.11 too.
-    _fetch(
-        *_uv(),
-        "--target",
-        str(place),
-        "--python-version",
-        "3.12",
-        "--require-hashes",
-        "--no-deps",
-        "-r",
-        str(pins(version)),
-    )
+    wanted = ("--python-version", "3.12", "--require-hashes", "--no-deps", "-r", str(pins(version)))
+    _fetch(*_uv(), "--target", str(place), *wanted)
+    progress.say("Trying it")
+    tried = _python(home, "-c", "import simpletuner.cog", version=version)
+    if tried.returncode:
+        raise RuntimeError(f"SimpleTuner {version} does not load:\n{tried.stderr}")
     home.finish(version)
 
 
