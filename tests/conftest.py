@@ -20,8 +20,9 @@ settings.load_profile("any machine")
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """A run without the real trainer says so in a paragraph of its own: nobody reads the list of skipped tests."""
-    skipped = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])]
-    if reasons := sorted({text[text.index(NO_TRAINER) :] for text in skipped if NO_TRAINER in text}):
+    told = [report.longrepr for report in terminalreporter.stats.get("skipped", [])]
+    reasons = {str(one[2]) for one in told if isinstance(one, tuple) and NO_TRAINER in one[2]}
+    if reasons:
         terminalreporter.section(NO_TRAINER, red=True, bold=True)
-        for reason in reasons:
-            terminalreporter.line(reason.removeprefix(NO_TRAINER).strip(" ')"))
+        for reason in sorted(reasons):
+            terminalreporter.line(reason.partition(NO_TRAINER)[2].strip())

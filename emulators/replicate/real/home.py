@@ -70,9 +70,6 @@ class Home:
         stamp.parent.mkdir(exist_ok=True)
         stamp.write_text(_fingerprint(part))
 
-    def unfinish(self, part: str) -> None:
-        (self.folder / "ready" / part).unlink(missing_ok=True)
-
     def ready(self, version: str) -> bool:
         return all(self.has(part) for part in ("venv", "model", version))
 
