@@ -73,8 +73,11 @@ dev: $(STAMP_LOCAL) $(TAB) ## local mode: the tab, the API, storage and the sche
 
 # -- checking -------------------------------------------------------------------------------------------------------
 
-.PHONY: test lint chromium engines bench
+.PHONY: test lint chromium engines bench real
 test: $(STAMP_DEV) $(TAB) chromium engines ## linters, types and every test
+	# Fetched while the linters run. The test that needs it waits for it; a run without it says so at its end.
+	mkdir -p .cache
+	$(BIN)/python -m emulators.replicate.real --newest > .cache/real-trainer.log 2>&1 &
 	$(MAKE) lint
 	cd frontend && npm test
 	# More at once than there are cores: many tests wait for a server or a lease most of their time.
@@ -99,6 +102,10 @@ chromium:
 
 engines: $(STAMP_DEV)
 	$(BIN)/python -m tests.engines fetch
+
+real: $(STAMP_DEV) $(TAB) engines ## the release check: SimpleTuner itself trains our jobs (2.1 GB, once)
+	$(BIN)/python -m emulators.replicate.real
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m '' tests/real --results
 
 bench: $(STAMP_DEV) engines ## measure packaging, storage, the table, ticks, cold starts, and how estimates hold
 	$(BIN)/python -m bench.packaging

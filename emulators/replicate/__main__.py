@@ -16,6 +16,8 @@ from typing import Any
 import uvicorn
 
 from emulators.replicate import app, faults, signing
+from emulators.replicate.launcher import RealTrainer
+from emulators.replicate.real.home import VERSIONS, Home
 from emulators.replicate.settings import DEFAULT_TOKEN, Settings
 
 
@@ -26,6 +28,9 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if not _is_loopback(asked.host) and not asked.expose:
         parser.error(f"{asked.host} is reachable from other machines; add --expose if that is what you want")
+    real = RealTrainer(Home.chosen(), asked.trainer_version) if asked.trainer == "real" else None
+    if real and not real.home.ready(real.version):
+        parser.error(f"SimpleTuner {real.version} is not in {real.home.folder}: run python -m emulators.replicate.real")
     with _state(asked.state) as folder:
         settings = Settings(
             state=folder,
@@ -38,6 +43,8 @@ def main() -> int:
             time_limit_seconds=asked.time_limit,
             retention_seconds=asked.retention,
             hub=asked.hub,
+            real=real,
+            keep_runs=asked.keep_runs,
             faults={name: value for fault in asked.fault for name, value in fault.items()},
         )
         try:
@@ -113,6 +120,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--time-limit", type=_positive, default=1800.0, metavar="SECONDS", help="the service's cap on one run")
     add("--retention", type=_positive, default=3600.0, metavar="SECONDS", help="when data of ended runs goes")
     add("--hub", metavar="URL", help="where trainers push to instead of Hugging Face; without it they push nothing")
+    add("--trainer", choices=("small", "real"), default="small", help="SimpleTuner itself is the real one")
+    add("--trainer-version", choices=VERSIONS, default=VERSIONS[0], help="of the real one (default %(default)s)")
+    add("--keep-runs", action="store_true", help="leave the machines' files in the state, under runs/")
     add("--fault", action="append", type=_fault, default=[], metavar="NAME[=VALUE]", help="one for every prediction")
     add("--expose", action="store_true", help="allow an address beyond loopback")
     return parser

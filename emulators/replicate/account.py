@@ -15,6 +15,7 @@ from emulators.replicate.signing import WebhookSecret
 @dataclass(frozen=True, slots=True)
 class Account:
     webhook_secret: WebhookSecret
+    offered: dict[str, catalogue.Model]
 
     def routes(self) -> list[Route]:
         return [
@@ -39,25 +40,24 @@ class Account:
         return JSONResponse({"key": self.webhook_secret.value})
 
     async def models(self, request: Request) -> Response:
-        found = list(catalogue.MODELS.values())
+        found = list(self.offered.values())
         return JSONResponse(pages.page(request, found, lambda m: m.versions[0].created_at, lambda m: m.as_json()))
 
     async def model(self, request: Request) -> Response:
-        return JSONResponse(_model(request).as_json())
+        return JSONResponse(self._model(request).as_json())
 
     async def versions(self, request: Request) -> Response:
-        found = _model(request).versions
+        found = self._model(request).versions
         return JSONResponse(pages.page(request, found, lambda v: v.created_at, lambda v: v.as_json()))
 
     async def version(self, request: Request) -> Response:
-        for version in _model(request).versions:
+        for version in self._model(request).versions:
             if version.id == request.path_params["id"]:
                 return JSONResponse(version.as_json())
         raise problems.not_found()
 
-
-def _model(request: Request) -> catalogue.Model:
-    found = catalogue.MODELS.get(f"{request.path_params['owner']}/{request.path_params['name']}")
-    if found is None:
-        raise problems.not_found()
-    return found
+    def _model(self, request: Request) -> catalogue.Model:
+        found = self.offered.get(f"{request.path_params['owner']}/{request.path_params['name']}")
+        if found is None:
+            raise problems.not_found()
+        return found

@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
-from emulators.replicate import gateway, moments, signing
+from emulators.replicate import catalogue, gateway, moments, signing
 from emulators.replicate.account import Account
 from emulators.replicate.control import Control
 from emulators.replicate.faults import FaultBook
@@ -45,10 +45,11 @@ def build(settings: Settings, clock: moments.Clock = moments.now) -> ASGIApp:
         await postman.close()
         store.close()
 
+    offered = catalogue.offered(settings.real.version if settings.real else None)
     app = Starlette(
         routes=[
-            *Account(secret).routes(),
-            *Predictions(store, runs, settings, clock).routes(),
+            *Account(secret, offered).routes(),
+            *Predictions(store, runs, settings, clock, offered).routes(),
             *Uploads(store, store.setting("files_secret", signing.new_secret()), clock).routes(),
             *Control(store, runs, postman, book, entries, secret, clock).routes(),
         ],

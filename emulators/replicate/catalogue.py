@@ -7,7 +7,7 @@ Prices are those of the vendor's price page as harvested in October 2026. No API
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -25,8 +25,11 @@ class Sku:
 
 @dataclass(frozen=True, slots=True)
 class Version:
+    """``trainer`` is the release of SimpleTuner in the image, where that is of interest."""
+
     id: str
     created_at: str
+    trainer: str | None
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -93,11 +96,11 @@ def _trainer(card: str, count: int) -> Model:
     suffix = "" if count == 1 else f"-x{count}"
     name = f"advanced-trainer-{card}{suffix}"
     versions = tuple(
-        Version(hashlib.sha256(f"simpletuner/{name}#{number}".encode()).hexdigest(), created_at)
-        for number, created_at in (
-            (3, "2026-10-29T09:12:44.120518Z"),
-            (2, "2026-08-24T16:03:10.871204Z"),
-            (1, "2026-03-02T11:45:31.004417Z"),
+        Version(hashlib.sha256(f"simpletuner/{name}#{number}".encode()).hexdigest(), created_at, trainer)
+        for number, created_at, trainer in (
+            (3, "2026-10-29T09:12:44.120518Z", "4.10.1"),
+            (2, "2026-08-24T16:03:10.871204Z", "4.8.0"),
+            (1, "2026-03-02T11:45:31.004417Z", None),
         )
     )
     return Model("simpletuner", name, f"gpu-{card}" if count == 1 else f"gpu-{card}-{count}x", versions)
@@ -106,10 +109,21 @@ def _trainer(card: str, count: int) -> Model:
 MODELS = {m.path: m for m in (_trainer(card, count) for card in ("l40s", "h100") for count in (1, 2, 4, 8))}
 
 
-def find_version(reference: str) -> tuple[Model, Version] | None:
+def offered(newest_trainer: str | None) -> dict[str, Model]:
+    """The models as they were when ``newest_trainer`` was the newest; as they are today without one."""
+    if newest_trainer is None:
+        return MODELS
+    found = {}
+    for path, model in MODELS.items():
+        newest = next(n for n, version in enumerate(model.versions) if version.trainer == newest_trainer)
+        found[path] = replace(model, versions=model.versions[newest:])
+    return found
+
+
+def find_version(models: dict[str, Model], reference: str) -> tuple[Model, Version] | None:
     """What ``<64 hex>`` or ``owner/name:<64 hex>`` names; None when it names nothing."""
     path, _, wanted = reference.rpartition(":")
-    for model in MODELS.values():
+    for model in models.values():
         for version in model.versions:
             if version.id == wanted and path in ("", model.path):
                 return model, version

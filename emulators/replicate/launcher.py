@@ -14,8 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from emulators.replicate.real.home import Home
+from emulators.replicate.real.machine import READY
+
+_BOX, _MACHINE = "emulators.replicate.box", "emulators.replicate.real.machine"
 _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 _GRACE_SECONDS = 2.0
+_REAL_GRACE_SECONDS = 12.0
 # A rented machine has none of this user's settings or credentials; only what a process needs to start is passed on.
 _PASSED_ON = ("PATH", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "AWS_CA_BUNDLE", "SYSTEMROOT")
 
@@ -26,21 +31,37 @@ class Outcome:
     error: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RealTrainer:
+    """SimpleTuner itself in place of this emulator's own trainer."""
+
+    home: Home
+    version: str
+
+
 class Box:
     """The order goes in through stdin, which then stays open: a box whose stdin closes knows that nobody is left to
     hear it, and ends. So not even ``kill -9`` of the server leaves a trainer behind."""
 
-    def __init__(self, process: asyncio.subprocess.Process, result: Path) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, result: Path, grace_seconds: float) -> None:
         self._process = process
         self._result = result
+        self._grace_seconds = grace_seconds
 
     @classmethod
     async def open(
-        cls, folder: Path, job: dict[str, Any], faults: dict[str, Any], speed: float, hub: str | None = None
+        cls,
+        folder: Path,
+        job: dict[str, Any],
+        faults: dict[str, Any],
+        speed: float,
+        hub: str | None = None,
+        real: RealTrainer | None = None,
     ) -> Box:
         """``hub`` stands for the Hugging Face Hub; without one the box pushes nothing.
 
-        Raises ``OSError`` when the process cannot be started. What ``folder`` held before is gone."""
+        Raises ``OSError`` when the process cannot be started. What ``folder`` held before is gone. With the real
+        trainer it returns when that is loaded: until then a prediction is starting, and nothing is billed."""
         shutil.rmtree(folder, ignore_errors=True)
         root = folder / "root"
         root.mkdir(parents=True)
@@ -58,7 +79,7 @@ class Box:
         environment |= {"HF_ENDPOINT": hub} if hub else {}
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "emulators.replicate.box"),
+            *(("-m", _MACHINE, str(real.home.folder), real.version) if real else ("-m", _BOX)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -71,7 +92,19 @@ class Box:
         with suppress(ConnectionError):
             process.stdin.write(json.dumps(order).encode() + b"\n")
             await process.stdin.drain()
-        return cls(process, result)
+        box = cls(process, result, _REAL_GRACE_SECONDS if real else _GRACE_SECONDS)
+        if real:
+            await box._loaded()
+        return box
+
+    async def _loaded(self) -> None:
+        assert self._process.stdout is not None  # noqa: S101
+        try:
+            if await self._process.stdout.readline() != READY.encode():
+                raise OSError((await self.outcome()).error)
+        except BaseException:
+            await self.close()
+            raise
 
     async def logs(self) -> AsyncIterator[str]:
         """Whole lines, as they come, until the box closes its output."""
@@ -98,8 +131,9 @@ class Box:
         with suppress(ProcessLookupError):
             self._process.send_signal(getattr(signal, "SIGUSR1", signal.SIGTERM))
         try:
-            await asyncio.wait_for(self._process.wait(), _GRACE_SECONDS)
+            await asyncio.wait_for(self._process.wait(), self._grace_seconds)
         except TimeoutError:
             with suppress(ProcessLookupError):
-                self._process.kill()
+                # A session of its own is a group of its own: what the box has started ends with it.
+                os.killpg(self._process.pid, signal.SIGKILL)
             await self._process.wait()

@@ -32,6 +32,7 @@ class Predictions:
     runs: Runs
     settings: Settings
     clock: moments.Clock
+    offered: dict[str, catalogue.Model]
 
     def routes(self) -> list[Route]:
         return [
@@ -47,13 +48,13 @@ class Predictions:
         reference = body.get("version")
         if not isinstance(reference, str) or not reference:
             raise problems.invalid_input([("required", "version", "version is required")])
-        found = catalogue.find_version(reference)
+        found = catalogue.find_version(self.offered, reference)
         if found is None:
             raise problems.invalid_version()
         return await self._create(request, body, *found)
 
     async def create_for_model(self, request: Request) -> Response:
-        model = catalogue.MODELS.get(f"{request.path_params['owner']}/{request.path_params['name']}")
+        model = self.offered.get(f"{request.path_params['owner']}/{request.path_params['name']}")
         if model is None:
             raise problems.not_found()
         body = await _body(request, {*_TOP_LEVEL} - {"version"})

@@ -95,7 +95,8 @@ class Runs:
         async with self._slots:
             folder = self._store.runs_folder / prediction_id
             try:
-                box = await Box.open(folder, job, prediction.faults, self._settings.speed, self._settings.hub)
+                settings = self._settings
+                box = await Box.open(folder, job, prediction.faults, settings.speed, settings.hub, settings.real)
             except OSError as error:
                 self._end(prediction_id, "failed", error=f"The machine did not start: {error}")
                 return
@@ -108,8 +109,9 @@ class Runs:
                     self._finish(prediction_id, outcome)
             finally:
                 await box.close()
-                # As with a real container, nothing that was not published is left.
-                await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+                if not self._settings.keep_runs:
+                    # As with a real container, nothing that was not published is left.
+                    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def _boot(self, faults: dict[str, Any]) -> None:
         if "never_boots" in faults:

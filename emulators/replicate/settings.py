@@ -6,12 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from emulators.replicate.launcher import RealTrainer
+
 DEFAULT_TOKEN = "r8_rehearsal"  # noqa: S105 - opens nothing but this emulator
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """``speed`` divides every wait that stands for a machine's work; ``capacity`` is how many runs share this one."""
+    """``speed`` divides every wait that stands for a machine's work; ``capacity`` is how many runs share this one.
+
+    ``keep_runs`` leaves what the machines wrote in the state, for whoever wants to look at it."""
 
     state: Path
     tokens: tuple[str, ...] = field(default=(DEFAULT_TOKEN,), repr=False)
@@ -23,6 +27,8 @@ class Settings:
     time_limit_seconds: float = 1800.0
     retention_seconds: float = 3600.0
     hub: str | None = None
+    real: RealTrainer | None = None
+    keep_runs: bool = False
     faults: dict[str, Any] = field(default_factory=dict)
 
     def account(self, token: str) -> str | None:
