@@ -49,6 +49,11 @@ CASES = [
     ),
     ("missing_caption", "captions_missing", "Caption file /src/nocap/img02.txt not found."),
     ("out_of_memory", "out_of_memory", "CUDA out of memory. Tried to allocate 2.00 GiB."),
+    (
+        "gated_model",
+        "gated_model",
+        ("someone/gated is not a local folder", "huggingface_hub.errors.GatedRepoError: 403"),
+    ),
     ("all_rejected", "images_rejected", "No datasets are active at the start of training."),
 ]
 
@@ -61,7 +66,7 @@ def texts(name: str) -> tuple[str, str]:
 @pytest.mark.parametrize("error_is_lost", [False, True])
 @pytest.mark.parametrize(("name", "cause", "words"), CASES)
 def test_a_run_that_failed_says_why_with_the_vendors_error_and_without_it(
-    name: str, cause: str, words: str, error_is_lost: bool
+    name: str, cause: str, words: str | tuple[str, ...], error_is_lost: bool
 ) -> None:
     log, error = texts(name)
     error = UNKNOWN if error_is_lost else error
