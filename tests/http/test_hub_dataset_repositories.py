@@ -20,17 +20,13 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 from chalicelib.domain.dataset_repositories import ARCHIVE, CARD, card
 from chalicelib.domain.errors import DestinationDown, DestinationRefused
 from chalicelib.domain.hub import HubUpload
+from emulators.replicate.real.home import Home
 from tests import web
-from tests.emulator import ROOT
 from tests.http.test_hub_emulator import official, ours
 from tests.hub import ANA, MEMBER, READER, HubProcess, start_hub
 
 LARGE = b"PK\3\4" + b"pictures" * 20_000
-REAL = [
-    found.parents[3] / "bin" / "python"
-    for where in ("venv", "*/venv")
-    for found in sorted(Path(ROOT, ".cache", "real-trainer").glob(f"{where}/lib/*/site-packages/datasets"))
-]
+REAL = Home.chosen()
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +159,7 @@ print([(one["image"].size, one["text"]) for one in found])
 """
 
 
-@pytest.mark.skipif(not REAL, reason="the real trainer's environment is not set up here")
+@pytest.mark.skipif(not REAL.has("venv"), reason="the real trainer's environment is not set up here")
 def test_the_library_of_the_trainer_reads_pictures_and_captions_out_of_what_we_send(
     hub: HubProcess, tmp_path: Path
 ) -> None:
@@ -178,7 +174,7 @@ def test_the_library_of_the_trainer_reads_pictures_and_captions_out_of_what_we_s
         place.mkdir()
         given = {"HF_ENDPOINT": hub.url, "HF_HOME": str(place / "home"), "PATH": os.environ["PATH"]}
         given |= {"HF_TOKEN": token} if token else {}
-        command = [str(REAL[0]), "-c", READS, "ana/pictures"]
+        command = [str(REAL.python), "-c", READS, "ana/pictures"]
         return subprocess.run(command, cwd=place, env=given, capture_output=True, text=True, timeout=300)
 
     done = read(ANA)
