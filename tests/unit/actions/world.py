@@ -38,7 +38,7 @@ SETTINGS = settings_module.read(
         "STCLOUD_STALL_PROGRESS_SECONDS": "300",
     }
 )
-CONFIG = {"--model_family": "flux", "--max_train_steps": 20}
+CONFIG = {"--model_family": "flux", "--model_type": "lora", "--optimizer": "adamw_bf16", "--max_train_steps": 20}
 
 Step = Callable[["World", Services], object]
 
