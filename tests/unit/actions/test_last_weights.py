@@ -165,7 +165,7 @@ def test_where_nobody_knows_how_many_steps_there_are_the_newest_weights_are_the_
 
 def test_the_last_step_is_the_one_of_the_config_as_it_is_launched(new_world: NewWorld) -> None:
     world = new_world()
-    world.config = {"--model_family": "flux", "--max_train_steps": 1, "--gradient_accumulation_steps": 2}
+    world.config |= {"--max_train_steps": 1, "--gradient_accumulation_steps": 2}
     world.attempt(send_data)
     world.attempt(submit)
     order: Order = world.process(careful=True).jobs.order(world.job())
