@@ -89,6 +89,10 @@ _ROLES = {
 }
 
 
+AS_SPELLED = {spelled: role for ending, role in _ROLES.items() for spelled in (ending[1:], ending[1:].upper())}
+"""Roles of endings as nearly all names spell them, without the dot: for what is asked of every file of a scan."""
+
+
 def role_of(name: str) -> Role:
     return _ROLES.get(suffix_of(name), Role.OTHER)
 
@@ -152,6 +156,10 @@ def text_of(content: bytes) -> str | None:
 
 
 def trouble_in(content: bytes) -> Trouble | None:
+    if content.isascii() and b"\0" not in content:  # as nearly all are: no need to make a text of it
+        if content and not content.isspace():
+            return None
+        return Trouble.LINE_BREAKS if b"\n" in content else Trouble.BLANK
     text = text_of(content)
     if text is None:
         return Trouble.NOT_UTF8

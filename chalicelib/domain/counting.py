@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from chalicelib.domain.captions import Role, Trouble, role_of
@@ -17,23 +16,22 @@ def counted(
     sources: list[Source], entries: Sequence[Entry], findings: Findings
 ) -> tuple[tuple[DatasetSize, ...], tuple[Survey, ...]]:
     places: dict[str, range] = {}
-    totals: Counter[str] = Counter()
-    packs: set[str] = set()
+    totals: dict[str, int] = {}
+    owner, begun, total = "", 0, 0
     for number, entry in enumerate(entries):  # in the order of their paths, so those of a dataset are side by side
-        owner = entry.source.id
-        begun = places[owner].start if owner in places else number
-        places[owner] = range(begun, number + 1)
-        totals[owner] += entry.size
-        if entry.size and owner not in packs and _is_pack(entry.name):
-            packs.add(owner)
+        if entry.source.id != owner:
+            places[owner], totals[owner] = range(begun, number), total
+            owner, begun, total = entry.source.id, number, 0
+        total += entry.size
+    places[owner], totals[owner] = range(begun, len(entries)), total
     sizes, surveys = [], []
     for source in sources:
         place = places.get(source.id, range(0))
         found = _survey(source, entries, place, findings.troubles)
-        if not found.images and source.id not in packs:
+        if not found.images and not any(map(_is_pack, map(entries.__getitem__, place))):
             raise _nothing_in(source, len(place), found.unread, findings.held_back)
         surveys.append(found)
-        sizes.append(DatasetSize(source.id, len(place), totals[source.id], found.images, found.captioned))
+        sizes.append(DatasetSize(source.id, len(place), totals.get(source.id, 0), found.images, found.captioned))
     return tuple(sizes), tuple(surveys)
 
 
@@ -41,9 +39,8 @@ def _survey(source: Source, entries: Sequence[Entry], place: range, troubles: di
     start = len(source.id) + 1
     own = {path[start:]: trouble for path, trouble in troubles.items() if path.startswith(f"{source.id}/")}
 
-    def names() -> Iterator[tuple[str, int]]:
-        for one in map(entries.__getitem__, place):
-            yield one.name, one.size
+    def names() -> Iterable[tuple[str, int]]:
+        return ((one.name, one.size) for one in map(entries.__getitem__, place))
 
     def content(name: str) -> bytes:
         disk_path = next(one.disk_path for one in map(entries.__getitem__, place) if one.name == name)
@@ -57,9 +54,9 @@ def _survey(source: Source, entries: Sequence[Entry], place: range, troubles: di
     return survey(source.id, names, own, content)
 
 
-def _is_pack(name: str) -> bool:
+def _is_pack(entry: Entry) -> bool:
     """What may be a dataset of its own kind without a single picture beside it, such as shards of tensors."""
-    return kind_of(name) is Kind.MEDIA and role_of(name) is Role.OTHER
+    return entry.size > 0 and kind_of(entry.name) is Kind.MEDIA and role_of(entry.name) is Role.OTHER
 
 
 def _nothing_in(source: Source, count: int, unread: Named, held_back: list[HeldBack]) -> EmptyDataset:

@@ -62,7 +62,7 @@ def hash_all(batch: Sequence[Candidate], shelf: Shelf) -> Findings:
             entry, state, trouble = outcome
             found.entries.append(entry)
             found.states.append(state)
-            if trouble is not None:
+            if trouble:
                 found.troubles[entry.path] = trouble
         elif isinstance(outcome, HoldBack):
             found.held_back.append(HeldBack(printable(_path(candidate)), outcome))
@@ -100,7 +100,7 @@ def _hash_small(candidate: Candidate, shelf: Shelf) -> Read | HoldBack | None:
             return HoldBack.SECRET_INSIDE
         if kind is Kind.TEXT:
             packed = deflated(content)
-            if role_of(name) is Role.CAPTION:
+            if name.endswith((".txt", ".caption")) or role_of(name) is Role.CAPTION:
                 trouble = trouble_in(content)
     sha256 = hashlib.sha256(content).digest()
     crc32, kept = zlib.crc32(content), shelf.keep(packed)

@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from chalicelib.domain.captions import Role, Strategy, Trouble, captions_in_metadata, is_metadata, role_of, stem_of
+from chalicelib.domain.captions import (
+    AS_SPELLED,
+    Role,
+    Strategy,
+    Trouble,
+    captions_in_metadata,
+    is_metadata,
+    role_of,
+    stem_of,
+)
 
 SHOWN = 10
 _NOT_CAPTIONS = frozenset({"readme", "license", "licence", "credits", "notes", "changelog"})
@@ -73,9 +82,11 @@ def _texts(found: Survey, names: Names) -> tuple[dict[str, str], list[str]]:
     texts: dict[str, str] = {}
     lists: list[str] = []
     for name, _ in names():
-        role = role_of(name)
+        stem, _, ending = name.rpartition(".")
+        role = AS_SPELLED.get(ending) or role_of(name)
+        if role is Role.PICTURE:
+            continue
         if role is Role.CAPTION:
-            stem = stem_of(name)
             if stem not in texts or name[-4:].lower() == ".txt":
                 texts[stem] = name
         elif role is Role.UNREAD:
@@ -88,12 +99,14 @@ def _texts(found: Survey, names: Names) -> tuple[dict[str, str], list[str]]:
 def _match_texts(found: Survey, names: Names, texts: Mapping[str, str], troubles: Mapping[str, Trouble]) -> set[str]:
     matched: set[str] = set()
     for name, size in names():
-        role = role_of(name)
-        if size == 0 or (role is not Role.PICTURE and role is not Role.MOVING):
+        stem, _, ending = name.rpartition(".")
+        role = AS_SPELLED.get(ending) or role_of(name)
+        if role is Role.CAPTION or size == 0 or (role is not Role.PICTURE and role is not Role.MOVING):
             continue
         found.images += 1
-        found.example = found.example or name
-        text = texts.get(stem_of(name))
+        if not found.example:
+            found.example = name
+        text = texts.get(stem)
         if text is None:
             found.uncaptioned.add(name)
             continue
