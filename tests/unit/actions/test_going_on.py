@@ -22,7 +22,6 @@ from tests.unit.actions.touches import Death
 from tests.unit.actions.vendor import PRICE, Run
 from tests.unit.actions.world import World, send_data, submit, sweep
 
-
 FULL = {
     "--model_family": "sdxl",
     "--model_type": "lora",
