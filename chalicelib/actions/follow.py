@@ -106,6 +106,11 @@ class Follow:
         """None unless the job is running: the last words of a run that ended are not its progress."""
         return self._follows.get(job).progress if job.phase is Phase.RUNNING else None
 
+    def reached(self, job: Job) -> tuple[int | None, int | None]:
+        """The last step that was seen, also of a run that has ended, and how many there are."""
+        known = self._follows.get(job).progress
+        return known.step, known.total_steps
+
     def points(self, job: Job) -> tuple[tuple[Point, ...], int | None]:
         known = self._follows.get(job)
         return known.points, known.progress.total_steps

@@ -235,10 +235,8 @@ def checkpoints(call: Call) -> Any:
     """What the store holds to go on from, and what the run would lose by ending now."""
     job = _job(call)
     found = call.services.checkpoints.of(job)
-    known = call.services.follow.progress(job)
+    done, total = call.services.follow.reached(job)
     saved = next((one.step for one in found if one.is_whole), None)
-    done = known.step if known else None
-    total = known.total_steps if known else None
     told = stand(job, done, total, saved, answers.cost_micros(job, call.services.clock()))
     return {
         "job_id": job.id,

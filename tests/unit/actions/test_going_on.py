@@ -22,11 +22,30 @@ from tests.unit.actions.touches import Death
 from tests.unit.actions.vendor import PRICE, Run
 from tests.unit.actions.world import World, send_data, submit, sweep
 
+FULL = {
+    "--model_family": "sdxl",
+    "--model_type": "lora",
+    "--pretrained_model_name_or_path": "somebody/sdxl",
+    "--optimizer": "adamw_bf16",
+    "--max_train_steps": 20,
+}
+"""What the trainer takes without a word."""
+
+HUB_DATA = {
+    "id": "hub",
+    "type": "huggingface",
+    "dataset_name": "somebody/cats",
+    "metadata_backend": "huggingface",
+    "caption_strategy": "huggingface",
+    "huggingface": {"caption_column": "text"},
+}
+
 
 def capped(new_world: NewWorld, deaths: tuple[Death, ...] = (), **wanted: Any) -> World:
     """A world whose vendor stops every run after eight of twenty steps; the job goes on after that."""
     world = new_world(deaths)
     world.vendor.moods.plan = "hits the cap"
+    world.config = dict(FULL)
     world.wanted = {"goes_on": True, **wanted}
     return world
 
@@ -65,9 +84,10 @@ def rest(world: World, rounds: int = 60) -> None:
 
 def until_it_is_over(world: World) -> None:
     """To the moment when the cap has ended the run, and nobody has looked since."""
-    world.clock.forward(seconds=20)
-    world.vendor.go_on()
-    world.attempt(sweep)
+    while not world.vendor.runs or world.vendor.runs[-1].started_at is None:
+        world.clock.forward(seconds=20)
+        world.vendor.go_on()
+        world.attempt(sweep)
     world.clock.forward(seconds=90)
     world.vendor.go_on()
     assert not world.vendor.working()
@@ -234,7 +254,7 @@ def test_nobody_takes_the_money_of_the_next_attempt_meanwhile(new_world: NewWorl
     hear_of_the_end(world)
     job = world.job()
     assert job.attempt.deciding and job.held_micros == ceiling - (job.cost_micros or 0)
-    other = Submission(config=dict(world.config), ceiling_micros=ceiling // 2, dataloader=[{"type": "huggingface"}])
+    other = Submission(config=dict(world.config), ceiling_micros=ceiling // 2, dataloader=[dict(HUB_DATA)])
     with pytest.raises(CostLimitExceeded):
         services.submit(other, LOCAL)
     rest(world)

@@ -13,6 +13,7 @@ from chalicelib.domain.callers import LOCAL, Caller, Scope
 from chalicelib.domain.errors import BadInput, InvalidJobState, JobNotFound, NotFound, UploadNotReady
 from chalicelib.domain.jobs import Job, Phase, Reason
 from tests.unit.actions.conftest import NewWorld
+from tests.unit.actions.test_going_on import FULL, HUB_DATA
 from tests.unit.actions.world import World, send_data, submit, sweep
 
 
@@ -20,10 +21,11 @@ def stopped_at_the_cap(new_world: NewWorld, **wanted: Any) -> World:
     """A job that was stopped after eight of twenty steps, with its checkpoint here and its data kept."""
     world = new_world()
     world.vendor.moods.plan = "hits the cap"
+    world.config = dict(FULL)
     world.wanted = {"keep_data_days": 3, **wanted}
     for step in (send_data, submit):
         world.attempt(step)
-    for _ in range(6):
+    for _ in range(10):
         world.clock.forward(seconds=90)
         world.vendor.go_on()
         world.attempt(sweep)
@@ -58,7 +60,7 @@ def test_the_newest_whole_checkpoint_is_where_the_next_run_begins(new_world: New
     key = world.keys(world.table).find(order.delivery.access_key)
     assert key and key.reads == (folder,) and key.prefix == f"{resumed.id}/"
     world.job_id = resumed.id
-    for _ in range(4):
+    for _ in range(10):
         world.clock.forward(seconds=90)
         world.vendor.go_on()
         world.attempt(sweep)
@@ -113,6 +115,7 @@ def test_what_the_config_says_of_another_beginning_gives_way(new_world: NewWorld
 def test_a_job_that_still_trains_is_not_gone_on_from(new_world: NewWorld) -> None:
     world = new_world()
     world.vendor.moods.plan = "runs on"
+    world.config = dict(FULL)
     for step in (send_data, submit, sweep):
         world.attempt(step)
     with pytest.raises(InvalidJobState, match="still trains"):
@@ -147,7 +150,7 @@ def test_a_run_whose_model_does_not_come_here_can_neither_resume_nor_go_on(new_w
     services = world.process(careful=True)
     start = services.again.start(str(world.job_id), None, LOCAL)
     config = {**world.config, "--push_to_hub": True, "--hub_model_id": "ana/lora"}
-    base: dict[str, Any] = {"config": config, "dataloader": [{"type": "huggingface"}], "destinations": ["hub"]}
+    base: dict[str, Any] = {"config": config, "dataloader": [dict(HUB_DATA)], "destinations": ["hub"]}
     for wish in ({"start": start}, {"goes_on": True}):
         with pytest.raises(BadInput, match="add 'store' to the destinations"):
             services.submit(Submission(**base, **wish), LOCAL)
