@@ -30,6 +30,7 @@ from client.shapes import (
     Synced,
     UploadSession,
     Validated,
+    Verdict,
 )
 from client.transport import Transport
 
@@ -258,6 +259,12 @@ class CloudClient:
     def cost_estimate(self, wanted: Mapping[str, Any]) -> CostEstimate:
         body = dict(wanted)
         return cast(CostEstimate, self._transport.send("POST", "/api/cloud/cost-estimate", body=body, repeatable=True))
+
+    def check(self, order: Mapping[str, Any]) -> Verdict:
+        """What the server would say of these documents at submit. Sends no data."""
+        return cast(
+            Verdict, self._transport.send("POST", "/api/cloud/configs/check", body=dict(order), repeatable=True)
+        )
 
     def compare_invoice(self, invoice: Mapping[str, Any]) -> dict[str, Any]:
         return self._transport.send("POST", "/api/cloud/invoices", body=dict(invoice), repeatable=True)

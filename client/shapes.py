@@ -252,11 +252,21 @@ class PricedOffer(Hardware):
     missing: list[str]
 
 
+class Verdict(TypedDict):
+    """Of a config, before anything is sent. ``errors`` are sentences, one for each fault."""
+
+    valid: bool
+    errors: list[str]
+    warnings: list[str]
+
+
 class CostEstimate(TypedDict):
     has_estimate: bool
     message: str | None
     estimate: Estimate | None
     missing: list[str]
+    problems: list[str]
+    warnings: list[str]
     offers: list[PricedOffer]
 
 

@@ -65,6 +65,7 @@ def send(cloud: CloudClient, screen: Screen, given: argparse.Namespace, submissi
             "Uploads are switched off on this server (data consent is 'deny'), and these datasets are on this machine. "
             "Nothing was sent. Change it with: stcloud consent ask"
         )
+    submission = _checked(cloud, given.provider, submission, hardware, delivery)
     for warning in submission.warnings:
         screen.warn(warning)
     packed = _pack(cloud, screen, given, submission, consent, hardware)
@@ -102,6 +103,20 @@ def _hardware(cloud: CloudClient, provider: str, wanted: str | None) -> Hardware
     if found is None:
         raise UsageError(f"There is no hardware '{wanted}'. Choose one of: {', '.join(known)}.")
     return found
+
+
+def _checked(
+    cloud: CloudClient, provider: str, submission: Submission, hardware: Hardware, delivery: Mode
+) -> Submission:
+    """With what the server has to tell of it. Raises ``UsageError`` with every fault that the trainer would end the
+    run for, before a byte of data is read or sent."""
+    order = submission.order(hardware["id"], {}, delivery)
+    names = ("config", "dataloader_config", "lycoris_config", "hardware_profile")
+    verdict = cloud.check({"provider": provider} | {name: order[name] for name in names if name in order})
+    if not verdict["valid"]:
+        told = "\n".join(f"  {sentence}" for sentence in verdict["errors"])
+        raise UsageError(f"The trainer would refuse this config. Nothing was sent.\n{told}")
+    return replace(submission, warnings=tuple(dict.fromkeys((*submission.warnings, *verdict["warnings"]))))
 
 
 def _check_provider(cloud: CloudClient, screen: Screen, provider: str) -> None:

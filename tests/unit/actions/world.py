@@ -21,6 +21,7 @@ from chalicelib.stores.access import StorageKeyTable
 from chalicelib.stores.outbox import OutboxTable
 from chalicelib.stores.table import Table
 from local.sqlite_table import SqliteTable
+from tests.configs import TRAINABLE
 from tests.unit.actions.bytes_in_memory import BytesInMemory
 from tests.unit.actions.places import BUCKETS, HUB, PretendBuckets, PretendHub, VaultInMemory
 from tests.unit.actions.touches import BYTES, TABLE, VENDOR, Death, Died, Touches, watched
@@ -36,7 +37,7 @@ SETTINGS = settings_module.read(
         "STCLOUD_STALL_PROGRESS_SECONDS": "300",
     }
 )
-CONFIG = {"--model_family": "flux", "--max_train_steps": 20}
+CONFIG = {**TRAINABLE, "--max_train_steps": 20}
 
 Step = Callable[["World", Services], object]
 
