@@ -31,6 +31,7 @@ from chalicelib.domain.scanning import scan
 from client.api import CloudClient
 from client.errors import ClientError
 from client.uploading import upload
+from tests.configs import TRAINABLE
 from tests.journeys.conftest import World
 
 PLANS: tuple[tuple[str, ...], ...] = (
@@ -52,7 +53,7 @@ PLANS: tuple[tuple[str, ...], ...] = (
 
 CANCELLED_EVERY = 7
 ENDS = {"succeeded": "completed", "failed": "failed", "canceled": "cancelled", "aborted": "cancelled"}
-CONFIG = {"--model_family": "flux", "--max_train_steps": 4, "--checkpoint_step_interval": 2}
+CONFIG = {**TRAINABLE, "--max_train_steps": 4, "--checkpoint_step_interval": 2}
 _THREADS = 4
 
 Answer = TypeVar("Answer")

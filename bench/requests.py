@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from PIL import Image
 
+from tests.configs import trainable_text
 from tests.engines import start
 from tests.journeys.cloud import CloudWorld, start_aws
 
@@ -109,7 +110,7 @@ def _job(world: CloudWorld, table: Counting, cloud: Counting) -> None:
     for number in range(6):
         Image.new("RGB", (64, 64), (40 * number, 80, 90)).save(images / f"{number}.png")
     config = world.folder / "config.json"
-    config.write_text('{"--model_family": "flux", "--max_train_steps": 60}')
+    config.write_text(trainable_text(max_train_steps=60))
     told = world.run("submit", str(config), "--data", str(images), "--yes", "--json", "--no-follow")
     job_id = json.loads(told.stdout)["job"]["job_id"]
     _show("submit, dataset included", table, cloud)

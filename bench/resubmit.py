@@ -22,6 +22,7 @@ from typing import Any
 
 from PIL import Image
 
+from tests.configs import trainable_text
 from tests.journeys.conftest import REPO, World
 
 SIDE = 320
@@ -45,7 +46,7 @@ def main() -> None:
 
 def play(world: World, count: int, kills: int) -> None:
     config = world.folder / "config.json"
-    config.write_text('{"--model_family": "flux", "--max_train_steps": 10, "--seed": 1}')
+    config.write_text(trainable_text(max_train_steps=10, seed=1))
     photos = world.folder / "photos"
     photos.mkdir()
     for number in range(count):

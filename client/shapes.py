@@ -297,6 +297,8 @@ class CostEstimate(TypedDict):
     message: str | None
     estimate: Estimate | None
     missing: list[str]
+    problems: list[str]
+    warnings: list[str]
     offers: list[PricedOffer]
 
 

@@ -26,6 +26,8 @@ CONFIG = {
     "--model_type": "lora",
     "--pretrained_model_name_or_path": "black-forest-labs/FLUX.1-dev",
     "--max_train_steps": 200,
+    "--num_train_epochs": 0,
+    "--optimizer": "adamw_bf16",
     "--learning_rate": 1e-4,
     "--train_batch_size": 1,
     "--resolution": 512,

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 _SAID_BY_ARGPARSE = "error: "
-_LONGEST = 120
+_LONGEST = 80
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
         os.chdir(folder)
         verdicts = judged(cases)
-    json.dump(verdicts, out, indent=1)
+    out.write("[\n" + ",\n".join(json.dumps(verdict) for verdict in verdicts) + "\n]\n")
 
 
 def judged(cases: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -8,9 +8,11 @@ from chalice.app import Blueprint
 
 from chalicelib.actions.estimating import Priced
 from chalicelib.domain.callers import Scope
-from chalicelib.domain.errors import Malformed
+from chalicelib.domain.errors import BadInput, Malformed
 from chalicelib.domain.estimates import Estimate
 from chalicelib.domain.money import as_micros, usd
+from chalicelib.domain.redaction import strip_secrets
+from chalicelib.domain.runs import Offer
 from chalicelib.domain.workloads import Facts
 from chalicelib.routes import answers
 from chalicelib.routes.http import Call, endpoint, shaped
@@ -66,10 +68,24 @@ def cost_estimate(call: Call) -> Any:
         "hardware_cost_per_hour": usd(wanted.micros_per_second * 3600),
         "data_size_mb": round(size / 1_000_000, 3),
         "message": None if made else f"There is no estimate. It is not known {'; '.join(chosen.missing)}.",
+        **_judged(call, asked.config, wanted),
         "estimate": told(made) if made else None,
         "missing": list(chosen.missing),
         "offers": [_offer(one) for one in offers],
     }
+
+
+def _judged(call: Call, config: dict[str, Any], on: Offer) -> dict[str, Any]:
+    """What a submit on that machine would refuse the config for, and what it would tell."""
+    if not config:
+        return {"problems": [], "warnings": []}
+    try:
+        found = call.services.check(strip_secrets(config)[0], [], None, on)
+    except BadInput as error:
+        return {"problems": [error.detail], "warnings": []}
+    # A LyCORIS config does not come with the question, so its lack is no fault here.
+    problems = [one.sentence for one in found.faults if one.option != "--lycoris_config"]
+    return {"problems": problems, "warnings": list(found.warnings)}
 
 
 @estimates.route("/invoices", methods=["POST"])

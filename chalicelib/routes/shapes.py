@@ -198,6 +198,16 @@ class DestinationBody(BaseModel):
     secret_access_key: str | None = Field(None, max_length=600)
 
 
+class ConfigCheckBody(BaseModel):
+    """What a submit would send, but for the data."""
+
+    config: dict[str, Any]
+    dataloader_config: Annotated[list[dict[str, Any]], Field(max_length=1000)] | None = None
+    lycoris_config: dict[str, Any] | None = None
+    provider: str = Field("replicate", max_length=60)
+    hardware_profile: str | None = Field(None, max_length=60)
+
+
 class EstimateBody(BaseModel):
     """``file_count`` counts all files that would be sent, ``image_count`` those to train on."""
 

@@ -32,6 +32,10 @@ def run(cloud: CloudClient, screen: Screen, given: argparse.Namespace) -> int:
     if screen.as_json:
         screen.result(found)
         return 0 if found["has_estimate"] else 1
+    for sentence in found["problems"]:
+        screen.warn(f"A submit would be refused: {sentence}")
+    for sentence in found["warnings"]:
+        screen.warn(sentence)
     shown = [one for one in found["offers"] if one["estimate"]]
     if not shown:
         screen.note(str(found["message"]), "yellow")

@@ -11,6 +11,7 @@ from PIL import Image
 from playwright.sync_api import Page
 
 from tests import web
+from tests.configs import TRAINABLE
 from tests.journeys.conftest import World
 
 SLOW = "step_seconds=1"
@@ -46,7 +47,7 @@ class Stage:
         config = self.images.parent / f"config-{len(self._written)}.json"
         self._written.append(config)
         options = {"max_train_steps": steps, "checkpoint_step_interval": every, "validation_step_interval": every}
-        config.write_text(json.dumps({"model_family": "flux", "learning_rate": 1e-4, "seed": 1, **options}))
+        config.write_text(json.dumps({**TRAINABLE, "learning_rate": 1e-4, "seed": 1, **options}))
         words = ["submit", str(config), "--data", str(self.images), "--name", name, "--hardware", hardware]
         told = self.world.run(*words, "--yes", "--json", "--no-follow")
         assert told.stdout, told.stderr
@@ -57,7 +58,7 @@ class Stage:
         """A job that fails at once, because the vendor's account is empty."""
         self.fault({"next": 1}, "insufficient_credit")
         order = {
-            "config": {"model_family": "flux", "max_train_steps": 5},
+            "config": {**TRAINABLE, "max_train_steps": 5},
             "config_name": name,
             "dataloader_config": [{"id": "hub", "type": "huggingface", "dataset_name": "someone/pictures"}],
         }

@@ -14,11 +14,12 @@ from chalicelib.domain.datasets import Source, with_archive_names
 from chalicelib.domain.scanning import scan
 from tests import web
 from tests.browser.stage import Stage, drop
+from tests.configs import TRAINABLE
 from tests.journeys.photos import noise
 
 pytestmark = pytest.mark.browser
 
-CONFIG = {"model_family": "flux", "max_train_steps": 20, "checkpoint_step_interval": 10}
+CONFIG = {**TRAINABLE, "max_train_steps": 20, "checkpoint_step_interval": 10}
 COUNT = 60
 
 

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.stage import SLOW, KeyedWorld, Stage
+from tests.configs import trainable_text
 
 pytestmark = pytest.mark.browser
 
@@ -20,7 +21,7 @@ def test_an_empty_list_teaches_a_command_that_works(page: Page, fresh: Stage) ->
     assert command == "./stcloud submit config.json --data ./images"
     images = str(fresh.images)
     config = fresh.images.parent / "config.json"
-    config.write_text('{"model_family": "flux", "max_train_steps": 5}')
+    config.write_text(trainable_text(max_train_steps=5))
     words = [{"config.json": str(config), "./images": images}.get(word, word) for word in command.split()[1:]]
     told = fresh.world.run(*words, "--yes", "--no-follow")
     assert told.returncode == 0, told.stderr

@@ -14,10 +14,11 @@ from chalicelib.domain.scanning import scan
 from tests import web
 from tests.browser.stage import Stage
 from tests.browser.test_accessibility import AXE, VISITORS, overflow, violations
+from tests.configs import TRAINABLE
 
 pytestmark = pytest.mark.browser
 
-CONFIG = {"model_family": "flux", "max_train_steps": 40, "checkpoint_step_interval": 20}
+CONFIG = {**TRAINABLE, "max_train_steps": 40, "checkpoint_step_interval": 20}
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from tests import web
+from tests.configs import TRAINABLE
 from tests.emulator import eventually
 from tests.journeys.conftest import REPO, SECRET, World, config, free_port, images, started  # noqa: F401 - fixtures
 
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.timeout(300)
 CHALICE_LOCAL = [str(Path(sys.executable).with_name("chalice")), "local", "--stage", "local", "--no-autoreload"]
 
 REMOTE: dict[str, Any] = {
-    "config": {"--model_family": "flux", "--max_train_steps": 20},
+    "config": {**TRAINABLE, "--max_train_steps": 20},
     "dataloader_config": [{"id": "hub", "type": "huggingface", "dataset_name": "someone/pictures"}],
 }
 

@@ -20,6 +20,7 @@ import pytest
 from PIL import Image
 
 from tests import web
+from tests.configs import trainable_text
 from tests.engines import Engine
 
 REPO = Path(__file__).parent.parent.parent
@@ -171,7 +172,5 @@ def images(tmp_path: Path) -> Path:
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     path = tmp_path / "config.json"
-    path.write_text(
-        '{"--model_family": "flux", "--max_train_steps": 60, "--checkpoint_step_interval": 30, "--seed": 1}'
-    )
+    path.write_text(trainable_text(max_train_steps=60, checkpoint_step_interval=30, seed=1))
     return path

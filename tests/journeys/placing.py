@@ -12,6 +12,7 @@ from chalicelib.domain.scanning import scan
 from client.api import CloudClient
 from client.uploading import upload
 from tests import web
+from tests.configs import TRAINABLE
 from tests.journeys.conftest import World
 
 
@@ -19,7 +20,7 @@ def place(world: World, images: Path, *faults: str, steps: int = 400, **more: An
     """A job of many short steps that delivers every tenth. The faults are the emulator's, for this run only."""
     web.post(f"{world.vendor}/_emu/faults", json={"match": {"next": 1}, "faults": [*faults, "step_seconds=0.1"]})
     manifest = scan(with_archive_names([Source("data", images)]), lambda files, count: None)
-    config = {"--model_family": "flux", "--max_train_steps": steps, "--checkpoint_step_interval": 10}
+    config = {**TRAINABLE, "--max_train_steps": steps, "--checkpoint_step_interval": 10}
     config |= {"--validation_prompt": "a colour", "--validation_step_interval": 10}
     with CloudClient(world.address) as cloud:
         sent = upload(cloud, manifest, Archive(manifest), consented=True)

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from tests import web
+from tests.configs import TRAINABLE
 from tests.journeys.conftest import REPO, World, started
 from tests.unit.test_docs import routes
 
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.journey
 
 FIRST = "first-token-of-a-test"
 REMOTE = {
-    "config": {"--model_family": "flux", "--max_train_steps": 5},
+    "config": {**TRAINABLE, "--max_train_steps": 5},
     "dataloader_config": [{"id": "hub", "type": "huggingface", "dataset_name": "someone/pictures"}],
 }
 

@@ -18,13 +18,14 @@ from chalicelib import settings as settings_module
 from chalicelib.storage.objects import make_client
 from local.composition import STORAGE, compose
 from tests import web
+from tests.configs import TRAINABLE
 from tests.journeys.bundles import curl, odd_files, publish, read_by_gnu_tar, read_by_python
 from tests.journeys.conftest import World, started
 
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(300)]
 
 ORDER = {
-    "config": {"--model_family": "flux", "--max_train_steps": 20},
+    "config": {**TRAINABLE, "--max_train_steps": 20},
     "dataloader_config": [{"id": "hub", "type": "huggingface", "dataset_name": "someone/pictures"}],
 }
 

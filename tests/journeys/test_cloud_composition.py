@@ -13,6 +13,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from tests import web
+from tests.configs import TRAINABLE
 from tests.contract.faulty_proxy import FaultyProxy
 from tests.engines import Engine, start
 from tests.journeys.bundles import curl, odd_files, publish, read_by_gnu_tar, read_by_python
@@ -21,7 +22,7 @@ from tests.journeys.cloud import TOKEN, CloudWorld, as_root
 pytestmark = [pytest.mark.journey, pytest.mark.engine("ministack"), pytest.mark.timeout(300)]
 
 REMOTE = {
-    "config": {"--model_family": "flux", "--max_train_steps": 20},
+    "config": {**TRAINABLE, "--max_train_steps": 20},
     "dataloader_config": [{"id": "hub", "type": "huggingface", "dataset_name": "someone/pictures"}],
 }
 

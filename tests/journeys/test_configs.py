@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from tests import web
+from tests.configs import TRAINABLE
 from tests.journeys.conftest import World, started
 
 pytestmark = pytest.mark.journey
 
-CONFIG = {"model_family": "flux", "max_train_steps": 4, "output_dir": "/home/me/out", "learning_rate": 1e-4}
+CONFIG = {**TRAINABLE, "max_train_steps": 4, "output_dir": "/home/me/out", "learning_rate": 1e-4}
 DATALOADER = [{"id": "hub", "type": "huggingface", "dataset_name": "someone/pictures"}]
 
 

@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 from PIL import Image
 
+from tests.configs import TRAINABLE
 from tests.journeys.conftest import World
 
 pytestmark = pytest.mark.journey
@@ -108,7 +109,7 @@ def test_the_hugging_face_token_goes_to_gated_bases_only_and_is_shown_nowhere(
     tmp_path: Path, images: Path, config: Path, base: str, sent: bool
 ) -> None:
     world = World(tmp_path, more={"HF_TOKEN": TOKEN})
-    config.write_text(json.dumps({"--pretrained_model_name_or_path": base, "--max_train_steps": 10}))
+    config.write_text(json.dumps({**TRAINABLE, "--pretrained_model_name_or_path": base, "--max_train_steps": 10}))
     try:
         world.start_vendor()
         world.start_server()

@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from tests import web
+from tests.configs import TRAINABLE
 from tests.engines import Engine
 from tests.hub import ANA, HubProcess, start_hub
 from tests.journeys.cloud import as_root
@@ -106,7 +107,7 @@ def places(aws: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pl
 
 
 def config(**more: Any) -> dict[str, Any]:
-    return {"--model_family": "flux", "--max_train_steps": 20, "--seed": 1, "--model_type": "lora", **more}
+    return {**TRAINABLE, "--max_train_steps": 20, "--seed": 1, **more}
 
 
 def submit(world: Places, **body: Any) -> httpx.Response:

@@ -13,6 +13,7 @@ from safetensors.numpy import load_file
 from infra.deploy import teardown
 from infra.slim import AWS_SERVICES, slim, weigh
 from tests import web
+from tests.configs import TRAINABLE
 from tests.engines import Engine
 from tests.journeys.bundles import curl, odd_files, publish, read_by_python
 from tests.journeys.cloud import as_root
@@ -59,7 +60,7 @@ def test_all_files_of_a_job_come_in_one_archive_that_the_functions_may_make(
     world: DeployedWorld, tmp_path: Path
 ) -> None:
     order = {
-        "config": {"--model_family": "flux", "--max_train_steps": 20},
+        "config": {**TRAINABLE, "--max_train_steps": 20},
         "dataloader_config": [{"id": "hub", "type": "huggingface", "dataset_name": "someone/pictures"}],
     }
     job_id = world.call("POST", "/api/cloud/jobs", json=order).json()["job"]["job_id"]

@@ -14,12 +14,13 @@ from safetensors.numpy import load_file
 from standardwebhooks import Webhook
 
 from tests import web
+from tests.configs import TRAINABLE, trainable_text
 from tests.journeys.conftest import SECRET, World
 
 pytestmark = pytest.mark.journey
 
 REMOTE = {
-    "config": {"--model_family": "flux", "--max_train_steps": 20},
+    "config": {**TRAINABLE, "--max_train_steps": 20},
     "dataloader_config": [{"id": "hub", "type": "huggingface", "dataset_name": "someone/pictures"}],
 }
 
@@ -57,7 +58,7 @@ def test_a_folder_of_images_becomes_a_model_and_the_data_is_gone(world: World, c
 def test_a_trainer_that_publishes_after_validations_only_still_delivers_its_last_weights(
     world: World, config: Path, images: Path
 ) -> None:
-    config.write_text('{"--model_family": "flux", "--max_train_steps": 50, "--checkpoint_step_interval": 20}')
+    config.write_text(trainable_text(max_train_steps=50, checkpoint_step_interval=20))
     rule = {"match": {"next": 1}, "faults": ["no_final_publish"]}
     web.post(f"{world.vendor}/_emu/faults", json=rule).raise_for_status()
     job_id = _submit(world, config, images)

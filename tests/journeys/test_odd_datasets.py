@@ -17,6 +17,7 @@ from chalicelib.domain.datasets import Source
 from chalicelib.domain.scanning import scan
 from client.api import CloudClient
 from client.uploading import upload
+from tests.configs import TRAINABLE
 from tests.journeys.conftest import World
 
 pytestmark = pytest.mark.journey
@@ -120,7 +121,7 @@ def test_two_folders_of_one_name_arrive_side_by_side(world: World, tmp_path: Pat
     ]
     (tmp_path / "data.json").write_text(json.dumps(datasets))
     config = tmp_path / "two.json"
-    config.write_text(json.dumps({"--max_train_steps": 20, "--data_backend_config": "data.json"}))
+    config.write_text(json.dumps({**TRAINABLE, "--max_train_steps": 20, "--data_backend_config": "data.json"}))
     told = world.run("submit", str(config), "--yes", "--json", "--no-follow")
     assert told.returncode == 0, told.stderr
     answer = json.loads(told.stdout)

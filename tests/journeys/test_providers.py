@@ -10,13 +10,14 @@ import httpx
 import pytest
 
 from tests import web
+from tests.configs import TRAINABLE
 from tests.emulator import MODEL, archive
 from tests.journeys.conftest import World, started
 
 pytestmark = pytest.mark.journey
 
 REMOTE = {
-    "config": {"--model_family": "flux", "--max_train_steps": 5},
+    "config": {**TRAINABLE, "--max_train_steps": 5},
     "dataloader_config": [{"id": "hub", "type": "huggingface", "dataset_name": "someone/pictures"}],
 }
 
@@ -66,7 +67,7 @@ def test_a_run_that_was_started_elsewhere_is_imported_once_with_its_log_and_bill
     with httpx.Client(base_url=world.vendor, headers=headers, timeout=30) as http:
         files = {"content": ("a.zip", archive(), "application/zip")}
         images = http.post("/v1/files", files=files).json()["urls"]["get"]
-        config = json.dumps({"--model_family": "flux", "--max_train_steps": 5})
+        config = json.dumps({**TRAINABLE, "--max_train_steps": 5})
         asked = {"version": _version(http), "input": {"config_json": config, "images": images}}
         assert http.post("/v1/predictions", json=asked).status_code == 201
     done = world.run("--json", "sync")

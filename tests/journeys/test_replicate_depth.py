@@ -17,6 +17,7 @@ from client.api import CloudClient
 from client.errors import ApiError
 from client.uploading import upload
 from tests import web
+from tests.configs import TRAINABLE
 from tests.journeys.conftest import World, started
 
 pytestmark = pytest.mark.journey
@@ -31,7 +32,7 @@ def listening(tmp_path: Path) -> Iterator[World]:
 
 def placed(world: World, images: Path, key: str, **more: Any) -> dict[str, Any]:
     manifest = scan(with_archive_names([Source("data", images)]), lambda files, count: None)
-    config = {"--model_family": "flux", "--max_train_steps": 10}
+    config = {**TRAINABLE, "--max_train_steps": 10}
     with CloudClient(world.address) as cloud:
         sent = upload(cloud, manifest, Archive(manifest), consented=True)
         return dict(cloud.submit({"config": config, "upload_id": sent.upload_id, **more}, key)["job"])

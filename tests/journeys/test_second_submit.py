@@ -20,6 +20,7 @@ from client.api import CloudClient
 from client.sending import send
 from client.shapes import KnownBefore
 from tests import web
+from tests.configs import TRAINABLE
 from tests.journeys.conftest import REPO, World
 from tests.journeys.photos import noise
 
@@ -132,7 +133,7 @@ class Overtaken(CloudClient):
         answer = super().earlier(root, datasets)
         if answer["kept"] and not self.upload_id:
             self.upload_id = answer["kept"]["upload_id"]
-            self.submit({"config": {"--max_train_steps": 400}, "upload_id": self.upload_id}, "overtakes")
+            self.submit({"config": {**TRAINABLE, "--max_train_steps": 400}, "upload_id": self.upload_id}, "overtakes")
         return answer
 
 

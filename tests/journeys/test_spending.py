@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from tests import web
+from tests.configs import TRAINABLE
 from tests.journeys.conftest import World, started
 from tests.journeys.placing import place
 
@@ -32,7 +33,7 @@ def ask(world: World, method: str, path: str, body: Any = None) -> httpx.Respons
 
 
 def submit(world: World, **more: Any) -> httpx.Response:
-    config = {"model_family": "flux", "max_train_steps": 4}
+    config = {**TRAINABLE, "max_train_steps": 4}
     return ask(world, "POST", "/api/cloud/jobs", {"config": config, "dataloader_config": DATA, **more})
 
 
@@ -44,7 +45,12 @@ def test_a_limit_refuses_the_job_that_it_has_no_room_for_and_says_what_to_do(wor
     refused = submit(world, max_cost_usd=1)
     assert (refused.status_code, refused.json()["error"]) == (429, "cost_limit_exceeded")
     assert refused.json()["left_micros"] == 500_000 and "stcloud limits set" in refused.json()["detail"]
-    door = ask(world, "POST", "/api/cloud/jobs/submit", {"config": {"max_train_steps": 4}, "dataloader_config": DATA})
+    door = ask(
+        world,
+        "POST",
+        "/api/cloud/jobs/submit",
+        {"config": {**TRAINABLE, "max_train_steps": 4}, "dataloader_config": DATA},
+    )
     assert (door.status_code, door.json()["success"]) == (200, False) and "limit" in door.json()["error"]
     status = world.get("/api/metrics/cost-limit/status?provider=replicate")
     assert (status["percent_used"], status["is_warning"], status["is_exceeded"]) == (80.0, True, False)

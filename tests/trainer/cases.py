@@ -27,7 +27,7 @@ VALUES: tuple[Any, ...] = (
     True, False, "true", "False", "word", 3, 1.5, 0, -1, "", None, [4, 5], {"a": 1}, "0.5", "1e-4", "7", 1e16, "yes",
     "Off", "[1, 2]", '{"a": true}', " 2 ", "nan", "word,word", "{env:NOTHING}",
 )  # fmt: skip
-A_KIND = 4
+A_KIND = 2
 """Values that each option is tried with, so that a neighbour is tried with others."""
 
 WITHOUT = "without"
