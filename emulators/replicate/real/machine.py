@@ -75,7 +75,7 @@ def main() -> None:
     http = httpx.Client(base_url=place, timeout=60, trust_env=False)
     try:
         _refuse(order["faults"])
-        _await_setup(cog, http, Path(order["root"]))
+        _await_setup(cog, http, Path(order["root"]), wanted)
         sys.stdout.write(READY)
         sys.stdout.flush()
         _predict(http, order["input"], address)
@@ -114,7 +114,7 @@ def _start_cog(home: Home, version: str, root: Path) -> tuple[subprocess.Popen[b
     return process, f"http://127.0.0.1:{port}"
 
 
-def _await_setup(cog: subprocess.Popen[bytes], http: httpx.Client, root: Path) -> None:
+def _await_setup(cog: subprocess.Popen[bytes], http: httpx.Client, root: Path, wanted: threading.Event) -> None:
     deadline = time.monotonic() + _SETUP_SECONDS
     while time.monotonic() < deadline:
         if cog.poll() is not None:
@@ -124,7 +124,8 @@ def _await_setup(cog: subprocess.Popen[bytes], http: httpx.Client, root: Path) -
             return
         if health.get("status") == "SETUP_FAILED":
             raise Broken(f"The predictor did not load: {health['setup'].get('logs', '')[-2000:]}")
-        time.sleep(0.5)
+        if wanted.wait(0.5):
+            raise Broken("Canceled before the predictor was loaded.")
     raise Broken(f"The predictor was not loaded after {_SETUP_SECONDS:.0f} seconds.")
 
 
