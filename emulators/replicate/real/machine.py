@@ -83,6 +83,8 @@ def main() -> None:
         _answer(Path(order["result"]), heard)
     except Broken as error:
         _write(Path(order["result"]), {"output": None, "error": str(error)})
+    except Exception as error:  # with the group this process ends too, and nobody would see a traceback
+        _write(Path(order["result"]), {"output": None, "error": f"{type(error).__name__}: {error}"})
     finally:
         _end_group()
 
