@@ -70,7 +70,7 @@ def main() -> None:
     heard = Heard()
     listener = _listen(heard, order["input"].get("uploaded_images"))
     address = f"http://127.0.0.1:{listener.server_address[1]}"
-    cog, place = _start_cog(home, version, Path(order["root"]))
+    cog, place = _start_cog(home, version, Path(order["root"]), address)
     # One client for all: making one costs more than a hundred questions about Cog's health.
     http = httpx.Client(base_url=place, timeout=60, trust_env=False)
     try:
@@ -99,7 +99,7 @@ def _refuse(faults: dict[str, Any]) -> None:
         raise Broken(f"The real trainer fails in its own ways only, and not by: {', '.join(asked)}")
 
 
-def _start_cog(home: Home, version: str, root: Path) -> tuple[subprocess.Popen[bytes], str]:
+def _start_cog(home: Home, version: str, root: Path, address: str) -> tuple[subprocess.Popen[bytes], str]:
     for name in ("predict.py", "cog.yaml"):
         (root / name).write_bytes((IMAGE / name).read_bytes())
     # Where the trainer looks for "tiny/sdxl" before it would ask the Hub.
@@ -108,8 +108,9 @@ def _start_cog(home: Home, version: str, root: Path) -> tuple[subprocess.Popen[b
     model.symlink_to(home.model)
     port = _free_port()
     environment = os.environ | home.environment(version) | {"PORT": str(port), "COG_LOG_LEVEL": "warning"}
-    if "HF_ENDPOINT" not in environment:
-        environment["HF_HUB_OFFLINE"] = "1"
+    # Where no Hub was named nothing may leave this machine: everything that is asked of it is "not found" at ours. Its
+    # library's own offline mode would keep datasets from being read by address, too.
+    environment.setdefault("HF_ENDPOINT", f"{address}/no-hub")
     command = (str(home.python), "-m", "cog.server.http", "--host", "127.0.0.1", "--threads", "1")
     with (root / "cog.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=root, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -184,10 +185,16 @@ def _listen(heard: Heard, images: str | None) -> ThreadingHTTPServer:
 
     class Listener(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            message = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
-            heard.take(message)
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if self.path != "/news":
+                self.send_error(404)
+                return
+            heard.take(json.loads(body))
             self.send_response(200)
             self.end_headers()
+
+        def do_HEAD(self) -> None:
+            self.send_error(404)
 
         def do_GET(self) -> None:
             if self.path != "/images" or images is None:
