@@ -65,8 +65,9 @@ override DATA := $(value DATA)
 export DATA
 
 .PHONY: demo dev
-demo: $(STAMP_LOCAL) $(TAB) ## the whole product against an emulated vendor (DATA=folder of images, STAY=1)
-	@$(BIN)/python -m local.demo $(if $(DATA),--data "$$DATA") $(if $(STAY),--stay)
+demo: $(STAMP_LOCAL) $(TAB) ## the whole product against an emulated vendor (DATA=folder of images, STAY=1, TRAINER=real)
+	@$(if $(TRAINER),$(BIN)/python -m emulators.replicate.real --newest)
+	@$(BIN)/python -m local.demo $(if $(DATA),--data "$$DATA") $(if $(STAY),--stay) $(if $(TRAINER),--trainer $(TRAINER))
 
 dev: $(STAMP_LOCAL) $(TAB) ## local mode: the tab, the API, storage and the schedules in one process
 	$(BIN)/python -m local

@@ -19,6 +19,7 @@ from urllib.request import urlopen
 from PIL import Image, ImageDraw
 
 from client.submission import similar
+from emulators.replicate.real.home import MODEL_ID
 
 REPO = Path(__file__).parent.parent
 CONFIG = {
@@ -36,6 +37,27 @@ CONFIG = {
     "--validation_prompt": "a yellow sun in the sky",
     "--seed": 42,
 }
+REAL = CONFIG | {
+    # What makes it small enough for SimpleTuner itself on a processor (docs/trainers.md).
+    "--model_family": "sdxl",
+    "--lora_type": "standard",
+    "--lora_rank": 4,
+    "--pretrained_model_name_or_path": MODEL_ID,
+    "--pretrained_vae_model_name_or_path": MODEL_ID,
+    "--optimizer": "adamw_bf16",
+    "--mixed_precision": "no",
+    "--resolution": 64,
+    "--resolution_type": "pixel",
+    "--lr_scheduler": "constant",
+    "--num_train_epochs": 0,
+    "--max_train_steps": 20,
+    "--checkpoint_step_interval": 10,
+    "--validation_step_interval": 10,
+    "--validation_num_inference_steps": 2,
+    "--validation_guidance": 1.0,
+    "--validation_resolution": "64x64",
+    "--report_to": "none",
+}
 
 
 def main() -> int:
@@ -46,7 +68,7 @@ def main() -> int:
     # One folder a run: a model of yours is never written over, and what is told is what this run made.
     models = work / "models" / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     config = work / "config.json"
-    config.write_text(json.dumps(CONFIG, indent=2))
+    config.write_text(json.dumps(REAL if options.trainer == "real" else CONFIG, indent=2))
     port, vendor_port = options.port or _free_port(), _free_port()
     token = f"r8_{secrets.token_hex(16)}"
     secret = "whsec_" + "cmVoZWFyc2FsLW9uLXRoaXMtbWFjaGluZQ=="
@@ -65,6 +87,7 @@ def main() -> int:
     }
     emulator = [sys.executable, "-m", "emulators.replicate", "--port", str(vendor_port), "--allow-http-webhooks"]
     emulator += ["--state", str(work / "vendor"), "--token", token, "--webhook-secret", secret]
+    emulator += ["--trainer", options.trainer]
     servers: list[subprocess.Popen[bytes]] = []
     try:
         for command, log_name in ((emulator, "vendor.log"), ([sys.executable, "-m", "local"], "server.log")):
@@ -97,6 +120,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--data", help="your own folder of images, instead of the sample")
     parser.add_argument("--port", type=int, help="where the Cloud tab listens (default: any free port)")
+    parser.add_argument("--trainer", choices=("small", "real"), default="small", help="real: SimpleTuner itself")
     parser.add_argument("--stay", action="store_true", help="keep the Cloud tab up afterwards")
     return parser.parse_args()
 

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from emulators.replicate.real.home import VERSIONS
+from local.demo import REAL
 from tests.emulator import Emulator, eventually, start_emulator
 from tests.real.conftest import need
-from tests.real.world import CONFIG, last_weights
+from tests.real.world import last_weights
 
 pytestmark = [pytest.mark.release, pytest.mark.timeout(1200)]
 
@@ -47,7 +48,7 @@ def order(box: Emulator, images: Path, **more: Any) -> str:
         "crop_aspect": "square",
         "cache_dir_vae": "cache/vae",
     }
-    inputs = {"config_json": json.dumps(CONFIG | more), "dataloader_json": json.dumps([squares, CACHES])}
+    inputs = {"config_json": json.dumps(REAL | more), "dataloader_json": json.dumps([squares, CACHES])}
     with box.http() as http:
         made = http.post("/v1/predictions", json={"version": box.version(), "input": inputs}).raise_for_status().json()
     return str(made["id"])

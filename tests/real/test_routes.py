@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from local.demo import REAL
 from tests import web
-from tests.real.world import CONFIG, STEPS, RealWorld, last_weights, trained_on
+from tests.real.world import STEPS, RealWorld, last_weights, trained_on
 
 pytestmark = [pytest.mark.release, pytest.mark.timeout(1200)]
 
@@ -66,7 +67,7 @@ def test_an_archive_is_refused_by_us_because_the_stock_runner_refuses_every_arch
     model = web.get(f"{world.vendor}/v1/models/simpletuner/advanced-trainer-l40s", headers=headers).json()
     asked = {
         "version": model["latest_version"]["id"],
-        "input": {"config_json": json.dumps(CONFIG), "images": file.json()["urls"]["get"]},
+        "input": {"config_json": json.dumps(REAL), "images": file.json()["urls"]["get"]},
     }
     run = web.post(f"{world.vendor}/v1/predictions", json=asked, headers=headers).json()["id"]
     for _ in range(600):

@@ -10,34 +10,13 @@ from typing import Any
 
 from safetensors import deserialize
 
-from emulators.replicate.real.home import MODEL_ID, VERSIONS
-from local.demo import CONFIG as DEMO
+from emulators.replicate.real.home import VERSIONS
+from local.demo import REAL as CONFIG
 from tests.journeys.conftest import SECRET
 from tests.journeys.test_delivery import Places
 
-STEPS = 20
+STEPS = int(str(CONFIG["--max_train_steps"]))
 WEIGHTS = "pytorch_lora_weights.safetensors"
-CONFIG = DEMO | {
-    # What makes the demo's job small enough for a processor.
-    "--model_family": "sdxl",
-    "--lora_type": "standard",
-    "--lora_rank": 4,
-    "--pretrained_model_name_or_path": MODEL_ID,
-    "--pretrained_vae_model_name_or_path": MODEL_ID,
-    "--optimizer": "adamw_bf16",
-    "--mixed_precision": "no",
-    "--resolution": 64,
-    "--resolution_type": "pixel",
-    "--lr_scheduler": "constant",
-    "--num_train_epochs": 0,
-    "--max_train_steps": STEPS,
-    "--checkpoint_step_interval": 10,
-    "--validation_step_interval": 10,
-    "--validation_num_inference_steps": 2,
-    "--validation_guidance": 1.0,
-    "--validation_resolution": "64x64",
-    "--report_to": "none",
-}
 
 
 @dataclass

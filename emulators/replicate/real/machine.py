@@ -70,12 +70,12 @@ def main() -> None:
     heard = Heard()
     listener = _listen(heard, order["input"].get("uploaded_images"))
     address = f"http://127.0.0.1:{listener.server_address[1]}"
-    cog, place = _start_cog(home, version, Path(order["root"]))
+    cog, place = _start_cog(home, version, Path(order["root"]), address)
     # One client for all: making one costs more than a hundred questions about Cog's health.
     http = httpx.Client(base_url=place, timeout=60, trust_env=False)
     try:
         _refuse(order["faults"])
-        _await_setup(cog, http, Path(order["root"]))
+        _await_setup(cog, http, Path(order["root"]), wanted)
         sys.stdout.write(READY)
         sys.stdout.flush()
         _predict(http, order["input"], address)
@@ -83,6 +83,8 @@ def main() -> None:
         _answer(Path(order["result"]), heard)
     except Broken as error:
         _write(Path(order["result"]), {"output": None, "error": str(error)})
+    except Exception as error:  # with the group this process ends too, and nobody would see a traceback
+        _write(Path(order["result"]), {"output": None, "error": f"{type(error).__name__}: {error}"})
     finally:
         _end_group()
 
@@ -97,7 +99,7 @@ def _refuse(faults: dict[str, Any]) -> None:
         raise Broken(f"The real trainer fails in its own ways only, and not by: {', '.join(asked)}")
 
 
-def _start_cog(home: Home, version: str, root: Path) -> tuple[subprocess.Popen[bytes], str]:
+def _start_cog(home: Home, version: str, root: Path, address: str) -> tuple[subprocess.Popen[bytes], str]:
     for name in ("predict.py", "cog.yaml"):
         (root / name).write_bytes((IMAGE / name).read_bytes())
     # Where the trainer looks for "tiny/sdxl" before it would ask the Hub.
@@ -106,15 +108,16 @@ def _start_cog(home: Home, version: str, root: Path) -> tuple[subprocess.Popen[b
     model.symlink_to(home.model)
     port = _free_port()
     environment = os.environ | home.environment(version) | {"PORT": str(port), "COG_LOG_LEVEL": "warning"}
-    if "HF_ENDPOINT" not in environment:
-        environment["HF_HUB_OFFLINE"] = "1"
+    # Where no Hub was named nothing may leave this machine: everything that is asked of it is "not found" at ours. Its
+    # library's own offline mode would keep datasets from being read by address, too.
+    environment.setdefault("HF_ENDPOINT", f"{address}/no-hub")
     command = (str(home.python), "-m", "cog.server.http", "--host", "127.0.0.1", "--threads", "1")
     with (root / "cog.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=root, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     return process, f"http://127.0.0.1:{port}"
 
 
-def _await_setup(cog: subprocess.Popen[bytes], http: httpx.Client, root: Path) -> None:
+def _await_setup(cog: subprocess.Popen[bytes], http: httpx.Client, root: Path, wanted: threading.Event) -> None:
     deadline = time.monotonic() + _SETUP_SECONDS
     while time.monotonic() < deadline:
         if cog.poll() is not None:
@@ -124,7 +127,8 @@ def _await_setup(cog: subprocess.Popen[bytes], http: httpx.Client, root: Path) -
             return
         if health.get("status") == "SETUP_FAILED":
             raise Broken(f"The predictor did not load: {health['setup'].get('logs', '')[-2000:]}")
-        time.sleep(0.5)
+        if wanted.wait(0.5):
+            raise Broken("Canceled before the predictor was loaded.")
     raise Broken(f"The predictor was not loaded after {_SETUP_SECONDS:.0f} seconds.")
 
 
@@ -181,10 +185,16 @@ def _listen(heard: Heard, images: str | None) -> ThreadingHTTPServer:
 
     class Listener(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            message = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
-            heard.take(message)
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if self.path != "/news":
+                self.send_error(404)
+                return
+            heard.take(json.loads(body))
             self.send_response(200)
             self.end_headers()
+
+        def do_HEAD(self) -> None:
+            self.send_error(404)
 
         def do_GET(self) -> None:
             if self.path != "/images" or images is None:
