@@ -67,7 +67,7 @@ def test_a_dataset_that_is_missing_or_empty_is_refused_before_anything_is_sent(
     (home / "empty").mkdir()
     done = stcloud(cloud, "submit", "config/config.json", "--data", folder, "--yes", cwd=home)
     assert done.returncode == USAGE and "Traceback" not in done.stderr
-    assert cloud.calls("POST", "/") == 0
+    assert cloud.calls("POST", "/api/cloud/uploads") == cloud.calls("POST", "/api/cloud/jobs") == 0
 
 
 def test_unknown_hardware_is_refused_before_the_upload(cloud: FakeCloud, home: Path) -> None:
