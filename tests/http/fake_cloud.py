@@ -61,7 +61,8 @@ class Session:
 
 @dataclass
 class FakeCloud:
-    """``faults`` is asked before each part is taken and before each download; a response it gives is sent instead."""
+    """``faults`` is asked before each part is taken and before each download; a response it gives is sent instead.
+    ``wrong`` is what it finds wrong with every config."""
 
     part_bytes: int = 64 * 1024
     consent: str = "ask"
@@ -78,6 +79,8 @@ class FakeCloud:
     sessions: dict[str, Session] = field(default_factory=dict)
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     orders: list[dict[str, Any]] = field(default_factory=list)
+    checked: list[dict[str, Any]] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
     keys: dict[str, str] = field(default_factory=dict)
     logs: dict[str, str] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
@@ -311,6 +314,10 @@ class FakeCloud:
         ]  # fmt: skip
         return JSONResponse({"hardware": listed, "default_hardware": "l40s"})
 
+    async def check(self, request: Request) -> Response:
+        self.checked.append(await request.json())
+        return JSONResponse({"valid": not self.wrong, "errors": self.wrong, "faults": [], "warnings": []})
+
     async def health(self, request: Request) -> Response:
         parts = [{"name": "table", "status": "healthy", "latency_ms": 1.5, "message": None}]
         vendor = {"name": "replicate", "status": self.provider_status, "message": self.provider_message}
@@ -333,6 +340,7 @@ class FakeCloud:
                 Route(upload, self.one_upload, methods=["GET", "DELETE"]),
                 Route(f"{upload}/parts", self.part_links, methods=["POST"]),
                 Route(f"{upload}/complete", self.complete, methods=["POST"]),
+                Route("/api/cloud/configs/check", self.check, methods=["POST"]),
                 Route("/api/cloud/hardware-options", self.hardware),
                 Route("/api/cloud/health", self.health),
                 Route("/store/part/{upload_id}/{number}", self.put_part, methods=["PUT"]),
