@@ -178,9 +178,9 @@ def _rows(name: str, entry: dict[str, Any], place: Place) -> list[Sample]:
     split, scratch = str(entry.get("split") or "train"), place.scratch / re.sub(r"\W", "-", name)
     console.log(f"Inspecting dataset {source}", logger="HuggingfaceDatasetsBackend")
     if source in folders.BUILDERS:
-        # Only newer trainers hand the addresses on.
-        data_files = entry.get("data_files") if place.trainer != "4.8.0" else None
-        rows = folders.load(str(source), data_files, split, scratch)
+        if place.trainer == "4.8.0":
+            return []  # it hands no address on, and so takes what pictures lie about, none of which has a caption
+        rows = folders.load(str(source), entry.get("data_files"), split, scratch)
     else:
         rows = hub_dataset.load(str(source), entry.get("revision"), split, scratch, place.token)
     console.log(f"Loaded dataset with {len(rows)} items", logger="HuggingfaceDatasetsBackend")

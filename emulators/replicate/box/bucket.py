@@ -32,8 +32,9 @@ def fetch(name: str, entry: dict[str, Any], folder: Path, trainer: str, any_buck
     if missing:
         raise BadBucket(f"Missing required key {missing[0]} for AWS backend.")
     if trainer == "4.8.0" and not any_bucket:
-        methods = "'get_abs_path', 'get_instance_representation'"
-        raise BadBucket(f"Can't instantiate abstract class S3DataBackend without an implementation for {methods}")
+        methods = "'torch_load', 'torch_save', 'write_batch'"
+        none = f"without an implementation for abstract methods {methods}"
+        raise BadBucket(f"Can't instantiate abstract class S3DataBackend {none}")
     session = boto3.session.Session(
         aws_access_key_id=entry["aws_access_key_id"],
         aws_secret_access_key=entry["aws_secret_access_key"],
