@@ -242,7 +242,8 @@ def start_bucket() -> Iterator[Bucket]:
                 self._send(200, document.encode())
             else:
                 found = bucket.objects.get(self._key())
-                self._send(404 if found is None else 200, found or b"", etag='"0"')
+                missing = b"<Error><Code>NoSuchKey</Code></Error>"
+                self._send(404 if found is None else 200, missing if found is None else found, etag='"0"')
 
         def _key(self) -> str:
             return unquote(urlsplit(self.path).path).strip("/")
