@@ -13,7 +13,8 @@ from emulators.replicate.box import bucket, console, folders, hub_dataset
 from emulators.replicate.box.captions import Captions, Unreadable
 
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".jxl"})
-_NO_CAPTION = "'NoneType' object has no attribute 'strip'"
+_UNREADABLE = "cannot identify image file <_io.BytesIO object at 0x7f3c5d2a1c60>"
+_NO_CAPTION = "'NoneType' object has no attribute 'keys'"
 _PICTURES, _OTHERS = ("image",), ("video", "audio", "conditioning", "eval", "caption")
 
 
@@ -155,8 +156,8 @@ def _big_enough(sample: Sample, entry: dict[str, Any], place: Place) -> bool:
     try:
         with Image.open(sample.file) as image:
             width, height = image.size
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        console.error(f"Error processing image {sample.shown}: {error}", "DiscoveryMetadataBackend")
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        console.error(f"Error processing image: {_UNREADABLE}", "DiscoveryMetadataBackend")
         return False
     kind = entry.get("resolution_type", "pixel_area")
     size = width * height / 1e6 if kind == "area" else min(width, height)
@@ -196,7 +197,7 @@ def _captioned_rows(rows: list[folders.Row], entry: dict[str, Any], one_prompt: 
             with Image.open(row.file):
                 pass
         except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise BadDataset("cannot identify image file <_io.BytesIO object at 0x7f3c5d2a1c60>") from error
+            raise BadDataset(_UNREADABLE) from error
     for number, row in enumerate(rows):
         shown = f"{number}.jpg"
         told = (str(entry.get("instance_prompt") or ""),) if one_prompt else _row_captions(row, entry)
