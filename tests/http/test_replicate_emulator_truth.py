@@ -216,7 +216,7 @@ def test_the_older_version_has_no_datasets_by_address(truthful: Emulator) -> Non
 
 
 def test_a_version_behaves_as_the_trainer_that_its_image_has() -> None:
-    with start_emulator("--trainer", "4.8.0", kind=False) as older, older.http() as http:
+    with start_emulator("--trainer-version", "4.8.0", kind=False) as older, older.http() as http:
         newest = http.get(f"/v1/models/{MODEL}/versions").json()["results"][0]
         assert newest["created_at"] < "2026-09" and newest["openapi_schema"]["components"]
         ended = run(older, {**CONFIG, "--max_train_steps": 2})
