@@ -59,7 +59,7 @@ def test_a_trainer_that_publishes_after_validations_only_still_delivers_its_last
     world: World, config: Path, images: Path
 ) -> None:
     config.write_text(trainable_text(max_train_steps=50, checkpoint_step_interval=20))
-    rule = {"match": {"next": 1}, "faults": ["no_final_publish"]}
+    rule = {"match": {"next": 1}, "faults": ["publishes_at_end=no"]}
     web.post(f"{world.vendor}/_emu/faults", json=rule).raise_for_status()
     job_id = _submit(world, config, images)
     job = world.until(job_id, "completed", "failed")
