@@ -22,14 +22,6 @@ from client.submission import similar
 from emulators.replicate.real.home import MODEL_ID
 
 REPO = Path(__file__).parent.parent
-KINDNESSES = (
-    "unpacks_archives",
-    "publishes_at_end",
-    "takes_any_config",
-    "reads_any_bucket",
-    "keeps_caches_apart",
-)
-"""What the emulated trainer does for a rehearsal, and the real one does not."""
 CONFIG = {
     "--model_family": "flux",
     "--model_type": "lora",
@@ -94,7 +86,6 @@ def main() -> int:
         "REPLICATE_WEBHOOK_SECRET": secret,
     }
     emulator = [sys.executable, "-m", "emulators.replicate", "--port", str(vendor_port), "--allow-http-webhooks"]
-    emulator += [word for name in KINDNESSES for word in ("--fault", name)]
     emulator += ["--state", str(work / "vendor"), "--token", token, "--webhook-secret", secret]
     emulator += ["--trainer", options.trainer]
     servers: list[subprocess.Popen[bytes]] = []

@@ -21,7 +21,6 @@ from PIL import Image
 
 from tests import web
 from tests.configs import trainable_text
-from tests.emulator import kindly
 from tests.engines import Engine
 
 REPO = Path(__file__).parent.parent.parent
@@ -71,7 +70,6 @@ class World:
     def start_vendor(self) -> None:
         command = ["emulators.replicate", "--port", str(self.vendor_port), "--allow-http-webhooks", "--speed", "4"]
         command += ["--state", str(self.folder / "vendor"), "--token", self.token, "--webhook-secret", SECRET]
-        command += kindly()
         self._start("vendor", command, f"{self.vendor}/_emu/requests")
 
     def start_server(self) -> None:

@@ -18,7 +18,6 @@ from PIL import Image
 
 from tests import web
 from tests.configs import TRAINABLE
-from tests.emulator import kindly
 from tests.engines import Engine
 from tests.hub import ANA, HubProcess, start_hub
 from tests.journeys.cloud import as_root
@@ -70,7 +69,6 @@ class Places(World):
     def start_vendor(self) -> None:
         command = ["emulators.replicate", "--port", str(self.vendor_port), "--allow-http-webhooks", "--speed", "8"]
         command += ["--state", str(self.folder / "vendor"), "--token", self.token, "--webhook-secret", SECRET]
-        command += kindly()
         command += ["--hub", self.hub.url] if self.hub else []
         self._start("vendor", command, f"{self.vendor}/_emu/requests")
 
