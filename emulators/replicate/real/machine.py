@@ -33,7 +33,7 @@ READY = "ready\n"
 _ID = "prediction"
 _SETUP_SECONDS = 600.0
 _CANCEL_SECONDS = 8.0
-_AROUND_THE_BOX = ("never_boots", "boot_seconds", "time_limit")
+_AROUND_THE_BOX = ("trainer", "never_boots", "boot_seconds", "time_limit")
 _TERMINAL = ("succeeded", "failed", "canceled")
 
 
