@@ -24,6 +24,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 MIB = 1 << 20
+CHECK = "/api/cloud/jobs/check"
 
 
 def problem(status: int, code: str, detail: str, **fields: Any) -> JSONResponse:
@@ -93,7 +94,9 @@ class FakeCloud:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def calls(self, method: str, beginning: str) -> int:
-        return sum(1 for made, path in self.journal if made == method and path.startswith(beginning))
+        """How often something was asked below that address. Whether a job would be taken is asked in ``checked``."""
+        asked = [path for made, path in self.journal if made == method and path != CHECK]
+        return sum(path.startswith(beginning) for path in asked)
 
     def add_job(self, job_id: str, status: str = "queued", **fields: Any) -> dict[str, Any]:
         self.jobs[job_id] = {
@@ -131,6 +134,18 @@ class FakeCloud:
         if self.answer_delay:
             await anyio.sleep(self.answer_delay)
         return JSONResponse({"job": job, "idempotent_hit": False}, 201)
+
+    async def check(self, request: Request) -> Response:
+        self.checked.append(await request.json())
+        if self.wrong:
+            return problem(400, "invalid_config", f"The trainer would refuse this config. {' '.join(self.wrong)}")
+        way = {"mode": "address", "why": "The trainer fetches each dataset."}
+        return JSONResponse(
+            {
+                "provider": request.query_params.get("provider", "replicate"), "hardware": "l40s", "delivery": way,
+                "destinations": [], "warnings": [], "last_step": None, "estimate": None, "cost_limit_warnings": [],
+            }  # fmt: skip
+        )
 
     async def retry(self, request: Request) -> Response:
         self.orders.append(await request.json())
@@ -314,10 +329,6 @@ class FakeCloud:
         ]  # fmt: skip
         return JSONResponse({"hardware": listed, "default_hardware": "l40s"})
 
-    async def check(self, request: Request) -> Response:
-        self.checked.append(await request.json())
-        return JSONResponse({"valid": not self.wrong, "errors": self.wrong, "faults": [], "warnings": []})
-
     async def health(self, request: Request) -> Response:
         parts = [{"name": "table", "status": "healthy", "latency_ms": 1.5, "message": None}]
         vendor = {"name": "replicate", "status": self.provider_status, "message": self.provider_message}
@@ -330,6 +341,7 @@ class FakeCloud:
             routes=[
                 Route(jobs, self.list_jobs, methods=["GET"]),
                 Route(jobs, self.submit, methods=["POST"]),
+                Route(CHECK, self.check, methods=["POST"]),
                 Route(job, self.one_job, methods=["GET"]),
                 Route(job, self.delete_job, methods=["DELETE"]),
                 Route(f"{job}/cancel", self.cancel, methods=["POST"]),
@@ -340,7 +352,6 @@ class FakeCloud:
                 Route(upload, self.one_upload, methods=["GET", "DELETE"]),
                 Route(f"{upload}/parts", self.part_links, methods=["POST"]),
                 Route(f"{upload}/complete", self.complete, methods=["POST"]),
-                Route("/api/cloud/configs/check", self.check, methods=["POST"]),
                 Route("/api/cloud/hardware-options", self.hardware),
                 Route("/api/cloud/health", self.health),
                 Route("/store/part/{upload_id}/{number}", self.put_part, methods=["PUT"]),
