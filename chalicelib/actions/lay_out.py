@@ -52,6 +52,10 @@ class NotLaidOut(ProviderDown):
     title = "The data is still being laid out"
 
 
+class NoCaption(DatasetError):
+    """A picture has no caption, or one that nobody can read: the trainer would stop at it."""
+
+
 @dataclass(frozen=True, slots=True)
 class LaidOut:
     """``columns`` of the metadata hold captions; ``digest`` names the zip among those of its upload."""
@@ -164,14 +168,14 @@ class LayOut:
 def _text(path: str, content: bytes) -> str:
     text = text_of(content)
     if text is None:
-        raise DatasetError(f"The caption '{path}' is not UTF-8, and the trainer reads no other. Save it as UTF-8.")
+        raise NoCaption(f"The caption '{path}' is not UTF-8, and the trainer reads no other. Save it as UTF-8.")
     return text
 
 
 def _of(laid: Laid, picture: str, found: Mapping[str, list[str]]) -> list[str]:
     captions = found.get(picture) or ([caption_from_name(picture)] if laid.or_name else [])
     if not captions:
-        raise DatasetError(
+        raise NoCaption(
             f"'{picture}' has no caption, and the trainer stops at the first picture without one. Write one beside it, "
             "or take the picture out."
         )
