@@ -206,10 +206,10 @@ def _add_sending(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--delivery",
-        choices=["auto", "archive", "remote", "hosted"],
+        choices=["auto", "address", "remote", "hub", "archive", "hosted"],
         default="auto",
-        help="one archive, files that the trainer reads one by one, or the provider's own file hosting (default: what "
-        "loses nothing and can be reached)",
+        help="a zip by its address, files one by one from an S3 of ours, a private repository at Hugging Face, one "
+        "archive, or the provider's own file hosting (default: the first of them that is open and loses nothing)",
     )
     parser.add_argument(
         "--max-cost",
