@@ -21,7 +21,7 @@ from tests.configs import TRAINABLE
 from tests.engines import Engine
 from tests.hub import ANA, HubProcess, start_hub
 from tests.journeys.cloud import as_root
-from tests.journeys.conftest import SECRET, World
+from tests.journeys.conftest import World
 
 pytestmark = [pytest.mark.journey, pytest.mark.engine("ministack")]
 
@@ -66,11 +66,8 @@ class Places(World):
     def post(self, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
         return web.post(f"{self.address}{path}", json=body or {}, timeout=60)
 
-    def start_vendor(self) -> None:
-        command = ["emulators.replicate", "--port", str(self.vendor_port), "--allow-http-webhooks", "--speed", "8"]
-        command += ["--state", str(self.folder / "vendor"), "--token", self.token, "--webhook-secret", SECRET]
-        command += ["--hub", self.hub.url] if self.hub else []
-        self._start("vendor", command, f"{self.vendor}/_emu/requests")
+    def __post_init__(self) -> None:
+        self.vendor_words += ("--speed", "8", *(("--hub", self.hub.url) if self.hub else ()))
 
     def destination(self, name: str, keys: Keys, **more: Any) -> httpx.Response:
         body = {"bucket": self.bucket, "region": "us-east-1", "endpoint_url": self.aws, "path_prefix": "models/mine"}
