@@ -140,12 +140,8 @@ class FakeCloud:
         if self.wrong:
             return problem(400, "invalid_config", f"The trainer would refuse this config. {' '.join(self.wrong)}")
         way = {"mode": "address", "why": "The trainer fetches each dataset."}
-        return JSONResponse(
-            {
-                "provider": request.query_params.get("provider", "replicate"), "hardware": "l40s", "delivery": way,
-                "destinations": [], "warnings": [], "last_step": None, "estimate": None, "cost_limit_warnings": [],
-            }  # fmt: skip
-        )
+        told = {"provider": "replicate", "hardware": "l40s", "delivery": way, "destinations": [], "warnings": []}
+        return JSONResponse(told | {"last_step": None, "estimate": None, "cost_limit_warnings": []})
 
     async def retry(self, request: Request) -> Response:
         self.orders.append(await request.json())
