@@ -33,6 +33,7 @@ import type {
   Saved,
   Status,
   Validated,
+  Verdict,
   TestedDestination,
 } from "./types";
 import { uploadProtocol } from "../upload/protocol";
@@ -138,6 +139,9 @@ export function createApi(options: ApiOptions = {}) {
     /** The same key with the same body is the same job. */
     submit: async (provider: string, order: NewJob) =>
       (await ask<{ job: Job }>("POST", `/jobs?${new URLSearchParams({ provider })}`, order, LONG_TIMEOUT_MS)).job,
+    /** Sends the documents and no data. */
+    checkConfig: (provider: string, { config, dataloader_config, lycoris_config, hardware_profile }: NewJob) =>
+      ask<Verdict>("POST", "/configs/check", { provider, config, dataloader_config, lycoris_config, hardware_profile }),
     costEstimate: (order: CostQuestion) => ask<CostEstimate>("POST", "/cost-estimate", order),
     uploads: uploadProtocol((method, path, body) => ask(method, path, body, LONG_TIMEOUT_MS)),
     cancel: (id: string) => ask<CancelAnswer>("POST", `${at(id)}/cancel`, {}),

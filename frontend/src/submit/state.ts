@@ -154,6 +154,12 @@ export async function start(): Promise<void> {
     return;
   }
   try {
+    const { provider, job } = newOrder(undefined);
+    const verdict = await api.checkConfig(provider, job);
+    if (!verdict.valid) {
+      refused.value = verdict.errors.join(" ");
+      return;
+    }
     consent.value = await api.consent();
     if (consent.value === "deny") {
       refused.value = t("submit.denied");
