@@ -32,7 +32,7 @@ def test_a_config_that_the_trainer_would_refuse_is_told_before_anything_is_read_
         "'--seed' must be a whole number.",
     ]
     done = stcloud(cloud, "submit", "config/config.json", "--yes", cwd=home)
-    assert done.returncode == USAGE and all(sentence in done.stderr for sentence in cloud.wrong)
+    assert done.returncode == 1 and all(sentence in done.stderr for sentence in cloud.wrong)
     assert cloud.checked[0]["hardware_profile"] == "l40s" and "config" in cloud.checked[0]
     assert not cloud.orders and not cloud.calls("POST", "/api/cloud/uploads")
 

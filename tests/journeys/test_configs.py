@@ -124,7 +124,7 @@ def test_configs_are_saved_from_files_and_never_written_over_by_chance(world: Wo
     assert world.run("configs", "save", "from file", str(config), "--replace").returncode == 0
     assert json.loads(world.run("configs", "show", "from file").stdout)["config"]["--seed"] == 1
     assert (world.folder / "config" / "from file" / "config.json").is_file()
-    body = {"config": {"--seed": 1, "--hf_token": "hf_" + "a" * 30}}
+    body = {"config": {**TRAINABLE, "--seed": 1, "--hf_token": "hf_" + "a" * 30}}
     saved = web.put(f"{world.address}/api/configs/open", json=body, timeout=30).json()
     assert "hf_token" in saved["warnings"][0] and "hf_aaa" not in json.dumps(world.get("/api/configs/open"))
     assert web.post(f"{world.address}/api/configs/open/validate", timeout=30).json()["valid"]

@@ -33,7 +33,6 @@ import type {
   Saved,
   Status,
   Validated,
-  Verdict,
   TestedDestination,
 } from "./types";
 import { uploadProtocol } from "../upload/protocol";
@@ -139,9 +138,10 @@ export function createApi(options: ApiOptions = {}) {
     /** The same key with the same body is the same job. */
     submit: async (provider: string, order: NewJob) =>
       (await ask<{ job: Job }>("POST", `/jobs?${new URLSearchParams({ provider })}`, order, LONG_TIMEOUT_MS)).job,
-    /** Sends the documents and no data. */
-    checkConfig: (provider: string, { config, dataloader_config, lycoris_config, hardware_profile }: NewJob) =>
-      ask<Verdict>("POST", "/configs/check", { provider, config, dataloader_config, lycoris_config, hardware_profile }),
+    /** Whether a job with data of this machine would be taken. Fails with what a submit would say; sends no data. */
+    check: async (provider: string, order: NewJob, data: Pick<CostQuestion, "image_count" | "file_count" | "total_bytes">) => {
+      await ask<unknown>("POST", `/jobs/check?${new URLSearchParams({ provider })}`, { ...order, data });
+    },
     costEstimate: (order: CostQuestion) => ask<CostEstimate>("POST", "/cost-estimate", order),
     uploads: uploadProtocol((method, path, body) => ask(method, path, body, LONG_TIMEOUT_MS)),
     cancel: (id: string) => ask<CancelAnswer>("POST", `${at(id)}/cancel`, {}),

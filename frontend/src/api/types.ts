@@ -414,12 +414,6 @@ export interface CostQuestion {
   total_bytes?: number;
 }
 
-/** What the trainer would say of a config, before anything is sent: a sentence for each fault. */
-export interface Verdict {
-  valid: boolean;
-  errors: string[];
-}
-
 /** The body of `POST /api/cloud/jobs`, as this tab sends it. */
 export interface NewJob {
   config: Record<string, unknown>;

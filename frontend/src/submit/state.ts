@@ -155,11 +155,7 @@ export async function start(): Promise<void> {
   }
   try {
     const { provider, job } = newOrder(undefined);
-    const verdict = await api.checkConfig(provider, job);
-    if (!verdict.valid) {
-      refused.value = verdict.errors.join(" ");
-      return;
-    }
+    await api.check(provider, job, { total_bytes: found.totalBytes });
     consent.value = await api.consent();
     if (consent.value === "deny") {
       refused.value = t("submit.denied");

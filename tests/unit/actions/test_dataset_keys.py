@@ -37,7 +37,8 @@ def test_the_trainer_gets_them_and_no_row_does(tmp_path: Path) -> None:
     job, _ = services.submit(order(FAR), LOCAL)
     launched = world.vendor.runs[0].order
     assert launched is not None
-    (entry,) = launched.dataloader or []
+    entry, *caches = launched.dataloader or []
+    assert all(one["dataset_type"] == "text_embeds" for one in caches)
     assert (entry["aws_access_key_id"], entry["aws_secret_access_key"]) == ("AKIDOFMINE", SECRET)
     assert entry["aws_endpoint_url"] == "https://s3.eu-west-1.amazonaws.com" and KEPT_KEYS not in entry
     assert SECRET.encode() not in b"".join(file.read_bytes() for file in tmp_path.iterdir() if file.is_file())
