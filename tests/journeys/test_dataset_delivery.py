@@ -44,7 +44,7 @@ def dataloader(tmp_path: Path) -> Path:
     for name in ("cats", "dogs"):
         folder = tmp_path / "my pictures" / name
         folder.mkdir(parents=True)
-        for number in range(3):
+        for number in range(4):
             Image.new("RGB", (48, 48), (70 * number, 90, 10)).save(folder / f"{number}.png")
             (folder / f"{number}.txt").write_text(f"{name} number {number}")
     path = tmp_path / "multidatabackend.json"
@@ -66,7 +66,7 @@ def dataloader(tmp_path: Path) -> Path:
     return path
 
 
-CAPTIONS = ["cats number 0", "cats number 1", "cats number 2", "a dog"]
+CAPTIONS = [*(f"cats number {number}" for number in range(4)), "a dog"]
 """What is to be trained on, of the datasets above."""
 
 
@@ -243,11 +243,11 @@ def test_a_trainer_that_reads_no_addresses_is_refused_before_the_upload_with_the
 
 def test_an_unknown_option_is_refused_before_the_data_is_read(world: World, tmp_path: Path, images: Path) -> None:
     path = tmp_path / "typo.json"
-    path.write_text(trainable_text(max_train_steps=20, learning_rat=1e-4))
+    path.write_text(trainable_text(max_train_steps=20, learning_rtae=1e-4))
     jobs = world.get("/api/cloud/jobs")["total"]
     told = world.run("submit", str(path), "--data", str(images), "--yes", "--no-follow")
     assert told.returncode != 0
-    assert "learning_rat" in told.stderr and "--learning_rate" in told.stderr, "did you mean"
+    assert "learning_rtae" in told.stderr and "--learning_rate" in told.stderr, "did you mean"
     assert "reading the dataset" not in told.stderr and "Read in" not in told.stderr
     assert world.get("/api/cloud/jobs")["total"] == jobs
 
