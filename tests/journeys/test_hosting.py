@@ -60,7 +60,9 @@ def test_a_small_dataset_is_trained_on_from_the_vendors_own_hosting_and_leaves_n
 def test_without_a_word_about_the_way_the_data_goes_by_the_hub_with_its_captions(
     unreachable: World, images: Path, config: Path
 ) -> None:
-    config.write_text(json.dumps(json.loads(config.read_text()) | {"--push_to_hub": True, "--hub_model_id": "ana/dogs"}))
+    config.write_text(
+        json.dumps(json.loads(config.read_text()) | {"--push_to_hub": True, "--hub_model_id": "ana/dogs"})
+    )
     done = unreachable.run("--json", "submit", str(config), "--data", str(images), "--yes", "--follow")
     assert done.returncode == 0, done.stderr
     job = json.loads(done.stdout)["job"]
