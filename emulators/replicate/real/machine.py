@@ -119,6 +119,8 @@ def _start_cog(home: Home, version: str, root: Path, address: str) -> tuple[subp
     # Where no Hub was named nothing may leave this machine: everything that is asked of it is "not found" at ours. Its
     # library's own offline mode would keep datasets from being read by address, too.
     environment.setdefault("HF_ENDPOINT", f"{address}/no-hub")
+    # Its newer way of sending needs a service beside the Hub, which an emulated one does not have.
+    environment["HF_HUB_DISABLE_XET"] = "1"
     command = (str(home.python), "-m", "cog.server.http", "--host", "127.0.0.1", "--threads", "1")
     with (root / "cog.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=root, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
