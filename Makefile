@@ -104,7 +104,7 @@ chromium:
 engines: $(STAMP_DEV)
 	$(BIN)/python -m tests.engines fetch
 
-real: $(STAMP_DEV) $(TAB) engines ## the release check: SimpleTuner itself trains our jobs (2.1 GB, once)
+real: $(STAMP_DEV) $(TAB) engines ## the release check: SimpleTuner itself trains our jobs (2.3 GB, once)
 	$(BIN)/python -m emulators.replicate.real
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m '' tests/real --results
 

@@ -28,7 +28,7 @@ def set_up(home: Path, **more: str) -> subprocess.CompletedProcess[str]:
 def test_without_a_registry_it_says_so_and_ends_with_the_code_that_the_tests_skip_for(tmp_path: Path) -> None:
     told = set_up(tmp_path, **NO_REGISTRY)
     assert told.returncode == 3, told
-    assert "2.1 GB" in told.stdout and "could not be fetched" in told.stderr
+    assert "2.3 GB" in told.stdout and "could not be fetched" in told.stderr
     assert not Home(tmp_path).has("venv")
 
 

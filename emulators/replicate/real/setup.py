@@ -19,7 +19,7 @@ from pathlib import Path
 
 from emulators.replicate.real.home import IMAGE, LOCK, TORCH, Home, pins
 
-_MEGABYTES = 2100
+_MEGABYTES = 2300
 _NO_CPU_BUILD = (
     "pip chose a CUDA build of PyTorch. Name PyTorch's CPU index in PIP_EXTRA_INDEX_URL (its installation page has the "
     "address) and run this again."
