@@ -256,7 +256,7 @@ def test_a_dataset_in_a_stored_bucket_is_read_with_its_keys_and_they_are_kept_no
     assert sent["aws_secret_access_key"] == places.data_keys.secret and "stored_bucket" not in sent
     job = places.until(job_id, "completed", "failed")
     assert job["status"] == "completed", job
-    assert "Found 4 images" in places.get(f"/api/cloud/jobs/{job_id}/logs")["logs"]
+    assert "We have 4 captions to process" in places.get(f"/api/cloud/jobs/{job_id}/logs")["logs"]
     for file in (places.folder / "state").glob("cloud.db*"):
         assert places.data_keys.secret.encode() not in file.read_bytes(), file
     unknown = submit(places, dataloader_config=[{**REMOTE[0], "stored_bucket": "nobodys"}])

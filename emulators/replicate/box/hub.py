@@ -32,9 +32,9 @@ def push(repo: str, token: str, folder: Path, private: bool, base_model: str | N
             api.create_commit(repo, _operations(CommitOperationAdd, repo, folder, base_model), commit_message="Trained")
         except (HfHubHTTPError, OSError, ValueError) as error:
             told = " ".join(str(error).split()).replace(token, "…")
-            console.say("ERROR", f"Pushing to the Hub failed (attempt {attempt}): {type(error).__name__}: {told[:300]}")
+            console.error(f"Pushing to the Hub failed (attempt {attempt}): {type(error).__name__}: {told[:300]}")
         else:
-            console.say("INFO", f"Pushed to https://huggingface.co/{repo}")
+            console.log(f"Pushed to https://huggingface.co/{repo}")
             return
 
 
