@@ -63,7 +63,8 @@ class Session:
 @dataclass
 class FakeCloud:
     """``faults`` is asked before each part is taken and before each download; a response it gives is sent instead.
-    ``wrong`` is what it finds wrong with every config."""
+    ``wrong`` is what it finds wrong with every config, and ``foreseen`` what every job is warned of; without ``checks`` it
+    is an older server, which does not tell before a submit."""
 
     part_bytes: int = 64 * 1024
     consent: str = "ask"
@@ -81,7 +82,9 @@ class FakeCloud:
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     orders: list[dict[str, Any]] = field(default_factory=list)
     checked: list[dict[str, Any]] = field(default_factory=list)
+    checks: bool = True
     wrong: list[str] = field(default_factory=list)
+    foreseen: list[str] = field(default_factory=list)
     keys: dict[str, str] = field(default_factory=dict)
     logs: dict[str, str] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
@@ -130,18 +133,22 @@ class FakeCloud:
             error_message=why,
         )  # fmt: skip
         self.keys[key] = job["job_id"]
-        job["metadata"]["upload_id"] = body.get("upload_id")
+        job["metadata"] |= {"upload_id": body.get("upload_id"), "warnings": self.foreseen}
         if self.answer_delay:
             await anyio.sleep(self.answer_delay)
         return JSONResponse({"job": job, "idempotent_hit": False}, 201)
 
     async def check(self, request: Request) -> Response:
+        if not self.checks:
+            return problem(405, "method_not_allowed", "This address does not take that.")
         self.checked.append(await request.json())
         if self.wrong:
             return problem(400, "invalid_config", f"The trainer would refuse this config. {' '.join(self.wrong)}")
         way = {"mode": "address", "why": "The trainer fetches each dataset."}
-        told = {"provider": "replicate", "hardware": "l40s", "delivery": way, "destinations": [], "warnings": []}
-        return JSONResponse(told | {"last_step": None, "estimate": None, "cost_limit_warnings": []})
+        told = {"provider": "replicate", "hardware": "l40s", "delivery": way, "destinations": []}
+        return JSONResponse(
+            told | {"warnings": self.foreseen, "last_step": None, "estimate": None, "cost_limit_warnings": []}
+        )
 
     async def retry(self, request: Request) -> Response:
         self.orders.append(await request.json())

@@ -8,7 +8,7 @@ import pytest
 
 from client.arguments import parser
 from tests.http.command_line import FAILED, OK, UNREACHABLE, USAGE, answer, process, stcloud
-from tests.http.fake_cloud import FakeCloud
+from tests.http.fake_cloud import CHECK, FakeCloud
 
 
 def test_a_provider_that_cannot_be_used_is_refused_before_the_upload(cloud: FakeCloud, home: Path) -> None:
@@ -35,6 +35,27 @@ def test_a_config_that_the_trainer_would_refuse_is_told_before_anything_is_read_
     assert done.returncode == 1 and all(sentence in done.stderr for sentence in cloud.wrong)
     assert cloud.checked[0]["hardware_profile"] == "l40s" and "config" in cloud.checked[0]
     assert not cloud.orders and not cloud.calls("POST", "/api/cloud/uploads")
+
+
+def test_what_would_become_of_a_job_is_asked_before_its_data_is_read_and_once_more_with_what_it_holds(
+    cloud: FakeCloud, home: Path
+) -> None:
+    cloud.foreseen = ["Only 3 images."]
+    done = stcloud(cloud, "submit", "config/config.json", "--yes", "--no-follow", "--max-cost", "6", cwd=home)
+    assert done.returncode == OK
+    first, second = cloud.checked
+    assert first["data"] == {} and second["data"]["image_count"] == 3 and second["data"]["file_count"] == 6
+    assert second["max_cost_usd"] == 6.0 and second["dataloader_config"][0]["id"] == "cats"
+    places = [path for method, path in cloud.journal if method == "POST" and path in (CHECK, "/api/cloud/uploads")]
+    assert places == [CHECK, CHECK, "/api/cloud/uploads"]
+    assert "The trainer fetches each dataset." in done.stderr
+    assert done.stderr.count("Only 3 images.") == 1, "not told again by the job"
+
+
+def test_a_server_that_does_not_check_jobs_stops_nobody(cloud: FakeCloud, home: Path) -> None:
+    cloud.checks = False
+    done = stcloud(cloud, "submit", "config/config.json", "--yes", "--no-follow", cwd=home)
+    assert done.returncode == OK and len(cloud.orders) == 1
 
 
 @pytest.mark.parametrize(
