@@ -53,7 +53,7 @@ PLANS: tuple[tuple[str, ...], ...] = (
 
 CANCELLED_EVERY = 7
 ENDS = {"succeeded": "completed", "failed": "failed", "canceled": "cancelled", "aborted": "cancelled"}
-CONFIG = {**TRAINABLE, "--max_train_steps": 4, "--checkpoint_step_interval": 2}
+CONFIG = {**TRAINABLE, "--max_train_steps": 4, "--checkpoint_step_interval": 2, "--train_batch_size": 1}
 _THREADS = 4
 
 Answer = TypeVar("Answer")

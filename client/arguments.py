@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from chalicelib.domain.dataset_delivery import Mode
 from client.api import CloudClient
 from client.commands import (
     configs,
@@ -206,10 +207,11 @@ def _add_sending(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--delivery",
-        choices=["auto", "archive", "remote", "hosted"],
-        default="auto",
-        help="one archive, files that the trainer reads one by one, or the provider's own file hosting (default: what "
-        "loses nothing and can be reached)",
+        choices=[mode.value for mode in Mode],
+        default=Mode.AUTO.value,
+        help="how the trainer gets the data: each dataset as a zip at an address of ours, its files one by one "
+        "(remote), a private repository at Hugging Face, one archive, or the provider's own file hosting (default: "
+        "the first of these that its version can read and that loses nothing)",
     )
     parser.add_argument(
         "--max-cost",

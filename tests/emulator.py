@@ -1,7 +1,7 @@
 """Starts the Replicate emulator as a real process, and the small servers that a test puts around it.
 
 In a test module: ``from tests.emulator import emulator_fixture, receiver_fixture  # noqa: F401``, then ask for the
-fixtures ``emulator`` and ``receiver``.
+fixtures ``emulator`` and ``receiver``; ``truthful`` is an emulator without any kindness.
 Several tests share one emulator, so mark what you create (``Emulator.fault(..., contains=mark)``) instead of counting.
 """
 
@@ -36,6 +36,27 @@ MODEL = "simpletuner/advanced-trainer-l40s"
 TOKEN = "r8_rehearsal"
 OTHER_TOKEN = "r8_somebody_else"
 WEBHOOK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+KINDNESSES = (
+    "unpacks_archives",
+    "publishes_at_end",
+    "takes_any_config",
+    "reads_any_bucket",
+    "keeps_caches_apart",
+)
+"""What those who rehearse our own side still ask of the emulator, in place of what the real trainer does."""
+
+CONFIG: dict[str, Any] = {
+    "--model_family": "sdxl",
+    "--model_type": "lora",
+    "--optimizer": "adamw_bf16",
+    "--train_batch_size": 1,
+    "--num_train_epochs": 0,
+    "--lora_rank": 4,
+    "--output_dir": "out",
+    "--validation_resolution": "64x64",
+}
+"""The least that the real trainer takes, but for the number of steps."""
+
 ENDED = ("succeeded", "failed", "canceled", "aborted")
 
 
@@ -94,11 +115,14 @@ class Emulator:
 
 
 @contextlib.contextmanager
-def start_emulator(*arguments: str, state: Path | None = None, speed: float = 20) -> Iterator[Emulator]:
-    """With http webhooks, the vector's secret, two accounts, and everything ``speed`` times faster."""
+def start_emulator(
+    *arguments: str, state: Path | None = None, speed: float = 20, kind: bool = True
+) -> Iterator[Emulator]:
+    """With http webhooks, the vector's secret, two accounts, everything ``speed`` times faster, and the kindnesses."""
     command = [sys.executable, "-m", "emulators.replicate", "--port", "0", "--allow-http-webhooks"]
     command += ["--token", TOKEN, "--token", OTHER_TOKEN, "--webhook-secret", WEBHOOK_SECRET, "--speed", str(speed)]
     command += ["--state", str(state)] if state else []
+    command += kindly() if kind else []
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen([*command, *arguments], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -112,9 +136,19 @@ def start_emulator(*arguments: str, state: Path | None = None, speed: float = 20
         process.stdout.close()
 
 
+def kindly() -> list[str]:
+    return [word for name in KINDNESSES for word in ("--fault", name)]
+
+
 @pytest.fixture(scope="session", name="emulator")
 def emulator_fixture() -> Iterator[Emulator]:
     with start_emulator() as running:
+        yield running
+
+
+@pytest.fixture(scope="session", name="truthful")
+def truthful_fixture() -> Iterator[Emulator]:
+    with start_emulator(kind=False) as running:
         yield running
 
 
@@ -208,7 +242,8 @@ def start_bucket() -> Iterator[Bucket]:
                 self._send(200, document.encode())
             else:
                 found = bucket.objects.get(self._key())
-                self._send(404 if found is None else 200, found or b"", etag='"0"')
+                missing = b"<Error><Code>NoSuchKey</Code></Error>"
+                self._send(404 if found is None else 200, missing if found is None else found, etag='"0"')
 
         def _key(self) -> str:
             return unquote(urlsplit(self.path).path).strip("/")

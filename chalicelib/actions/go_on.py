@@ -87,7 +87,7 @@ class GoOn:
         upload = self._upload(job)
         run = self._run(job, start)
         now = self._clock()
-        begun = next_attempt(job, run, now)
+        begun = self._promise.hand_keys_on(job, next_attempt(job, run, now))
         config = {**order.config, "--output_dir": f"output/{begun.launch_key}"}
         dataloader = renamed(order.dataloader, job.launch_key, begun.launch_key)
         order = replace(order, config=config, dataloader=dataloader, asked=self._jobs.asked(job))

@@ -24,7 +24,9 @@ from chalicelib.actions.hosting import Hosting
 from chalicelib.actions.make_ready import MakeReady
 from chalicelib.actions.reconcile import Reconcile
 from chalicelib.actions.wait import wait_for
+from chalicelib.domain.captions import BadCaptions
 from chalicelib.domain.dataset_delivery import Mode
+from chalicelib.domain.datasets import DatasetError
 from chalicelib.domain.errors import (
     BadCredentials,
     BadInput,
@@ -57,6 +59,8 @@ LAST_LOOK = timedelta(minutes=5)
 _NEVER: tuple[tuple[type[CloudError], Reason], ...] = (
     (BadCredentials, Reason.BAD_CREDENTIALS),
     (ProviderRefused, Reason.PROVIDER_REFUSED),
+    (BadCaptions, Reason.CAPTIONS_MISSING),
+    (DatasetError, Reason.DATASET_MISSING),
     (BadInput, Reason.PROVIDER_REFUSED),
     (NotFound, Reason.DATASET_MISSING),
     (DestinationRefused, Reason.DESTINATION_FAILED),

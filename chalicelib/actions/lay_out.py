@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from chalicelib.actions.joining import Joining, Plan, SourceChanged
 from chalicelib.domain import laid_out
 from chalicelib.domain.captions import (
+    BadCaptions,
     Strategy,
     caption_file_of,
     caption_from_name,
@@ -26,7 +27,6 @@ from chalicelib.domain.captions import (
     text_of,
 )
 from chalicelib.domain.dataset_zips import DatasetZip
-from chalicelib.domain.datasets import DatasetError
 from chalicelib.domain.errors import NotFound, ProviderDown
 from chalicelib.domain.jobs import Job
 from chalicelib.domain.laid_out import Laid
@@ -74,7 +74,8 @@ class LayOut:
     def __call__(self, job: Job, upload: Upload, wanted: Sequence[tuple[str, Laid]]) -> list[LaidOut]:
         """A zip for each dataset (its id, and how), in their order.
 
-        Raises ``NotLaidOut``, ``NotFound`` when the data is gone, and ``DatasetError`` for data that cannot be used.
+        Raises ``NotLaidOut``, ``NotFound`` when the data is gone, ``BadCaptions``, and ``DatasetError`` for pictures
+        that cannot be used.
         """
         until = self._clock() + WITHIN
         stored = self._stored(upload)
@@ -121,7 +122,7 @@ class LayOut:
     def _captions(
         self, upload: Upload, stored: StoredObject, listing: Listing, laid: Laid, media: Sequence[Member]
     ) -> dict[str, list[str]]:
-        """Those of each picture. Raises ``DatasetError`` for one that has none, naming it."""
+        """Those of each picture. Raises ``BadCaptions`` for one that has none, naming it."""
         named = {one.path: one for one in listing.below(laid.folder)}
         if laid.captions == Strategy.METADATA:
             lists = [one for path, one in named.items() if is_metadata(path)]
@@ -164,14 +165,14 @@ class LayOut:
 def _text(path: str, content: bytes) -> str:
     text = text_of(content)
     if text is None:
-        raise DatasetError(f"The caption '{path}' is not UTF-8, and the trainer reads no other. Save it as UTF-8.")
+        raise BadCaptions(f"The caption '{path}' is not UTF-8, and the trainer reads no other. Save it as UTF-8.")
     return text
 
 
 def _of(laid: Laid, picture: str, found: Mapping[str, list[str]]) -> list[str]:
     captions = found.get(picture) or ([caption_from_name(picture)] if laid.or_name else [])
     if not captions:
-        raise DatasetError(
+        raise BadCaptions(
             f"'{picture}' has no caption, and the trainer stops at the first picture without one. Write one beside it, "
             "or take the picture out."
         )

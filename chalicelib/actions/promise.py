@@ -6,7 +6,7 @@ The trainer sends each file to every place itself: a place that is wrong is foun
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chalicelib.actions.hubs import Hubs
@@ -132,6 +132,14 @@ class PromiseDelivery:
         """Those that came inside the job's dataloader. Before the job is made: its launch may begin at once."""
         if keys:
             self._vault.keep(job.tenant, vault_name(job.id), keys)
+
+    def hand_keys_on(self, former: Job, job: Job) -> Job:
+        """The job with keys of its own like the former one's, whose keys go with its end."""
+        old, new = vault_name(former.id), vault_name(job.id)
+        if old not in former.vault_names:
+            return job
+        self.keep_keys(job, self._vault.read(former.tenant, old) or {})
+        return replace(job, vault_names=tuple(new if name == old else name for name in job.vault_names))
 
     def forget_keys(self, job: Job) -> None:
         """Of a job that was not made after all."""

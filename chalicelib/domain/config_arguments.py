@@ -30,6 +30,11 @@ _REVERSED = "--ignore_final_epochs"
 _FROM_THE_BOX = re.compile(r"\{env:[^{}]*\}")
 _MOST_LISTED = 8
 
+MOST_FAULTS = 20
+"""After so many it is another file: looking for near words takes longer than reading."""
+
+_LONGEST_WORD = 80
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -66,6 +71,8 @@ def parse(config: Mapping[str, Any], trainer: TrainerOptions) -> Parsed:
     faults, notes, given, spelt = list[Fault](), list[str](), set[str](), dict[str, str]()
     for key, raw in config.items():
         name = _dashed(key)
+        if len(faults) >= MOST_FAULTS:
+            break
         known = trainer.renamed.get(name[2:])
         if name[2:] in trainer.dropped or name.startswith("--__"):
             continue
@@ -90,7 +97,7 @@ def near(word: str, words: Iterable[Any]) -> tuple[str, ...]:
     """The nearest right words, two at most; that which differs in signs alone is enough by itself."""
     from difflib import get_close_matches
 
-    known = [str(one) for one in words]
+    word, known = word[:_LONGEST_WORD], [str(one) for one in words]
     plain = {re.sub(r"[-_.\s]", "", one.lower()): one for one in known}
     same = plain.get(re.sub(r"[-_.\s]", "", word.lower()))
     if same:
@@ -116,7 +123,7 @@ def _meant(name: str, trainer: TrainerOptions) -> Option | Fault:
         return trainer.options[begun[0]]
     if len(begun) > 1 and len(name) > 3:
         return Fault(name, "is the beginning of several options of the trainer", tuple(sorted(begun)[:3]))
-    return Fault(name, "is no option of the trainer", near(name, trainer.options), by_version=True)
+    return Fault(name[:_LONGEST_WORD], "is no option of the trainer", near(name, trainer.options), by_version=True)
 
 
 def _of_another_version(option: Option, trainer: TrainerOptions) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from chalicelib.domain.config_arguments import Fault, parse
+from chalicelib.domain.config_arguments import MOST_FAULTS, Fault, parse
 from chalicelib.domain.config_rules import broken, machine
 from chalicelib.domain.errors import InvalidConfig
 from chalicelib.domain.trainer_options import TrainerOptions, trainer_options
@@ -18,8 +18,7 @@ from chalicelib.domain.trainer_options import TrainerOptions, trainer_options
 _OURS = ("--output_dir", "--data_backend_config")
 """What is required, and what the launch says."""
 
-_MOST_FAULTS = 20
-_EXAMPLES = {"--model_family": "such as 'flux' or 'sdxl'", "--model_type": "'lora' or 'full'"}
+_EXAMPLES = {"--model_family": ", to 'flux' or 'sdxl' for instance", "--model_type": ", to 'lora' or 'full'"}
 
 
 class Strictness(StrEnum):
@@ -52,11 +51,11 @@ class Judged:
 
 def refusal(faults: Iterable[Fault]) -> InvalidConfig:
     listed = list(faults)
-    told = [fault.sentence for fault in listed[:_MOST_FAULTS]]
-    if len(listed) > _MOST_FAULTS:
-        told.append(f"{len(listed) - _MOST_FAULTS} more are not shown.")
+    told = [fault.sentence for fault in listed[:MOST_FAULTS]]
+    if len(listed) > MOST_FAULTS:
+        told.append(f"{len(listed) - MOST_FAULTS} more are not shown.")
     shown = [{"option": one.option, "problem": one.problem, "instead": list(one.instead)} for one in listed]
-    return InvalidConfig(f"The trainer would refuse this config. {' '.join(told)}", faults=shown[:_MOST_FAULTS])
+    return InvalidConfig(f"The trainer would refuse this config. {' '.join(told)}", faults=shown[:MOST_FAULTS])
 
 
 def judge(
@@ -112,7 +111,7 @@ def _completed(
 def _missing(given: frozenset[str], faults: Iterable[Fault], trainer: TrainerOptions) -> list[Fault]:
     wrong = {fault.option for fault in faults}
     return [
-        Fault(option.name, f"is missing: the trainer does not start without it. Set it, {_EXAMPLES[option.name]}")
+        Fault(option.name, f"is missing: the trainer does not start without it. Set it{_EXAMPLES.get(option.name, '')}")
         for option in dict.fromkeys(trainer.options.values())
         if option.required and option.name not in given | wrong | set(_OURS)
     ]

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from chalicelib.domain.config_arguments import Fault, near
+from chalicelib.domain.config_arguments import MOST_FAULTS, Fault, near
 from chalicelib.domain.dataset_keys import KEPT_KEYS
 
 TYPES = ("local", "aws", "csv", "huggingface", "webshart", "memory")
@@ -59,9 +59,11 @@ def dataset_faults(entries: Sequence[Mapping[str, Any]]) -> list[Fault]:
 
 def dataset_warnings(entries: Sequence[Mapping[str, Any]], known: frozenset[str]) -> list[str]:
     """Keys that the trainer passes over without a word, where a word of its own is near."""
-    told = []
+    told = list[str]()
     for entry in entries:
         for name in entry:
+            if len(told) >= MOST_FAULTS:
+                return told
             close = () if name in known or name.startswith(("_", "//")) else near(name, known)
             if close:
                 whose = f"Dataset '{str(entry.get('id', '?'))[:60]}': '{name[:60]}'"

@@ -28,6 +28,8 @@ _FAMILIES = {
 
 _FREE_FLAVOURS = ("schnell", "klein")
 _NAMES = ("pretrained", "_model_name")
+_OF_FILES = ("imagefolder", "videofolder")
+_AT_HUB = ("hf://", "huggingface.co", "hf.co")
 
 
 def gated_models(config: Mapping[str, Any], more: Iterable[str] = ()) -> list[str]:
@@ -49,5 +51,13 @@ def needs_token(
     more: Iterable[str] = (),
 ) -> bool:
     """True for a push, for data at Hugging Face, which may be private, and for a gated model."""
-    at_hub = any(entry.get("type") in ("huggingface", "webshart") for entry in dataloader or ())
+    at_hub = any(map(_is_at_hub, dataloader or ()))
     return bool(hub_model_id) or at_hub or bool(gated_models(config, more))
+
+
+def _is_at_hub(entry: Mapping[str, Any]) -> bool:
+    """The library that reads the Hub's datasets reads files at other addresses as well: those need no token."""
+    if entry.get("type") == "huggingface" and str(entry.get("dataset_name")) in _OF_FILES:
+        files = str(entry.get("data_files") or "")
+        return not files or any(place in files for place in _AT_HUB)
+    return entry.get("type") in ("huggingface", "webshart")

@@ -61,10 +61,12 @@ def list_archive(read: Callable[[int, int], bytes], size: int) -> Listing:
     except (zipfile.BadZipFile, NotImplementedError, ValueError, UnicodeDecodeError) as error:
         raise BadArchive(f"The upload is no zip archive that can be read: {error}. Upload the data again.") from error
     lying = sorted(infos, key=lambda info: info.header_offset)
-    ends = [info.header_offset for info in lying[1:]] + [directory]
-    return Listing(
-        tuple(Member(info, info.header_offset, end) for info, end in zip(lying, ends, strict=True) if _is_usable(info))
-    )
+    ends = [*(info.header_offset for info in lying), directory][1:]
+    members = [Member(info, info.header_offset, end) for info, end in zip(lying, ends, strict=bool(lying))]
+    for one in members:
+        if one.start < 0 or one.end - one.start < _LOCAL.size + one.info.compress_size:
+            raise BadArchive(f"The upload is damaged at '{one.path}'. Upload the data again.")
+    return Listing(tuple(one for one in members if _is_usable(one.info)))
 
 
 def near_each_other(members: Iterable[Member]) -> Iterator[list[Member]]:
@@ -128,7 +130,8 @@ class _Ranges(io.RawIOBase):
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
         if base + offset < 0:
-            raise ValueError("a place before the archive")
+            # As a file on a disk does it: ``zipfile`` looks from the end for what a small archive does not have.
+            raise (OSError if whence == io.SEEK_END else ValueError)("a place before the archive")
         self._at = base + offset
         return self._at
 

@@ -89,4 +89,7 @@ def corrected(powers: Powers, words: Iterable[str]) -> Powers:
 def _numbers(version: str) -> tuple[int, ...]:
     if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,4}){1,3}", version):
         raise BadInput(f"A SimpleTuner version looks like {NEWEST.release}, not '{version[:40]}'.")
-    return tuple(map(int, version.split(".")))
+    numbers = list(map(int, version.split(".")))
+    while numbers[-1] == 0 and len(numbers) > 1:
+        numbers.pop()  # 4.9 is 4.9.0
+    return tuple(numbers)

@@ -30,7 +30,8 @@ from chalicelib.providers import replicate_files
 from chalicelib.providers import replicate_prices as prices_data
 from chalicelib.providers.base import CloudTrainerService, ProviderStatusUnknown
 from chalicelib.providers.replicate_order import body_for, launch_key_of
-from chalicelib.providers.replicate_run import Unreadable, created_at, is_run_id, read_run
+from chalicelib.providers.replicate_run import Unreadable, created_at, is_run_id, listed, read_run
+from chalicelib.providers.replicate_versions import VersionDays
 from chalicelib.providers.road import Road
 
 if TYPE_CHECKING:
@@ -56,8 +57,6 @@ SURVEYED = 2000
 
 CHECK_SECONDS = 6.0
 """Who asks whether the token is good is a person who waits."""
-
-VERSIONS_KNOWN = timedelta(minutes=5)
 
 _VERSION = re.compile(r"[0-9a-f]{64}")
 
@@ -98,7 +97,7 @@ class ReplicateTrainer(CloudTrainerService):
         self._signing_secrets = [secret for secret in signing_secrets if secret]
         self._offers = prices_data.offers(prices, as_of)
         self._clock = clock
-        self._versions: dict[str, tuple[datetime, dict[str, datetime]]] = {}
+        self._versions = VersionDays(clock)
         # The newest first; replaced whole, because webhooks are heard by several threads.
         self._fetched: list[tuple[datetime, str]] = []
         self._secret_failed_at: datetime | None = None
@@ -167,31 +166,15 @@ class ReplicateTrainer(CloudTrainerService):
     async def powers(self, version: str | None, hardware: str) -> Powers:
         """By the day on which the image was built: Replicate says nothing else of what is in it."""
         model = f"{prices_data.OWNER}/{prices_data.MODEL_PREFIX}{self.offer(hardware).hardware}"
-        built = await self._built(model)
-        wanted = version_for(version, model) or next(iter(built), None)
+        named = version_for(version, model)
+        built = await self._versions.built(lambda: self._wire(seconds=CHECK_SECONDS), model, named)
+        wanted = named or next(iter(built), None)
         if wanted is None:
             raise ProviderRefused(f"Replicate has no version of '{model}' to run. Choose other hardware.")
-        if wanted not in built:
-            raise ProviderRefused(f"Replicate does not list the version '{wanted[:12]}…' of '{model}'.")
-        return built_on(built[wanted].date())
-
-    async def _built(self, model: str) -> dict[str, datetime]:
-        """When each version of the trainer was built, the newest first; known for ``VERSIONS_KNOWN``."""
-        from replicate.version import Versions
-
-        known = self._versions.get(model)
-        now = self._clock()
-        if known and now - known[0] < VERSIONS_KNOWN:
-            return known[1]
-        async with self._wire(seconds=CHECK_SECONDS) as wire:
-            page = await wire.ask(f"list the versions of '{model}'", lambda one: Versions(one, model).async_list())
-        built = {
-            str(item["id"]): made
-            for item in _results(page)
-            if is_run_id(item.get("id")) and (made := created_at(item)) is not None
-        }
-        self._versions = {**self._versions, model: (now, built)}
-        return built
+        day = built.get(wanted)
+        if day is None:
+            raise ProviderRefused(f"Replicate does not tell when the version '{wanted[:12]}…' of '{model}' was built.")
+        return built_on(day.date())
 
     async def survey(self, since: datetime) -> Survey:
         runs: list[CloudJobInfo] = []
@@ -318,14 +301,14 @@ class ReplicateTrainer(CloudTrainerService):
     async def _among_the_newest(self, wire: Wire, launch_key: str) -> CloudJobInfo | None:
         """The run with this key on the first page, for a launch that is repeated soon. ``find_run`` reads all pages."""
         page = await wire.ask("list the runs", lambda client: client.predictions.async_list())
-        found = next((one for one in _results(page) if launch_key_of(one) == launch_key), None)
+        found = next((one for one in listed(page) if launch_key_of(one) == launch_key), None)
         return self._read(found) if found else None
 
     async def _newest_version(self, wire: Wire, model: str) -> str:
         from replicate.version import Versions
 
         answer = await wire.ask(f"list the versions of '{model}'", lambda client: Versions(client, model).async_list())
-        version = next((item.get("id") for item in _results(answer)), None)
+        version = next((item.get("id") for item in listed(answer)), None)
         if not is_run_id(version):
             raise ProviderRefused(f"Replicate has no version of '{model}' to run. Choose other hardware.")
         return str(version)
@@ -334,7 +317,7 @@ class ReplicateTrainer(CloudTrainerService):
         cursor: Any = ...
         while cursor:
             page = await wire.ask("list the runs", lambda client, at=cursor: client.predictions.async_list(at))  # type: ignore[misc]
-            for prediction in _results(page):
+            for prediction in listed(page):
                 yield prediction
             onward = page.get("next")
             # Only the query is taken from the answer: the token must go nowhere but to the address we were given.
@@ -379,10 +362,3 @@ def _checked(job_id: str) -> str:
     if not is_run_id(job_id):
         raise BadInput("That is not the id of a run at Replicate.")
     return job_id
-
-
-def _results(page: object) -> list[dict[str, Any]]:
-    results = page.get("results") if isinstance(page, dict) else None
-    if not isinstance(results, list) or not all(isinstance(item, dict) for item in results):
-        raise ProviderDown("Replicate's answer is not a list of runs or versions. Try again.")
-    return results

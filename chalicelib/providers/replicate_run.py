@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from chalicelib.domain import moments
+from chalicelib.domain.errors import ProviderDown
 from chalicelib.domain.money import as_decimal, micros_for
 from chalicelib.domain.redaction import redact
 from chalicelib.domain.runs import CloudJobInfo, CloudJobStatus
@@ -86,6 +87,13 @@ def read_run(body: object, now: datetime, price_of: PriceOf, cap: timedelta | No
         ran_out_of_time=_out_of_time(body, word, started, completed, cap),
         links=_links(body.get("urls")),
     )
+
+
+def listed(page: object) -> list[dict[str, Any]]:
+    results = page.get("results") if isinstance(page, dict) else None
+    if not isinstance(results, list) or not all(isinstance(item, dict) for item in results):
+        raise ProviderDown("Replicate's answer is not a list of runs or versions. Try again.")
+    return results
 
 
 def created_at(body: Mapping[str, Any]) -> datetime | None:

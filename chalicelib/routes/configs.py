@@ -15,7 +15,6 @@ from chalicelib.domain.moments import to_text
 from chalicelib.domain.money import as_micros
 from chalicelib.domain.named_configs import ANY, ConfigEntry, NamedConfig, checked_name
 from chalicelib.domain.redaction import strip_secrets
-from chalicelib.domain.runs import Offer
 from chalicelib.domain.snapshots import Snapshot, differences
 from chalicelib.routes import answers
 from chalicelib.routes.http import Call, endpoint, reply
@@ -93,31 +92,9 @@ def activate(call: Call) -> Any:
 def validate(call: Call) -> Any:
     """What a submit would say of the config itself. A config that cannot be used is an answer, not an error."""
     content = call.services.configs.get(call.caller.tenant, checked_name(call.path("name"))).content
-    return _verdict(call, content.config, content.dataloader, content.lycoris, None)
-
-
-@configs.route("/cloud/configs/check", methods=["POST"])
-@endpoint(Scope.JOB_SUBMIT)
-def check(call: Call) -> Any:
-    """The same of a config that is not kept here, on one machine: asked before any data is sent."""
-    from chalicelib.routes.shapes import ConfigCheckBody
-
-    body = call.body(ConfigCheckBody)
-    offer = call.services.trainers.get(body.provider).offer(body.hardware_profile)
-    return _verdict(call, body.config, body.dataloader_config or [], body.lycoris_config, offer)
-
-
-def _verdict(
-    call: Call,
-    config: dict[str, Any],
-    dataloader: list[dict[str, Any]],
-    lycoris: dict[str, Any] | None,
-    on: Offer | None,
-) -> dict[str, Any]:
-    """Nothing of the documents is told but names: they may hold secrets."""
     try:
-        entries, _ = call.services.promise.datasets(call.caller.tenant, taken_out(dataloader)[0])
-        found = call.services.check(strip_secrets(config)[0], entries, lycoris, on)
+        entries, _ = call.services.promise.datasets(call.caller.tenant, taken_out(content.dataloader)[0])
+        found = call.services.check(strip_secrets(content.config)[0], entries, content.lycoris, None)
     except BadInput as error:
         return {"valid": False, "errors": [error.detail], "faults": [], "warnings": []}
     faults = [{"option": one.option, "problem": one.problem, "instead": list(one.instead)} for one in found.faults]

@@ -44,6 +44,7 @@ def main() -> int:
             retention_seconds=asked.retention,
             hub=asked.hub,
             real=real,
+            trainer=asked.trainer_version,
             keep_runs=asked.keep_runs,
             faults={name: value for fault in asked.fault for name, value in fault.items()},
         )
@@ -121,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--retention", type=_positive, default=3600.0, metavar="SECONDS", help="when data of ended runs goes")
     add("--hub", metavar="URL", help="where trainers push to instead of Hugging Face; without it they push nothing")
     add("--trainer", choices=("small", "real"), default="small", help="SimpleTuner itself is the real one")
-    add("--trainer-version", choices=VERSIONS, default=VERSIONS[0], help="of the real one (default %(default)s)")
+    add("--trainer-version", choices=VERSIONS, default=VERSIONS[0], help="newest (default %(default)s)")
     add("--keep-runs", action="store_true", help="leave the machines' files in the state, under runs/")
     add("--fault", action="append", type=_fault, default=[], metavar="NAME[=VALUE]", help="one for every prediction")
     add("--expose", action="store_true", help="allow an address beyond loopback")

@@ -45,7 +45,7 @@ def build(settings: Settings, clock: moments.Clock = moments.now) -> ASGIApp:
         await postman.close()
         store.close()
 
-    offered = catalogue.offered(settings.real.version if settings.real else None)
+    offered = catalogue.offered(settings.trainer)
     app = Starlette(
         routes=[
             *Account(secret, offered).routes(),

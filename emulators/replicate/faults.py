@@ -35,8 +35,13 @@ KINDS = {
     "hang": Kind(Where.JOB, 0),
     "step_seconds": Kind(Where.JOB, 1.0),
     "time_limit": Kind(Where.JOB, 5.0),
-    "unsafe_zip": Kind(Where.JOB, True),
-    "no_final_publish": Kind(Where.JOB, True),
+    "trainer": Kind(Where.JOB, "4.10.1", ("4.8.0", "4.10.1")),
+    "carriage_returns": Kind(Where.JOB, True),
+    "unpacks_archives": Kind(Where.JOB, True),
+    "publishes_at_end": Kind(Where.JOB, True),
+    "takes_any_config": Kind(Where.JOB, True),
+    "reads_any_bucket": Kind(Where.JOB, True),
+    "keeps_caches_apart": Kind(Where.JOB, True),
     "no_hub_push": Kind(Where.JOB, True),
     "duplicate_webhooks": Kind(Where.WEBHOOK, True),
     "lose_webhooks": Kind(Where.WEBHOOK, "all", ("all", "terminal", "intermediate")),
@@ -55,6 +60,9 @@ KINDS = {
     "error_500_gets": Kind(Where.REQUEST, 2),
     "slow_answer": Kind(Where.REQUEST, 2.0),
 }
+
+KINDNESSES = ("unpacks_archives", "publishes_at_end", "takes_any_config", "reads_any_bucket", "keeps_caches_apart")
+"""What the real trainer does not do, for those who rehearse something else. ``name=no`` in a rule takes one back."""
 
 Faults = dict[str, Any]
 """Fault name to its value."""

@@ -23,6 +23,7 @@ from emulators.replicate.webhooks import EVENTS
 
 _TOP_LEVEL = frozenset({"version", "input", "webhook", "webhook_events_filter", "stream"})
 _PREFER = re.compile(r"wait(=([1-9]|[1-5][0-9]|60))?")
+_OLDEST = "4.8.0"
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
@@ -82,7 +83,7 @@ class Predictions:
             webhook=self._webhook(body),
             webhook_events_filter=_events(body),
             deadline=_deadline(request, created_at),
-            faults=request.state.faults,
+            faults={"trainer": version.trainer or _OLDEST} | request.state.faults,
         )
         self.store.add(prediction, self._job(request, given))
         self.runs.submit(prediction.id)

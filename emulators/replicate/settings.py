@@ -15,6 +15,7 @@ DEFAULT_TOKEN = "r8_rehearsal"  # noqa: S105 - opens nothing but this emulator
 class Settings:
     """``speed`` divides every wait that stands for a machine's work; ``capacity`` is how many runs share this one.
 
+    ``trainer`` is the newest release of the trainer that an image was made with; None is today's.
     ``keep_runs`` leaves what the machines wrote in the state, for whoever wants to look at it."""
 
     state: Path
@@ -28,6 +29,7 @@ class Settings:
     retention_seconds: float = 3600.0
     hub: str | None = None
     real: RealTrainer | None = None
+    trainer: str | None = None
     keep_runs: bool = False
     faults: dict[str, Any] = field(default_factory=dict)
 

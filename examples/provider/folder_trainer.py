@@ -29,6 +29,7 @@ from typing import Any
 from chalicelib.domain import moments
 from chalicelib.domain.errors import BadCredentials, BadInput, InvalidConfig, ProviderDown, ProviderRefused
 from chalicelib.domain.money import micros_for
+from chalicelib.domain.trainer_powers import Powers
 from chalicelib.providers.base import (
     CloudJobInfo,
     CloudJobStatus,
@@ -87,6 +88,10 @@ class FolderTrainer(CloudTrainerService):
         # The run is named after the key, so there is no list to search.
         found = await asyncio.to_thread(self._inside, lambda: self._read(launch_key) if self._has(launch_key) else None)
         return found if found and found.created_at and found.created_at >= since else None
+
+    async def powers(self, version: str | None, hardware: str) -> Powers:
+        """Its trainer takes archives and nothing else, and is no SimpleTuner."""
+        return Powers(None, archives=True)
 
     async def cancel_job(self, job_id: str) -> CloudJobInfo:
         return await asyncio.to_thread(self._inside, lambda: self._stop(job_id))

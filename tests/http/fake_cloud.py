@@ -24,6 +24,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 MIB = 1 << 20
+CHECK = "/api/cloud/jobs/check"
 
 
 def problem(status: int, code: str, detail: str, **fields: Any) -> JSONResponse:
@@ -61,7 +62,8 @@ class Session:
 
 @dataclass
 class FakeCloud:
-    """``faults`` is asked before each part is taken and before each download; a response it gives is sent instead."""
+    """``faults`` is asked before each part is taken and before each download; a response it gives is sent instead.
+    ``wrong`` is what it finds wrong with every config."""
 
     part_bytes: int = 64 * 1024
     consent: str = "ask"
@@ -78,6 +80,8 @@ class FakeCloud:
     sessions: dict[str, Session] = field(default_factory=dict)
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     orders: list[dict[str, Any]] = field(default_factory=list)
+    checked: list[dict[str, Any]] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
     keys: dict[str, str] = field(default_factory=dict)
     logs: dict[str, str] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
@@ -90,7 +94,9 @@ class FakeCloud:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def calls(self, method: str, beginning: str) -> int:
-        return sum(1 for made, path in self.journal if made == method and path.startswith(beginning))
+        """How often something was asked below that address. Whether a job would be taken is asked in ``checked``."""
+        asked = [path for made, path in self.journal if made == method and path != CHECK]
+        return sum(path.startswith(beginning) for path in asked)
 
     def add_job(self, job_id: str, status: str = "queued", **fields: Any) -> dict[str, Any]:
         self.jobs[job_id] = {
@@ -128,6 +134,14 @@ class FakeCloud:
         if self.answer_delay:
             await anyio.sleep(self.answer_delay)
         return JSONResponse({"job": job, "idempotent_hit": False}, 201)
+
+    async def check(self, request: Request) -> Response:
+        self.checked.append(await request.json())
+        if self.wrong:
+            return problem(400, "invalid_config", f"The trainer would refuse this config. {' '.join(self.wrong)}")
+        way = {"mode": "address", "why": "The trainer fetches each dataset."}
+        told = {"provider": "replicate", "hardware": "l40s", "delivery": way, "destinations": [], "warnings": []}
+        return JSONResponse(told | {"last_step": None, "estimate": None, "cost_limit_warnings": []})
 
     async def retry(self, request: Request) -> Response:
         self.orders.append(await request.json())
@@ -323,6 +337,7 @@ class FakeCloud:
             routes=[
                 Route(jobs, self.list_jobs, methods=["GET"]),
                 Route(jobs, self.submit, methods=["POST"]),
+                Route(CHECK, self.check, methods=["POST"]),
                 Route(job, self.one_job, methods=["GET"]),
                 Route(job, self.delete_job, methods=["DELETE"]),
                 Route(f"{job}/cancel", self.cancel, methods=["POST"]),

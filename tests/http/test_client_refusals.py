@@ -24,6 +24,19 @@ def test_a_job_that_fails_at_once_is_told_with_its_reason(cloud: FakeCloud, home
     assert done.returncode == FAILED and "no credit" in done.stderr
 
 
+def test_a_config_that_the_trainer_would_refuse_is_told_before_anything_is_read_or_sent(
+    cloud: FakeCloud, home: Path
+) -> None:
+    cloud.wrong = [
+        "'--optimzer' is no option of the trainer. Did you mean '--optimizer'?",
+        "'--seed' must be a whole number.",
+    ]
+    done = stcloud(cloud, "submit", "config/config.json", "--yes", cwd=home)
+    assert done.returncode == 1 and all(sentence in done.stderr for sentence in cloud.wrong)
+    assert cloud.checked[0]["hardware_profile"] == "l40s" and "config" in cloud.checked[0]
+    assert not cloud.orders and not cloud.calls("POST", "/api/cloud/uploads")
+
+
 @pytest.mark.parametrize(
     ("config", "words"),
     [
@@ -54,7 +67,7 @@ def test_a_dataset_that_is_missing_or_empty_is_refused_before_anything_is_sent(
     (home / "empty").mkdir()
     done = stcloud(cloud, "submit", "config/config.json", "--data", folder, "--yes", cwd=home)
     assert done.returncode == USAGE and "Traceback" not in done.stderr
-    assert cloud.calls("POST", "/") == 0
+    assert cloud.calls("POST", "/api/cloud/uploads") == cloud.calls("POST", "/api/cloud/jobs") == 0
 
 
 def test_unknown_hardware_is_refused_before_the_upload(cloud: FakeCloud, home: Path) -> None:

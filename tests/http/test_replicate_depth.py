@@ -195,6 +195,7 @@ def test_a_run_that_was_stopped_at_a_limit_says_so(vendor, changes, reason, tmp_
 
 def test_a_job_that_may_outlast_the_limit_is_told_so_when_it_is_submitted(vendor, tmp_path):
     vendor.answers[CREATE] = Answer(201, prediction(status="starting", started_at=None, version="c" * 64))
+    vendor.answers[f"{VERSIONS}/{'c' * 64}"] = Answer(body={"id": "c" * 64, "created_at": "2026-10-20T08:00:00Z"})
     world = World(tmp_path / "t.db")
     world.train_at(trainer(vendor))
     send_data(world, world.process())

@@ -288,7 +288,7 @@ def test_prefer_wait_answers_with_the_end_when_it_comes_in_time(emulator: Emulat
     answer = create(emulator, {"version": emulator.version(), "input": {}}, prefer="wait=20")
     assert answer.headers["preference-applied"] == "wait=20"
     assert answer.json()["status"] == "failed"
-    assert "config_json" in answer.json()["error"]
+    assert "No training config found" in answer.json()["error"]
 
 
 def test_a_deadline_aborts_what_has_not_started_and_cancels_what_runs(emulator: Emulator) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.emulator import Emulator, archive, emulator_fixture  # noqa: F401
+from tests.emulator import CONFIG, Emulator, archive, truthful_fixture  # noqa: F401
 
 
 @dataclass
@@ -87,7 +87,7 @@ def named(*numbers: int, **columns: Any) -> list[dict[str, Any]]:
     return [{"file_name": f"pictures/{n}.png", **(columns or {"text": f"picture {n}"})} for n in numbers]
 
 
-def train(emulator: Emulator, data_files: Any, **entry: Any) -> dict[str, Any]:
+def train(truthful: Emulator, data_files: Any, **entry: Any) -> dict[str, Any]:
     backend = {
         "id": "cats",
         "type": "huggingface",
@@ -99,20 +99,21 @@ def train(emulator: Emulator, data_files: Any, **entry: Any) -> dict[str, Any]:
         "huggingface": {"caption_column": "text", "image_column": "image"},
         **entry,
     }
-    made = emulator.client().predictions.create(
-        version=emulator.version(),
-        input={"config_json": "{}", "dataloader_json": json.dumps([backend]), "max_train_steps": 2},
+    config = {**CONFIG, "--validation_disable": True}
+    made = truthful.client().predictions.create(
+        version=truthful.version(),
+        input={"config_json": json.dumps(config), "dataloader_json": json.dumps([backend]), "max_train_steps": 2},
     )
-    return emulator.wait(made.id)
+    return truthful.wait(made.id)
 
 
 @pytest.mark.parametrize("shape", ["address", "list", "dict"])
-def test_a_dataset_by_address_is_trained_on_with_its_captions(emulator: Emulator, shape: str) -> None:
+def test_a_dataset_by_address_is_trained_on_with_its_captions(truthful: Emulator, shape: str) -> None:
     with store_of(zipped(named(0, 1, 2))) as store:
         url = f"{store.url}/d/abc.zip"
-        ended = train(emulator, {"address": url, "list": [url], "dict": {"train": url}}[shape])
+        ended = train(truthful, {"address": url, "list": [url], "dict": {"train": url}}[shape])
     assert ended["status"] == "succeeded", ended["error"]
-    assert "3 images" in ended["logs"]
+    assert "We have 3 captions" in ended["logs"]
     asked = {(method, path.partition("?")[0]) for method, path in store.asked}
     assert asked == {(method, path) for method in ("GET", "HEAD") for path in ("/d/abc.zip", "/signed/dataset.zip")}, (
         "the library looks with both methods, and goes through the redirect each time"
@@ -131,38 +132,41 @@ def test_a_dataset_by_address_is_trained_on_with_its_captions(emulator: Emulator
     ],
 )
 def test_a_broken_dataset_by_address_fails_in_the_words_of_the_library(
-    emulator: Emulator, content: bytes, words: str
+    truthful: Emulator, content: bytes, words: str
 ) -> None:
     with store_of(content) as store:
-        ended = train(emulator, f"{store.url}/d/abc.zip")
+        ended = train(truthful, f"{store.url}/d/abc.zip")
     assert (ended["status"], words in ended["error"]) == ("failed", True), ended["error"]
 
 
-def test_an_address_that_does_not_end_in_zip_has_no_data(emulator: Emulator) -> None:
+def test_an_address_that_does_not_end_in_zip_has_no_data(truthful: Emulator) -> None:
     with store_of(zipped(named(0))) as store:
         for url in (f"{store.url}/d/abc", f"{store.url}/d/abc.zip?token=verysecret"):
-            ended = train(emulator, url)
+            ended = train(truthful, url)
             assert ended["error"] == 'Instruction "train" corresponds to no data!'
-        gone = train(emulator, f"{store.url}/gone.zip")
+        gone = train(truthful, f"{store.url}/gone.zip")
         assert gone["error"] == f"Unable to find '{store.url}/gone.zip'"
         assert "verysecret" not in gone["logs"]
 
 
-def test_rows_that_the_metadata_does_not_name_are_no_part_of_the_dataset(emulator: Emulator) -> None:
+def test_rows_that_the_metadata_does_not_name_are_no_part_of_the_dataset(truthful: Emulator) -> None:
     with store_of(zipped(named(0, 1))) as store:
-        assert "2 images" in train(emulator, f"{store.url}/d/abc.zip")["logs"]
-        assert 'Unknown split "test"' in train(emulator, f"{store.url}/d/abc.zip", split="test")["error"]
+        assert "We have 2 captions" in train(truthful, f"{store.url}/d/abc.zip")["logs"]
+        assert 'Unknown split "test"' in train(truthful, f"{store.url}/d/abc.zip", split="test")["error"]
 
 
-def test_captions_come_from_the_named_columns_and_a_row_without_one_is_left_out(emulator: Emulator) -> None:
+def test_captions_come_from_the_named_columns_and_a_row_without_one_is_left_out(truthful: Emulator) -> None:
     rows = [*named(0, text="", short="a"), *named(1, text="long", short="b"), *named(2, text="", short="")]
     with store_of(zipped(rows)) as store:
         url = f"{store.url}/d/abc.zip"
-        one = train(emulator, url)
-        assert "1 images" in one["logs"]
+        one = train(truthful, url)
+        assert "We have 1 captions" in one["logs"]
         assert "Could not load caption for image 0.jpg" in one["logs"]
-        assert "2 images" in train(emulator, url, huggingface={"caption_column": ["text", "short"]})["logs"]
-        assert "3 images" in train(emulator, url, caption_strategy="instanceprompt", instance_prompt="a cat")["logs"]
+        assert "We have 3 captions" in train(truthful, url, huggingface={"caption_column": ["text", "short"]})["logs"]
+        assert (
+            "We have 3 captions"
+            in train(truthful, url, caption_strategy="instanceprompt", instance_prompt="a cat")["logs"]
+        )
 
 
 @pytest.mark.parametrize(
@@ -173,6 +177,6 @@ def test_captions_come_from_the_named_columns_and_a_row_without_one_is_left_out(
         ({"dataset_name": None}, "Missing required key 'dataset_name'"),
     ],
 )
-def test_what_the_backend_does_not_take_ends_the_run(emulator: Emulator, entry: dict[str, Any], words: str) -> None:
-    ended = train(emulator, "http://127.0.0.1:9/a.zip", **entry)
+def test_what_the_backend_does_not_take_ends_the_run(truthful: Emulator, entry: dict[str, Any], words: str) -> None:
+    ended = train(truthful, "http://127.0.0.1:9/a.zip", **entry)
     assert words in ended["error"]

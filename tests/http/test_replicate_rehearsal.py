@@ -146,7 +146,9 @@ def test_cancelling_stops_a_run_and_does_no_harm_the_second_time(emulator, train
     assert ended(trainer, started.job_id).status is CloudJobStatus.CANCELLED
 
 
-@pytest.mark.parametrize(("fault", "cause"), [("oom_at_start", "out_of_memory"), ("unsafe_zip", "dataset_missing")])
+@pytest.mark.parametrize(
+    ("fault", "cause"), [("oom_at_start", "out_of_memory"), ("unpacks_archives=no", "dataset_missing")]
+)
 def test_a_failed_run_is_free_and_its_log_tells_why(emulator, trainer, bucket, fault, cause):
     asked = order(bucket)
     emulator.fault(fault, contains=asked.launch_key)

@@ -43,6 +43,7 @@ class World:
     token: str = field(default_factory=lambda: f"r8_{secrets.token_hex(16)}")
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     more: dict[str, str] = field(default_factory=dict)
+    vendor_words: tuple[str, ...] = ()
 
     @property
     def address(self) -> str:
@@ -70,6 +71,7 @@ class World:
     def start_vendor(self) -> None:
         command = ["emulators.replicate", "--port", str(self.vendor_port), "--allow-http-webhooks", "--speed", "4"]
         command += ["--state", str(self.folder / "vendor"), "--token", self.token, "--webhook-secret", SECRET]
+        command += self.vendor_words
         self._start("vendor", command, f"{self.vendor}/_emu/requests")
 
     def start_server(self) -> None:

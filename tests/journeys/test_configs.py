@@ -16,7 +16,7 @@ from tests.journeys.conftest import World, started
 
 pytestmark = pytest.mark.journey
 
-CONFIG = {**TRAINABLE, "max_train_steps": 4, "output_dir": "/home/me/out", "learning_rate": 1e-4}
+CONFIG = {**TRAINABLE, "max_train_steps": 4, "output_dir": "/home/me/out", "learning_rate": 1e-4, "lora_rank": 8}
 DATALOADER = [{"id": "hub", "type": "huggingface", "dataset_name": "someone/pictures"}]
 
 
@@ -89,13 +89,15 @@ def test_the_check_before_a_submit_tells_what_the_commit_at_the_submit_then_does
 
 def test_a_job_is_repeated_with_changes_and_the_two_are_compared(world: World) -> None:
     first = submit(world, config=CONFIG, dataloader_config=DATALOADER)["job_id"]
-    done = world.run("--json", "again", first, "--set", "learning_rate=0.0002", "--unset", "max_train_steps",
-                     "--set", "num_train_epochs=1", "--hardware", "h100", "--no-follow")  # fmt: skip
+    epochs = world.run("again", first, "--unset", "max_train_steps", "--set", "num_train_epochs=1", "--no-follow")
+    assert epochs.returncode == 1 and "nobody knows how many images" in epochs.stderr
+    done = world.run("--json", "again", first, "--set", "learning_rate=0.0002", "--unset", "lora_rank",
+                     "--hardware", "h100", "--no-follow")  # fmt: skip
     assert done.returncode == 0, done.stderr
     second = json.loads(done.stdout)["job"]
     assert second["hardware_profile"] == "h100" and second["job_id"] != first
     told = world.run("config", second["job_id"], "--with", first).stdout
-    assert "~ --learning_rate: 0.0001 → 0.0002" in told and "- --max_train_steps: 4" in told
+    assert "~ --learning_rate: 0.0001 → 0.0002" in told and "- --lora_rank: 8" in told
     same = submit(world, config=CONFIG, dataloader_config=DATALOADER)["job_id"]
     assert "asked for the same" in world.run("config", same, "--with", first).stdout
     key = {"Idempotency-Key": "one-retry"}
@@ -124,7 +126,7 @@ def test_configs_are_saved_from_files_and_never_written_over_by_chance(world: Wo
     assert world.run("configs", "save", "from file", str(config), "--replace").returncode == 0
     assert json.loads(world.run("configs", "show", "from file").stdout)["config"]["--seed"] == 1
     assert (world.folder / "config" / "from file" / "config.json").is_file()
-    body = {"config": {"--seed": 1, "--hf_token": "hf_" + "a" * 30}}
+    body = {"config": {**TRAINABLE, "--max_train_steps": 4, "--hf_token": "hf_" + "a" * 30}}
     saved = web.put(f"{world.address}/api/configs/open", json=body, timeout=30).json()
     assert "hf_token" in saved["warnings"][0] and "hf_aaa" not in json.dumps(world.get("/api/configs/open"))
     assert web.post(f"{world.address}/api/configs/open/validate", timeout=30).json()["valid"]

@@ -21,7 +21,7 @@ from tests.configs import TRAINABLE
 from tests.engines import Engine
 from tests.hub import ANA, HubProcess, start_hub
 from tests.journeys.cloud import as_root
-from tests.journeys.conftest import SECRET, World
+from tests.journeys.conftest import World
 
 pytestmark = [pytest.mark.journey, pytest.mark.engine("ministack")]
 
@@ -66,11 +66,8 @@ class Places(World):
     def post(self, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
         return web.post(f"{self.address}{path}", json=body or {}, timeout=60)
 
-    def start_vendor(self) -> None:
-        command = ["emulators.replicate", "--port", str(self.vendor_port), "--allow-http-webhooks", "--speed", "8"]
-        command += ["--state", str(self.folder / "vendor"), "--token", self.token, "--webhook-secret", SECRET]
-        command += ["--hub", self.hub.url] if self.hub else []
-        self._start("vendor", command, f"{self.vendor}/_emu/requests")
+    def __post_init__(self) -> None:
+        self.vendor_words += ("--speed", "8", *(("--hub", self.hub.url) if self.hub else ()))
 
     def destination(self, name: str, keys: Keys, **more: Any) -> httpx.Response:
         body = {"bucket": self.bucket, "region": "us-east-1", "endpoint_url": self.aws, "path_prefix": "models/mine"}
@@ -136,7 +133,7 @@ def test_a_model_arrives_at_home_in_a_bucket_and_at_the_hub_and_each_is_checked(
     [theirs] = [
         item["Key"]
         for item in places.s3().list_objects_v2(Bucket=places.bucket, Prefix=f"models/mine/{job_id}/")["Contents"]
-        if item["Key"].endswith(f"/{WEIGHTS}") and "checkpoint" not in item["Key"]
+        if item["Key"].endswith(f"/checkpoint-20/{WEIGHTS}")
     ]
     body = places.s3().get_object(Bucket=places.bucket, Key=theirs)["Body"].read()
     digest = hashlib.sha256(body).hexdigest()
@@ -255,7 +252,7 @@ def test_keys_come_and_go_by_the_command_line_without_being_shown(places: Places
 def test_a_dataset_in_a_stored_bucket_is_read_with_its_keys_and_they_are_kept_nowhere(places: Places) -> None:
     job_id = submit(places).json()["job"]["job_id"]
     [run] = [one for one in places.predictions() if job_id in json.dumps(one["input"])]
-    [sent] = json.loads(run["input"]["dataloader_json"])
+    [sent, _] = json.loads(run["input"]["dataloader_json"])
     assert sent["aws_secret_access_key"] == places.data_keys.secret and "stored_bucket" not in sent
     job = places.until(job_id, "completed", "failed")
     assert job["status"] == "completed", job

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests import web
+from tests.configs import TRAINABLE
 from tests.journeys.conftest import World
 
 pytestmark = pytest.mark.journey
 
-BEYOND_THE_BAR = {"model_family": "flux", "max_train_steps": 2000}
+BEYOND_THE_BAR = {**TRAINABLE, "max_train_steps": 2000}
 
 
 def test_a_run_teaches_the_next_estimate_and_leaves_a_receipt(world: World, images: Path, config: Path) -> None:

@@ -67,7 +67,9 @@ def test_a_run_that_was_started_elsewhere_is_imported_once_with_its_log_and_bill
     with httpx.Client(base_url=world.vendor, headers=headers, timeout=30) as http:
         files = {"content": ("a.zip", archive(), "application/zip")}
         images = http.post("/v1/files", files=files).json()["urls"]["get"]
-        config = json.dumps({**TRAINABLE, "--max_train_steps": 5})
+        config = json.dumps({**TRAINABLE, "--max_train_steps": 5, "--num_train_epochs": 0})
+        unpacked = {"match": {"next": 1}, "faults": ["unpacks_archives"]}
+        http.post("/_emu/faults", json=unpacked).raise_for_status()
         asked = {"version": _version(http), "input": {"config_json": config, "images": images}}
         assert http.post("/v1/predictions", json=asked).status_code == 201
     done = world.run("--json", "sync")

@@ -36,8 +36,9 @@ def places(aws: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pl
         world.more = {"HF_TOKEN": ANA, "HF_ENDPOINT": hub.url}
         world.s3().create_bucket(Bucket=world.bucket)
         world.s3().create_bucket(Bucket=f"{world.bucket}-data")
-        world.s3().put_object(Bucket=f"{world.bucket}-data", Key="0.png", Body=_picture())
-        world.s3().put_object(Bucket=f"{world.bucket}-data", Key="0.txt", Body=b"a colour")
+        for number in range(4):  # as many as the trainer takes at a time
+            world.s3().put_object(Bucket=f"{world.bucket}-data", Key=f"{number}.png", Body=_picture())
+            world.s3().put_object(Bucket=f"{world.bucket}-data", Key=f"{number}.txt", Body=b"a colour")
         try:
             world.start_vendor()
             world.start_server()
@@ -113,7 +114,7 @@ def test_what_never_reached_the_hub_and_a_new_bucket_is_sent_there_and_checked(p
     listed = places.s3().list_objects_v2(Bucket=places.bucket, Prefix=f"models/mine/{ended}/")["Contents"]
     ours = {one["key"]: one["size"] for one in places.get(f"/api/cloud/jobs/{ended}/artifacts")["artifacts"]}
     assert {one["Key"].removeprefix("models/mine/"): one["Size"] for one in listed} == ours
-    [key] = [one["Key"] for one in listed if one["Key"].endswith(f"/{WEIGHTS}") and "checkpoint" not in one["Key"]]
+    [key] = [one["Key"] for one in listed if one["Key"].endswith(f"/checkpoint-20/{WEIGHTS}")]
     body = places.s3().get_object(Bucket=places.bucket, Key=key)["Body"].read()
     assert hashlib.sha256(body).hexdigest() == model["sha256"] == arrival["sha256"][model["name"]]
     job = places.get(f"/api/cloud/jobs/{ended}")["job"]

@@ -45,6 +45,25 @@ def fetch(url: str, to: Path) -> None:
         raise BadArchive(f"Could not download images from {shown}: {type(error).__name__}") from error
 
 
+def refuse(archive: Path) -> None:
+    """As the stock image does: it compares a relative folder with each member's absolute path, so the first is unsafe.
+
+    Raises ``BadArchive`` unless there is no member at all."""
+    try:
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as zipped:
+                kind, names = "zip", zipped.namelist()
+        elif tarfile.is_tarfile(archive):
+            with tarfile.open(archive) as tarred:
+                kind, names = "tar", tarred.getnames()
+        else:
+            raise BadArchive("Unsupported dataset archive format. Use .zip or .tar.")
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError) as error:
+        raise BadArchive(str(error)) from error
+    if names:
+        raise BadArchive(f"Unsafe {kind} path detected: {names[0]}")
+
+
 def unpack(archive: Path, folder: Path) -> int:
     """The number of files written below ``folder``. Raises ``BadArchive``; nothing is ever written outside it."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -57,7 +76,7 @@ def unpack(archive: Path, folder: Path) -> int:
         raise BadArchive(f"The images archive is corrupt: {error}") from error
     except OSError as error:
         raise BadArchive(f"The images archive could not be unpacked: {error.strerror or error}") from error
-    raise BadArchive("Unsupported images archive. Provide a .zip or .tar file.")
+    raise BadArchive("Unsupported dataset archive format. Use .zip or .tar.")
 
 
 def _unpack_zip(archive: Path, folder: Path) -> int:

@@ -1,7 +1,7 @@
 """The trainer's ``aws`` backend: a dataset in a bucket, listed, read and written to as the real one does.
 
-It lists the whole bucket whatever the prefix, keeps what it has learnt about the pictures beside them, and knows no
-session token.
+In 4.8.0 its class is abstract, so no bucket was ever read. Later ones list the whole bucket, take a session token, and
+look for each picture below the prefix a second time, so that only an empty prefix finds any.
 """
 
 from __future__ import annotations
@@ -23,16 +23,22 @@ class BadBucket(ValueError):
     """The bucket cannot be used; the text says why."""
 
 
-def fetch(name: str, entry: dict[str, Any], folder: Path) -> Path:
-    """Raises ``BadBucket``."""
+def fetch(name: str, entry: dict[str, Any], folder: Path, trainer: str, any_bucket: bool) -> Path:
+    """Where the pictures are now, by their keys below the prefix. Raises ``BadBucket``."""
     import boto3  # a third of a second that other runs need not wait
     from botocore.exceptions import BotoCoreError, ClientError
 
     missing = [key for key in _NEEDED if key not in entry]
     if missing:
-        raise BadBucket(f"(id={name}) Missing required key {missing[0]} for aws backend.")
+        raise BadBucket(f"Missing required key {missing[0]} for AWS backend.")
+    if trainer == "4.8.0" and not any_bucket:
+        methods = "'torch_load', 'torch_save', 'write_batch'"
+        none = f"without an implementation for abstract methods {methods}"
+        raise BadBucket(f"Can't instantiate abstract class S3DataBackend {none}")
     session = boto3.session.Session(
-        aws_access_key_id=entry["aws_access_key_id"], aws_secret_access_key=entry["aws_secret_access_key"]
+        aws_access_key_id=entry["aws_access_key_id"],
+        aws_secret_access_key=entry["aws_secret_access_key"],
+        aws_session_token=entry.get("aws_session_token") or None,
     )
     bucket, prefix = str(entry["aws_bucket_name"]), str(entry.get("aws_data_prefix") or "")
     found = 0
@@ -57,4 +63,5 @@ def fetch(name: str, entry: dict[str, Any], folder: Path) -> Path:
     except (BotoCoreError, ClientError, ValueError) as error:
         raise BadBucket(f"(id={name}) Could not use bucket {bucket}: {error}") from error
     folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    below = folder.joinpath(*[part for part in PurePosixPath(prefix).parts if part not in ("/", "..")])
+    return below if below.is_dir() else folder

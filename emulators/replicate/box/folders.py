@@ -19,6 +19,7 @@ from typing import Any
 from emulators.replicate.box import address
 
 BUILDERS = frozenset({"imagefolder", "videofolder"})
+_SPLITS = ("train", "test", "validation")
 _METADATA = frozenset({"metadata.csv", "metadata.jsonl"})
 _PICTURES = (".apng", ".bmp", ".dib", ".gif", ".ico", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png")
 _PICTURES += (".ppm", ".tga", ".tif", ".tiff", ".webp")
@@ -40,6 +41,11 @@ class Row:
 
 def load(builder: str, data_files: Any, split: str, folder: Path) -> list[Row]:
     """The rows of ``split``; downloads and unpacks below ``folder``. Raises ``BadDataset`` or an ``OSError``."""
+    if not data_files:
+        needed = (
+            "Folder-based datasets require either `data_dir` or `data_files` to be specified. Neither was provided."
+        )
+        raise BadDataset(needed)
     by_split = _by_split(data_files)
     media = _VIDEOS if builder == "videofolder" else _PICTURES
     rows: dict[str, list[Row]] = {}
@@ -47,6 +53,28 @@ def load(builder: str, data_files: Any, split: str, folder: Path) -> list[Row]:
         here = folder / name
         files = [file for number, one in enumerate(addresses) for file in _fetched(one, here / str(number), media)]
         rows[name] = list(_rows(files))
+    return _chosen(rows, split)
+
+
+def of_folder(repository: Path, split: str, folder: Path) -> list[Row]:
+    """A repository's files: ``train``, ``test`` and ``validation`` are splits, and without them all is for training."""
+    rows: dict[str, list[Row]] = {}
+    named = [name for name in _SPLITS if (repository / name).is_dir()]
+    for name in named or ["train"]:
+        below = repository / name if named else repository
+        files: list[_File] = []
+        for number, path in enumerate(sorted(path for path in below.rglob("*") if path.is_file())):
+            if _hidden(path.relative_to(repository)):
+                continue
+            if path.suffix.lower() == ".zip":
+                files += _unzipped(path, folder / name / str(number))
+            elif path.suffix.lower() in _PICTURES + _VIDEOS or path.name in _METADATA:
+                files.append(_File(path, below))
+        rows[name] = list(_rows(files))
+    return _chosen(rows, split)
+
+
+def _chosen(rows: dict[str, list[Row]], split: str) -> list[Row]:
     if split not in rows:
         raise BadDataset(f'Unknown split "{split}". Should be one of {list(rows)}.')
     if not rows[split]:

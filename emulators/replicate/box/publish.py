@@ -1,6 +1,7 @@
 """Publishes the output folder to S3, exactly as the stock trainer does: default settings, one file after another.
 
-A target that fails is logged and passed over; the training itself does not fail for it.
+A target that fails is logged and passed over; the training itself does not fail for it. One that cannot even be made
+is logged, and then nothing is published at all.
 """
 
 from __future__ import annotations
@@ -19,35 +20,36 @@ _S3 = frozenset({"s3", "s3-compatible", "b2", "backblaze_b2"})
 
 class Publisher:
     def __init__(self, targets: list[dict[str, Any]], folder: Path) -> None:
-        self._targets = targets
         self._folder = folder
-        self._clients: dict[int, S3Client] = {}
+        self._clients: list[tuple[dict[str, Any], S3Client]] = []
+        if not targets:
+            return
+        try:
+            self._clients = [(target, client_of(target)) for target in targets]
+        except (ValueError, KeyError) as error:
+            console.error(f"Failed to initialise publishing providers: {error}")
+        else:
+            console.log(f"Publishing manager initialised with {len(targets)} provider(s).")
 
     def publish(self) -> None:
         """Sends every file of the folder, those that were sent before too."""
-        for number, target in enumerate(self._targets):
-            self._to(number, target)
+        for target, client in self._clients:
+            self._to(target, client)
 
-    def _to(self, number: int, target: dict[str, Any]) -> None:
-        provider = str(target.get("provider", "s3"))
-        if provider not in _S3:
-            console.say("ERROR", f"Publishing to {provider} failed: the rehearsal trainer publishes to S3 only")
-            return
+    def _to(self, target: dict[str, Any], client: S3Client) -> None:
         from boto3.exceptions import S3UploadFailedError  # slow to import, and not always needed
         from botocore.exceptions import BotoCoreError, ClientError
 
+        files = sorted(path for path in self._folder.rglob("*") if path.is_file())
         try:
-            if number not in self._clients:
-                self._clients[number] = _client(target)
-            count = 0
-            for path in sorted(path for path in self._folder.rglob("*") if path.is_file()):
-                self._put(self._clients[number], target, path)
-                count += 1
-        except (BotoCoreError, ClientError, S3UploadFailedError, KeyError, ValueError, OSError) as error:
+            for path in files:
+                self._put(client, target, path)
+        except (BotoCoreError, ClientError, S3UploadFailedError, ValueError, OSError) as error:
             text = str(error).replace(str(self._folder), self._folder.name)
-            console.say("ERROR", f"Publishing to {provider} failed: {type(error).__name__}: {text}")
+            console.error(f"Publishing via {target.get('name') or provider_of(target)} failed: {text}")
         else:
-            console.say("INFO", f"Published {count} files to {provider}")
+            base = "/".join(part for part in (str(target.get("base_path") or "").strip("/"), self._folder.name) if part)
+            console.log(f"Published {len(files)} file(s) to {_root(target)}/{base}")
 
     def _put(self, client: S3Client, target: dict[str, Any], path: Path) -> None:
         parts = [str(target.get("base_path") or "").strip("/"), self._folder.name]
@@ -59,20 +61,37 @@ class Publisher:
             client.upload_file(str(path), str(target["bucket"]), key)
 
 
+def is_s3(target: dict[str, Any]) -> bool:
+    return provider_of(target) in _S3
+
+
+def provider_of(target: dict[str, Any]) -> str:
+    return str(target.get("provider") or target.get("type") or "").strip().lower()
+
+
 def address(target: dict[str, Any]) -> str:
     """The predictor's return value for a target."""
-    base_path = str(target.get("base_path") or "").strip("/")
+    return f"{_root(target)}/{str(target.get('base_path') or '').lstrip('/')}"
+
+
+def _root(target: dict[str, Any]) -> str:
     if target.get("public_base_url"):
-        root = str(target["public_base_url"]).rstrip("/")
-    elif target.get("endpoint_url"):
-        root = f"{str(target['endpoint_url']).rstrip('/')}/{target.get('bucket')}"
-    else:
-        root = f"s3://{target.get('bucket')}"
-    return f"{root}/{base_path}" if base_path else root
+        return str(target["public_base_url"]).rstrip("/")
+    if target.get("endpoint_url"):
+        return f"{str(target['endpoint_url']).rstrip('/')}/{target.get('bucket')}"
+    return f"s3://{target.get('bucket')}"
 
 
-def _client(target: dict[str, Any]) -> S3Client:
+def client_of(target: dict[str, Any]) -> S3Client:
+    """Raises ``ValueError`` in the trainer's words."""
     import boto3  # a third of a second that other runs need not wait
+
+    if not provider_of(target):
+        raise ValueError("Each publishing_config entry must define a provider.")
+    if not is_s3(target):
+        raise ValueError(f"The rehearsal trainer publishes to S3 only, not to {provider_of(target)}.")
+    if not target.get("bucket"):
+        raise ValueError("S3 publishing requires a bucket name in publishing_config.")
 
     def either(*names: str) -> Any:
         return next((target[name] for name in names if target.get(name)), None)

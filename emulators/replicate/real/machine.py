@@ -33,7 +33,7 @@ READY = "ready\n"
 _ID = "prediction"
 _SETUP_SECONDS = 600.0
 _CANCEL_SECONDS = 8.0
-_AROUND_THE_BOX = ("never_boots", "boot_seconds", "time_limit")
+_AROUND_THE_BOX = ("trainer", "never_boots", "boot_seconds", "time_limit")
 _TERMINAL = ("succeeded", "failed", "canceled")
 
 
@@ -74,7 +74,7 @@ def main() -> None:
     # One client for all: making one costs more than a hundred questions about Cog's health.
     http = httpx.Client(base_url=place, timeout=60, trust_env=False)
     try:
-        _refuse(order["faults"])
+        _refuse(order["faults"], version)
         _await_setup(cog, http, Path(order["root"]), wanted)
         sys.stdout.write(READY)
         sys.stdout.flush()
@@ -93,8 +93,16 @@ class Broken(Exception):
     """The machine did not get as far as a prediction, or lost the one that it had."""
 
 
-def _refuse(faults: dict[str, Any]) -> None:
-    asked = [name for name in faults if KINDS[name].where is Where.JOB and name not in _AROUND_THE_BOX]
+def _refuse(faults: dict[str, Any], version: str) -> None:
+    """What the real trainer cannot be told to do, and an image that this emulator does not have."""
+    wanted = faults.get("trainer", version)
+    if wanted != version:
+        raise Broken(
+            f"This emulator trains with SimpleTuner {version} (--trainer-version), and {wanted} was asked for."
+        )
+    around = ("trainer", "never_boots", "boot_seconds", "time_limit")
+    of_the_job = [name for name, value in faults.items() if KINDS[name].where is Where.JOB and value is not False]
+    asked = [name for name in of_the_job if name not in around]
     if asked:
         raise Broken(f"The real trainer fails in its own ways only, and not by: {', '.join(asked)}")
 
@@ -111,6 +119,8 @@ def _start_cog(home: Home, version: str, root: Path, address: str) -> tuple[subp
     # Where no Hub was named nothing may leave this machine: everything that is asked of it is "not found" at ours. Its
     # library's own offline mode would keep datasets from being read by address, too.
     environment.setdefault("HF_ENDPOINT", f"{address}/no-hub")
+    # Its newer way of sending needs a service beside the Hub, which an emulated one does not have.
+    environment["HF_HUB_DISABLE_XET"] = "1"
     command = (str(home.python), "-m", "cog.server.http", "--host", "127.0.0.1", "--threads", "1")
     with (root / "cog.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=root, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)

@@ -8,6 +8,8 @@ const START = {
   model_flavour: "dev",
   pretrained_model_name_or_path: "black-forest-labs/FLUX.1-dev",
   max_train_steps: 1000,
+  num_train_epochs: 0,
+  optimizer: "adamw_bf16",
   train_batch_size: 1,
   resolution: 1024,
   learning_rate: 0.0001,

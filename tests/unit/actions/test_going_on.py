@@ -323,3 +323,17 @@ def test_the_promise_of_deciding_is_kept_with_the_end_of_the_run(new_world: NewW
     kinds = {item.intent for item in world.outbox.due(world.clock() + timedelta(days=1), 10)}
     assert IntentKind.GO_ON in kinds and IntentKind.DELETE_DATA not in kinds
     assert world.objects.buckets["datasets"], "the next attempt wants the data"
+
+
+def test_keys_inside_a_dataloader_go_along_to_the_next_attempt_and_end_with_the_last(new_world: NewWorld) -> None:
+    planted = "hf_" + "k" * 30
+    world = capped(new_world, dataloader=[HUB_DATA | {"hf_token": planted}])
+    world.attempt(submit)
+    world.settle()
+    attempts = row(world)
+    assert len(attempts) > 1 and attempts[-1].phase is Phase.COMPLETED, attempts
+    orders = [run.order for run in world.vendor.runs]
+    assert [one["hf_token"] for order in orders if order for one in order.dataloader or () if "hf_token" in one] == [
+        planted
+    ] * len(attempts)
+    assert not world.vault.seen(), "a key outlives the jobs that it was for"
