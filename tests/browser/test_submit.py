@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from chalicelib.domain.datasets import Source
 from chalicelib.domain.scanning import scan
@@ -15,6 +15,8 @@ from tests import web
 from tests.browser.stage import Stage
 from tests.browser.test_accessibility import AXE, VISITORS, overflow, violations
 from tests.configs import TRAINABLE
+from tests.hub import ANA, start_hub
+from tests.journeys.conftest import World, started
 
 pytestmark = pytest.mark.browser
 
@@ -48,6 +50,19 @@ def pick(page: Page, data: Path) -> None:
     expect(page.get_by_test_id("read")).to_contain_text("9 files")
 
 
+def labelled(select: Locator) -> list[str]:
+    found: list[str] = select.locator("option").evaluate_all("(all) => all.map((one) => one.value || 'auto')")
+    return found
+
+
+def sent_by(page: Page) -> list[str]:
+    """What leaves as data, or announces it."""
+    sent: list[str] = []
+    announces = "/api/cloud/uploads"
+    page.on("request", lambda one: sent.append(one.url) if one.method == "PUT" or announces in one.url else None)
+    return sent
+
+
 def slow(page: Page, kilobytes: int) -> None:
     """What the browser may send in a second; 0 for as fast as it can."""
     line = page.context.new_cdp_session(page)
@@ -69,6 +84,10 @@ def test_a_folder_is_agreed_to_sent_and_trained_with(page: Page, fresh: Stage, d
     expect(dialog).to_contain_text(wanted.root)
     for stays in (".hidden.png", "prod.env", "leak.txt"):
         expect(dialog).to_contain_text(stays)
+    foreseen = dialog.get_by_test_id("foreseen")
+    expect(foreseen).to_contain_text("each dataset by a link of its own")
+    expect(foreseen).to_contain_text("pictures and captions, as a zip from this system's storage")
+    expect(foreseen.get_by_role("list", name="To know before it is sent")).to_contain_text("classifiers agree on")
     page.keyboard.press("Escape")
     expect(page.get_by_role("button", name="Review and send")).to_be_visible()
     page.get_by_role("button", name="Review and send").click()
@@ -132,8 +151,7 @@ def test_a_reload_in_the_middle_sends_only_what_is_missing_and_makes_one_job(
 
 
 def test_what_cannot_be_is_refused_before_anything_leaves(page: Page, fresh: Stage, data: Path) -> None:
-    puts: list[str] = []
-    page.on("request", lambda one: puts.append(one.url) if one.method == "PUT" else None)
+    puts = sent_by(page)
     page.goto(f"{fresh.address}#/new")
     page.get_by_label("config.json", exact=True).fill('{"model_family": "flux",}')
     expect(page.get_by_text("JSON has no comma after the last entry").first).to_be_visible()
@@ -151,6 +169,54 @@ def test_what_cannot_be_is_refused_before_anything_leaves(page: Page, fresh: Sta
     page.get_by_role("button", name="Review and send").click()
     expect(page.get_by_role("alert").filter(has_text="Uploads are switched off")).to_be_visible()
     assert puts == [] and fresh.world.get("/api/cloud/jobs")["jobs"] == []
+
+
+def test_what_the_server_would_refuse_is_told_before_anything_leaves(page: Page, fresh: Stage, data: Path) -> None:
+    sent = sent_by(page)
+    fill(page, fresh, data, "refused")
+    page.get_by_label("config.json", exact=True).fill(json.dumps({**CONFIG, "max_train_stepz": 5}))
+    send = page.get_by_role("button", name="Review and send")
+    send.click()
+    expect(page.get_by_role("alert").filter(has_text="Nothing was sent.")).to_contain_text("max_train_steps")
+    expect(send).to_be_focused()
+    page.get_by_label("config.json", exact=True).fill(json.dumps(CONFIG))
+    way = page.get_by_label("How the data reaches the trainer")
+    assert labelled(way) == fresh.world.get("/api/cloud/data-consent/setting")["deliveries"]
+    way.select_option("hub")
+    send.click()
+    expect(page.get_by_role("alert").filter(has_text="Nothing was sent.")).to_contain_text("no Hugging Face token")
+    # Where nobody is asked, it is refused all the same.
+    assert fresh.world.run("consent", "allow").returncode == 0
+    send.click()
+    expect(page.get_by_role("alert").filter(has_text="no Hugging Face token")).to_be_visible()
+    assert sent == [] and fresh.world.get("/api/cloud/jobs")["jobs"] == []
+    way.select_option("")
+    slow(page, 500)
+    send.click()
+    expect(page.get_by_test_id("transfer")).to_contain_text("each dataset by a link of its own")
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="axe-core is missing: npm ci in frontend/")
+def test_a_copy_at_hugging_face_is_named_before_it_is_agreed_to(
+    chromium: Browser, built_tab: Path, tmp_path: Path, data: Path
+) -> None:
+    with start_hub() as hub:
+        world = World(tmp_path, more={"HF_TOKEN": ANA, "HF_ENDPOINT": hub.url, "STCLOUD_PUBLIC_URL": ""})
+        with started(world):
+            context = VISITORS[2].arrive(chromium)
+            page = context.new_page()
+            page.goto(f"{world.address}/#/new")
+            page.get_by_label("config.json", exact=True).fill(json.dumps(CONFIG))
+            page.get_by_label("Escolher uma pasta").set_input_files(str(data))
+            expect(page.get_by_test_id("read")).to_be_visible()
+            page.get_by_label("Como os dados chegam ao treinador").select_option("hub")
+            page.get_by_role("button", name="Revisar e enviar").click()
+            foreseen = page.get_by_role("dialog").get_by_test_id("foreseen")
+            expect(foreseen).to_contain_text("Uma cópia privada de cada dataset vai para o Hugging Face")
+            expect(foreseen).to_contain_text("é apagada de lá")
+            wrongs = violations(page) + overflow(page)
+            context.close()
+    assert wrongs == []
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is missing: npm ci in frontend/")

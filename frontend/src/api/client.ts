@@ -9,11 +9,14 @@ import type {
   ArtifactList,
   Bundle,
   CancelAnswer,
+  CheckedJob,
   Consent,
   CostEstimate,
   CostQuestion,
   DataReceipt,
+  DataSetting,
   Destinations,
+  Foreseen,
   HardwareOption,
   InlineProgress,
   Job,
@@ -138,10 +141,9 @@ export function createApi(options: ApiOptions = {}) {
     /** The same key with the same body is the same job. */
     submit: async (provider: string, order: NewJob) =>
       (await ask<{ job: Job }>("POST", `/jobs?${new URLSearchParams({ provider })}`, order, LONG_TIMEOUT_MS)).job,
-    /** Whether a job with data of this machine would be taken. Fails with what a submit would say; sends no data. */
-    check: async (provider: string, order: NewJob, data: Pick<CostQuestion, "image_count" | "file_count" | "total_bytes">) => {
-      await ask<unknown>("POST", `/jobs/check?${new URLSearchParams({ provider })}`, { ...order, data });
-    },
+    /** What would become of a job with data like this. What a submit would refuse is refused, and nothing is kept. */
+    foresee: (provider: string, question: CheckedJob) =>
+      ask<Foreseen>("POST", `/jobs/check?${new URLSearchParams({ provider })}`, question, LONG_TIMEOUT_MS),
     costEstimate: (order: CostQuestion) => ask<CostEstimate>("POST", "/cost-estimate", order),
     uploads: uploadProtocol((method, path, body) => ask(method, path, body, LONG_TIMEOUT_MS)),
     cancel: (id: string) => ask<CancelAnswer>("POST", `${at(id)}/cancel`, {}),
@@ -174,7 +176,7 @@ export function createApi(options: ApiOptions = {}) {
       return usual ? `${usual.provider}/${usual.id}` : "";
     },
     hardware: async () => (await ask<{ hardware: HardwareOption[] }>("GET", "/hardware-options")).hardware,
-    consent: async () => (await ask<{ consent: Consent }>("GET", "/data-consent/setting")).consent,
+    dataSetting: () => ask<DataSetting>("GET", "/data-consent/setting"),
     setConsent: async (consent: Consent) =>
       (await ask<{ consent: Consent }>("PUT", "/data-consent/setting", { consent })).consent,
     destinations: () => ask<Destinations>("GET", "/destinations"),

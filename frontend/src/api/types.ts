@@ -271,6 +271,12 @@ export interface HardwareOption {
 export const CONSENTS = ["ask", "allow", "deny"] as const;
 export type Consent = (typeof CONSENTS)[number];
 
+export interface DataSetting {
+  consent: Consent;
+  /** The ways by which data may reach a trainer, of which `auto` is the server's own choice. */
+  deliveries: string[];
+}
+
 export interface ConfigDifference {
   path: string;
   kind: "added" | "removed" | "changed";
@@ -428,4 +434,16 @@ export interface NewJob {
   dataloader_config?: Record<string, unknown>[];
   lycoris_config?: Record<string, unknown>;
   upload_id?: string;
+  delivery?: string;
+}
+
+/** The body of `POST /api/cloud/jobs/check`: a job without its data, which is only told of. */
+export interface CheckedJob extends Omit<NewJob, "idempotency_key" | "upload_id"> {
+  data: { image_count: number; file_count: number; total_bytes: number };
+}
+
+export interface Foreseen {
+  delivery: { mode: string; why: string };
+  warnings: string[];
+  cost_limit_warnings: string[];
 }

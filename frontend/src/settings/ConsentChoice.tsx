@@ -13,7 +13,7 @@ const refused = signal("");
 
 export async function loadConsent(): Promise<void> {
   await attempt(async () => {
-    consent.value = await api.consent();
+    consent.value = (await api.dataSetting()).consent;
   });
 }
 

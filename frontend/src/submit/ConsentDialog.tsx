@@ -5,6 +5,7 @@ import { locale, plural, t } from "../i18n/i18n";
 import { REASONS } from "../upload/holdbacks";
 import { printable } from "../upload/order";
 import { keepDays } from "./draft";
+import { ForeseenPart } from "./ForeseenPart";
 import { agree, changes, decline, manifest } from "./state";
 
 const NAMED = 200;
@@ -32,6 +33,7 @@ export function ConsentDialog() {
           ? t("submit.consent_body")
           : plural("submit.consent_body_later", Number(keepDays.value))}
       </p>
+      <ForeseenPart />
       <Changes />
       <details class="submit-more">
         <summary>

@@ -1,16 +1,16 @@
 import { useSignal } from "@preact/signals";
 import { useId } from "preact/hooks";
 import { size, whole } from "../format/amount";
-import { locale, plural, t } from "../i18n/i18n";
+import { known, locale, plural, t } from "../i18n/i18n";
 import { Icon } from "../ui/Icon";
 import { ProgressBar } from "../ui/ProgressBar";
 import { lostCaptions } from "../upload/manifest";
 import { fromDrop, fromHandle, fromInput, type OnFound, type PickedFolder } from "../upload/picking";
 import type { Slot } from "./datasets";
-import { keepDays, trigger } from "./draft";
+import { delivery, keepDays, trigger } from "./draft";
 import { KeptFolders } from "./KeptFolders";
 import { Remarks } from "./Remarks";
-import { consent, dataTrouble, look, looking, manifest, pick, picked, reading, slots } from "./state";
+import { consent, dataTrouble, deliveries, look, looking, manifest, pick, picked, reading, slots } from "./state";
 
 export function DataCard() {
   const found = slots.value;
@@ -35,6 +35,7 @@ export function DataCard() {
       </p>
       <Trigger />
       {found.length > 0 && <Keeping />}
+      {found.length > 0 && <Delivery />}
     </section>
   );
 }
@@ -75,6 +76,27 @@ function Keeping() {
             {plural("submit.keep_days", days)}
           </option>
         ))}
+      </select>
+    </label>
+  );
+}
+
+/** What the server lists. A way that is closed is refused before anything is sent, with the reason. */
+function Delivery() {
+  const ways = deliveries.value.filter((way) => way !== "auto");
+  return (
+    <label class="keeping">
+      <span>{t("submit.way")}</span>
+      <select value={delivery.value} onChange={(event) => (delivery.value = event.currentTarget.value)}>
+        <option value="">{t("submit.by.auto")}</option>
+        {ways.map((way) => {
+          const key = `submit.by.${way}`;
+          return (
+            <option key={way} value={way}>
+              {known(key) ? t(key) : way}
+            </option>
+          );
+        })}
       </select>
     </label>
   );

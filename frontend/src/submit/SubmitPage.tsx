@@ -21,6 +21,7 @@ export function SubmitPage({ from, step }: { from: string | null; step: number |
     document.title = `${t("new.title")} · SimpleTuner Cloud`;
   });
   const busy = stage.value !== "editing";
+  const isAtStart = !busy || stage.value === "checking" || stage.value === "asking";
   return (
     <>
       <div class="page-head">
@@ -52,12 +53,14 @@ export function SubmitPage({ from, step }: { from: string | null; step: number |
             </p>
           )}
         </div>
-        {!busy && (
-          <p>
-            <button type="submit" class="button primary">
+        {isAtStart && (
+          <div class="submit-start">
+            {/* Stays while it is at work, so that the keyboard stays on it. */}
+            <button type="submit" class="button primary" aria-disabled={busy}>
               {t(slots.value.length > 0 ? "submit.start" : "submit.start_now")}
             </button>
-          </p>
+            <span role="status">{stage.value === "checking" && t("submit.checking")}</span>
+          </div>
         )}
       </form>
       {stage.value === "asking" && <ConsentDialog />}

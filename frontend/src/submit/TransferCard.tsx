@@ -3,6 +3,7 @@ import { size } from "../format/amount";
 import { duration, roughly } from "../format/time";
 import { locale, t } from "../i18n/i18n";
 import { ProgressBar } from "../ui/ProgressBar";
+import { ForeseenPart } from "./ForeseenPart";
 import { moved } from "./measure";
 import { pause, resume, stage, stopSending } from "./state";
 
@@ -41,6 +42,7 @@ export function TransferCard() {
       {under.copying && <p class="note">{t("submit.copying")}</p>}
       {under.copied > 0 && <p class="note">{t("submit.copied", { size: size(under.copied, locale.value) })}</p>}
       {under.resumed > 0 && <p class="note">{t("submit.resumed", { size: size(under.resumed, locale.value) })}</p>}
+      <ForeseenPart />
       <div class="dialog-actions">
         <button type="button" class="button" onClick={stopSending}>
           {t("submit.stop")}

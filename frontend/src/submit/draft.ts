@@ -28,6 +28,8 @@ export const ceiling = drafted("ceiling", "");
 export const machineId = drafted("machine", "");
 /** How many days the data stays for another run; empty to delete it when the job ends. */
 export const keepDays = drafted("keep", "");
+/** The way by which the data is to reach the trainer; empty for the server's own choice. */
+export const delivery = drafted("delivery", "");
 /** `yes` or `no` for whether it goes on by itself after the provider's limit; empty for what the server says. */
 export const goesOn = drafted("goes_on", "");
 /** `job@step` of the checkpoint to go on from; empty for a run from its beginning. */
@@ -64,7 +66,7 @@ export function startOf(text: string): { job: string; step: number } | null {
 
 function said(root: string): string {
   const texts = [configText, dataloaderText, lycorisText, jobName, machineId, ceiling, keepDays, trigger];
-  const more = [goesOn, startText];
+  const more = [goesOn, startText, delivery];
   return JSON.stringify([root, ...[...texts, ...more].map(({ value }) => value)]);
 }
 

@@ -1,12 +1,12 @@
 /**
  * A job on its way out. It lives beside the page, so a look at another page stops nothing.
  *
- *   editing ─start─▶ (asking) ─▶ sending ⇄ paused ─▶ ordering ─▶ the job's page
+ *   editing ─start─▶ checking ─▶ (asking) ─▶ sending ⇄ paused ─▶ ordering ─▶ the job's page
  */
 import { computed, effect, signal } from "@preact/signals";
 import { api } from "../api/api";
 import { ApiError } from "../api/client";
-import type { Consent } from "../api/types";
+import type { Consent, Foreseen } from "../api/types";
 import { t } from "../i18n/i18n";
 import { go, jobLink } from "../router";
 import { announce } from "../ui/announcer";
@@ -17,22 +17,26 @@ import { forgetFolders, keepFolder } from "../upload/folders";
 import type { OnFound, PickedFolder } from "../upload/picking";
 import { type Reading, scan } from "../upload/scanning";
 import { isAbort, send } from "../upload/sending";
-import { dollars } from "./amounts";
-import { packing, slotsOf, withTrigger } from "./datasets";
-import { type Options, readConfig, readDataloader, readLycoris, readObject, Unusable } from "./documents";
-import { begin, beginNothing, begunPaused, ceiling, configText, dataloaderText, draftId } from "./draft";
-import { goesOn, jobName, keepDays, lycorisText, machineId, startOf, startText, trigger } from "./draft";
-import { forgetOrder, keepOrder, newKey, type Order, recallOrder } from "./unanswered";
+import { packing, slotsOf } from "./datasets";
+import { type Options, readDataloader, readObject, Unusable } from "./documents";
+import { begin, beginNothing, begunPaused, configText, dataloaderText, draftId } from "./draft";
+import { lycorisText, machineId, startText } from "./draft";
+import { foresee, newOrder } from "./orders";
+import { forgetOrder, keepOrder, recallOrder } from "./unanswered";
 import { judge, measureFor, type Measured } from "./judging";
 import { measure, resetMeasure } from "./measure";
 import { told, unusable } from "./refusals";
 
-export type Stage = "editing" | "asking" | "sending" | "paused" | "ordering";
+export type Stage = "editing" | "checking" | "asking" | "sending" | "paused" | "ordering";
 
 export const stage = signal<Stage>("editing");
 export const refused = signal("");
 export const needsKey = signal(false);
 export const consent = signal<Consent | null>(null);
+/** The ways that the server has for data to reach a trainer. */
+export const deliveries = signal<string[]>([]);
+/** What the server said would become of the job, before its data went anywhere. */
+export const foreseen = signal<Foreseen | null>(null);
 export const picked = signal<Partial<Record<string, PickedFolder>>>({});
 /** How many files a walk has found so far; null when none is under way. */
 export const looking = signal<number | null>(null);
@@ -68,8 +72,6 @@ export function listed(): Options[] | null {
   }
 }
 
-const USUAL_PROVIDER = "replicate";
-
 let readingStop = new AbortController();
 let sendingStop = new AbortController();
 let agreedTo: Manifest | null = null;
@@ -80,7 +82,7 @@ let consented = false;
 export async function arrive(from: string | null, step: number | null = null): Promise<void> {
   needsKey.value = false;
   try {
-    consent.value = await api.consent();
+    await readSetting();
     if (!machineId.value) machineId.value = await api.usualMachine();
     if (from !== null && stage.value === "editing") await beginWith(from, step);
   } catch (error) {
@@ -148,37 +150,44 @@ export async function start(): Promise<void> {
     refused.value = t(reading.value && !dataTrouble.value ? "submit.still_reading" : "submit.no_data");
     return;
   }
+  stage.value = "checking";
+  let next: Stage;
+  try {
+    next = await reviewed(found);
+  } catch (error) {
+    stage.value = "editing";
+    refuse(error, true);
+    return;
+  }
+  if (next === "sending") await transfer(false);
+  else stage.value = next;
+}
+
+/** What comes next; says what is against it when nothing does. */
+async function reviewed(found: Manifest): Promise<"editing" | "asking" | "sending"> {
+  foreseen.value = null;
   await measureLimits();
   if (remarks.value.some(({ sign }) => weightOf(sign) === "refusal")) {
     refused.value = t("submit.remarks_refuse");
-    return;
+    return "editing";
   }
-  try {
-    const { provider, job } = newOrder(undefined);
-    await api.check(provider, job, { total_bytes: found.totalBytes });
-    consent.value = await api.consent();
-    if (consent.value === "deny") {
-      refused.value = t("submit.denied");
-      return;
-    }
-    agreedTo = found;
-    const known = await api.uploads.earlier(found.root, found.datasets.map(({ id }) => id));
-    changes.value = null;
-    before = null;
-    if (consent.value === "ask" && known.agreed_at === null) {
-      const files = known.latest && (await filesOf(known.latest, readingStop.signal));
-      if (known.latest && files) {
-        before = { uploadId: known.latest.upload_id, files };
-        changes.value = { since: known.latest.sent_at, told: difference(files, found) };
-      }
-      stage.value = "asking";
-      return;
-    }
-  } catch (error) {
-    refuse(error);
-    return;
+  await readSetting();
+  if (consent.value === "deny") {
+    refused.value = t("submit.denied");
+    return "editing";
   }
-  await transfer(false);
+  foreseen.value = await foresee(picked.value, found);
+  agreedTo = found;
+  const known = await api.uploads.earlier(found.root, found.datasets.map(({ id }) => id));
+  changes.value = null;
+  before = null;
+  if (consent.value !== "ask" || known.agreed_at !== null) return "sending";
+  const files = known.latest && (await filesOf(known.latest, readingStop.signal));
+  if (known.latest && files) {
+    before = { uploadId: known.latest.upload_id, files };
+    changes.value = { since: known.latest.sent_at, told: difference(files, found) };
+  }
+  return "asking";
 }
 
 export function decline(): void {
@@ -232,7 +241,7 @@ async function transfer(withConsent: boolean): Promise<void> {
 async function order(uploadId?: string): Promise<void> {
   const kept = recallOrder();
   const unanswered = uploadId === undefined ? kept : null;
-  const next = unanswered ?? newOrder(uploadId);
+  const next = unanswered ?? newOrder(picked.value, manifest.value?.datasets[0]?.id, uploadId);
   stage.value = "ordering";
   keepOrder(next);
   try {
@@ -257,31 +266,10 @@ async function order(uploadId?: string): Promise<void> {
   }
 }
 
-function newOrder(uploadId: string | undefined): Order {
-  const packed = packing(readDataloader(dataloaderText.value), picked.value);
-  const { config, dataloader } = withTrigger(readConfig(configText.value), packed.dataloader, trigger.value);
-  const lycoris = readLycoris(lycorisText.value);
-  const [provider = USUAL_PROVIDER, hardware] = machineId.value ? machineId.value.split("/") : [];
-  const name = jobName.value.trim() || manifest.value?.datasets[0]?.id;
-  const most = dollars(ceiling.value);
-  const start = startOf(startText.value);
-  return {
-    provider,
-    at: Date.now(),
-    job: {
-      config,
-      idempotency_key: newKey(),
-      ...(name && { config_name: name }),
-      ...(hardware && { hardware_profile: hardware }),
-      ...(most !== null && { max_cost_usd: most }),
-      ...(start && { resume_job_id: start.job, from_step: start.step }),
-      ...(goesOn.value && { continue_after_cap: goesOn.value === "yes" }),
-      ...(uploadId !== undefined && keepDays.value !== "" && { keep_data_days: Number(keepDays.value) }),
-      ...(dataloader && { dataloader_config: dataloader }),
-      ...(lycoris && { lycoris_config: lycoris }),
-      ...(uploadId !== undefined && { upload_id: uploadId }),
-    },
-  };
+async function readSetting(): Promise<void> {
+  const setting = await api.dataSetting();
+  consent.value = setting.consent;
+  deliveries.value = setting.deliveries;
 }
 
 /** The sizes that limits ask for and nobody has read yet. */
@@ -294,7 +282,7 @@ async function measureLimits(): Promise<void> {
 
 effect(() => void measureLimits());
 
-function refuse(error: unknown): void {
+function refuse(error: unknown, isBeforeData = false): void {
   if (error instanceof ApiError && error.needsKey) needsKey.value = true;
-  else refused.value = told(error);
+  else refused.value = isBeforeData ? t("submit.nothing_sent", { why: told(error) }) : told(error);
 }
