@@ -63,8 +63,8 @@ class Session:
 @dataclass
 class FakeCloud:
     """``faults`` is asked before each part is taken and before each download; a response it gives is sent instead.
-    ``wrong`` is what it finds wrong with every config, and ``foreseen`` what every job is warned of; without ``checks`` it
-    is an older server, which does not tell before a submit."""
+    ``wrong`` is what it finds wrong with every config, and ``foreseen`` what every job is warned of; without ``checks``
+    it is an older server, which does not tell before a submit."""
 
     part_bytes: int = 64 * 1024
     consent: str = "ask"
