@@ -76,13 +76,13 @@ class Stage:
 
 
 def paint(folder: Path) -> Path:
-    """Six pictures with captions, and one that no program can read, named to be dangerous wherever it is shown."""
+    """Six pictures with captions, and one named to be dangerous wherever it is shown."""
     images = folder / "images"
     images.mkdir()
     for number in range(6):
         Image.new("RGB", (64, 64), (40 * number, 80, 200 - 30 * number)).save(images / f"plate {number}.png")
         (images / f"plate {number}.txt").write_text(f"a plain colour, number {number}")
-    (images / "<img src=x onerror=document.title='broken'>.png").write_bytes(b"not a picture")
+    Image.new("RGB", (64, 64), "teal").save(images / "<img src=x onerror=document.title='broken'>.png")
     return images
 
 

@@ -184,11 +184,11 @@ def test_what_the_server_would_refuse_is_told_before_anything_leaves(page: Page,
     assert labelled(way) == fresh.world.get("/api/cloud/data-consent/setting")["deliveries"]
     way.select_option("hub")
     send.click()
-    expect(page.get_by_role("alert").filter(has_text="Nothing was sent.")).to_contain_text("no Hugging Face token")
+    expect(page.get_by_role("alert").filter(has_text="Nothing was sent.")).to_contain_text("set HF_TOKEN")
     # Where nobody is asked, it is refused all the same.
     assert fresh.world.run("consent", "allow").returncode == 0
     send.click()
-    expect(page.get_by_role("alert").filter(has_text="no Hugging Face token")).to_be_visible()
+    expect(page.get_by_role("alert").filter(has_text="set HF_TOKEN")).to_be_visible()
     assert sent == [] and fresh.world.get("/api/cloud/jobs")["jobs"] == []
     way.select_option("")
     slow(page, 500)
