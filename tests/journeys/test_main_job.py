@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
@@ -15,7 +16,7 @@ from standardwebhooks import Webhook
 
 from tests import web
 from tests.configs import TRAINABLE, trainable_text
-from tests.journeys.conftest import SECRET, World
+from tests.journeys.conftest import SECRET, World, started
 
 pytestmark = pytest.mark.journey
 
@@ -24,6 +25,13 @@ REMOTE = {
     "dataloader_config": [{"id": "hub", "type": "huggingface", "dataset_name": "someone/pictures"}],
 }
 TOLD = ("/config", "/events", "/logs")
+
+
+@pytest.fixture(scope="module")
+def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """One for all tests that start nothing."""
+    with started(World(tmp_path_factory.mktemp("refusing"))) as world:
+        yield world
 
 
 def _submit(world: World, config: Path, images: Path, *more: str) -> str:
@@ -221,20 +229,21 @@ def test_consent_denied_means_that_no_upload_can_happen(world: World, config: Pa
         (b'{"config": {}}', 400),
         (b'{"config": {"a": 1}}', 400),
         (b'{"config": {"max_train_steps": -3}, "dataloader_config": [{"type": "huggingface"}]}', 400),
-        (b'{"config": {"a": 1}, "upload_id": "u-none"}', 404),
+        (b'{"config": %s, "upload_id": "u-none"}' % trainable_text(max_train_steps=4).encode(), 404),
         (b'{"config": {"a": 1}, "hardware_profile": "abacus"}', 400),
     ],
 )
-def test_bad_input_gets_a_clear_error_and_starts_nothing(world: World, body: bytes, status: int) -> None:
-    answer = web.post(f"{world.address}/api/cloud/jobs", content=body, headers={"Content-Type": "application/json"})
+def test_bad_input_gets_a_clear_error_and_starts_nothing(refusing: World, body: bytes, status: int) -> None:
+    url = f"{refusing.address}/api/cloud/jobs"
+    answer = web.post(url, content=body, headers={"Content-Type": "application/json"}, timeout=30)
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["detail"]
-    assert world.get("/api/cloud/jobs")["total"] == 0
+    assert refusing.get("/api/cloud/jobs")["total"] == 0
 
 
-def test_a_method_or_a_content_type_that_is_not_taken_is_refused_in_the_same_shape(world: World) -> None:
-    url = f"{world.address}/api/cloud/jobs"
+def test_a_method_or_a_content_type_that_is_not_taken_is_refused_in_the_same_shape(refusing: World) -> None:
+    url = f"{refusing.address}/api/cloud/jobs"
     for answer, status in (
         (web.patch(url), 405),
         (web.post(url, content=b"{}", headers={"Content-Type": "text/plain"}), 415),
@@ -245,8 +254,8 @@ def test_a_method_or_a_content_type_that_is_not_taken_is_refused_in_the_same_sha
     assert web.get(url, params={"job_type": "local"}).json()["jobs"] == []
 
 
-def test_other_hosts_and_other_sites_are_refused(world: World) -> None:
-    url = f"{world.address}/api/cloud/jobs"
+def test_other_hosts_and_other_sites_are_refused(refusing: World) -> None:
+    world, url = refusing, f"{refusing.address}/api/cloud/jobs"
     for host in ("evil.example", "[", "127.0.0.1.evil.example", ""):
         answer = web.get(url, headers={"Host": host})
         assert answer.status_code in (400, 421), host

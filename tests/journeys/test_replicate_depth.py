@@ -45,16 +45,20 @@ def test_a_secret_that_the_vendor_changes_is_asked_for_anew(listening: World, im
         web.post(f"{listening.vendor}/_emu/webhook-secret").raise_for_status()
 
 
-def test_the_version_and_the_deadline_that_were_asked_for_are_the_runs(world: World, images: Path) -> None:
+def test_the_version_and_the_deadline_that_were_asked_for_are_the_runs(world: World) -> None:
     headers = {"Authorization": f"Bearer {world.token}"}
     versions = web.get(f"{world.vendor}/v1/models/simpletuner/advanced-trainer-l40s/versions", headers=headers)
     older = versions.json()["results"][1]["id"]
-    job = placed(world, images, "one", version=older, max_run_minutes=45)
-    (run,) = world.predictions()
-    assert run["version"] == older
-    # The deadline counts from the vendor's own moment of creation.
-    assert from_text(run["deadline"]) - from_text(run["created_at"]) == timedelta(minutes=45)
-    assert job["metadata"]["model_version"] == older and job["metadata"]["max_run_minutes"] == 45
-    with pytest.raises(ApiError, match="belongs to"):
-        placed(world, images, "two", version=f"simpletuner/advanced-trainer-h100:{older}")
+    # What every version of the trainer reads.
+    order = {"config": {**TRAINABLE, "--max_train_steps": 10}, "max_run_minutes": 45}
+    order["dataloader_config"] = [{"id": "hub", "type": "huggingface", "dataset_name": "someone/pictures"}]
+    with CloudClient(world.address) as cloud:
+        job = cloud.submit({**order, "version": older}, "one")["job"]
+        (run,) = world.predictions()
+        assert run["version"] == older
+        # The deadline counts from the vendor's own moment of creation.
+        assert from_text(run["deadline"]) - from_text(run["created_at"]) == timedelta(minutes=45)
+        assert job["metadata"]["model_version"] == older and job["metadata"]["max_run_minutes"] == 45
+        with pytest.raises(ApiError, match="belongs to"):
+            cloud.submit({**order, "version": f"simpletuner/advanced-trainer-h100:{older}"}, "two")
     assert len(world.predictions()) == 1
