@@ -16,9 +16,6 @@ from client.settings import Connection
 
 OK, FAILED, USAGE, UNREACHABLE, NO_CONSENT, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
-_REFUSALS = {"consent_denied": NO_CONSENT, "consent_required": NO_CONSENT, "invalid_config": USAGE}
-"""By their code; a config that the server refuses is a file of the user's, as much as one that is refused here."""
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     # Defaults go here, not into the shared parser: there they would overrule what stands before the command.
@@ -53,7 +50,7 @@ def _run(screen: Screen, given: argparse.Namespace) -> int:
     except UsageError as error:
         return _refuse(screen, "usage", str(error), USAGE)
     except ApiError as error:
-        exit_code = _REFUSALS.get(error.code, FAILED)
+        exit_code = NO_CONSENT if error.code in ("consent_denied", "consent_required") else FAILED
         return _refuse(screen, error.code, _with_next_step(error), exit_code, {"status": error.status} | error.fields)
     except ClientError as error:
         return _refuse(screen, "transfer_failed", str(error), FAILED)

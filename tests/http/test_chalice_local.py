@@ -94,10 +94,10 @@ def test_a_job_is_submitted_listed_and_cancelled(world: ChaliceWorld) -> None:
 
 def test_the_ticks_of_this_server_alone_follow_a_run_to_its_end(world: ChaliceWorld) -> None:
     job_id = submit(world, "followed").json()["job"]["job_id"]
-    # The rehearsal trainer has no way to the Hub's data sets, and says so.
+    # There is no such dataset at the Hub, and the trainer says so.
     assert world.until(job_id, "failed", "completed", seconds=120)["status"] == "failed"
     log = world.get(f"/api/cloud/jobs/{job_id}/logs")
-    assert log["complete"] and "no backend of type 'huggingface'" in log["logs"]
+    assert log["complete"] and "Dataset 'someone/pictures' doesn't exist" in log["logs"]
     assert world.get(f"/api/cloud/jobs/{job_id}/logs?offset={log['next_offset']}")["logs"] == ""
     assert {"submitted", "run_recorded", "settled"} <= {
         event["kind"] for event in world.get(f"/api/cloud/jobs/{job_id}/events")["events"]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from local.sqlite_table import SqliteTable
 from tests.unit.actions.touches import Death
 from tests.unit.actions.world import World
 
@@ -25,10 +26,10 @@ def new_world() -> Iterator[NewWorld]:
 
         def make(deaths: tuple[Death, ...] = ()) -> World:
             world = World(Path(folder) / f"{next(numbers)}.db", deaths)
-            made.append(world)
+            tables.append(world.table)  # and not the world, which holds megabytes of models
             return world
 
-        made: list[World] = []
+        tables: list[SqliteTable] = []
         yield make
-        for world in made:
-            world.table.close()
+        for table in tables:
+            table.close()

@@ -20,9 +20,16 @@ from chalicelib.services import Services
 from tests.unit.actions.conftest import NewWorld
 from tests.unit.actions.touches import Death
 from tests.unit.actions.world import CONFIG, World, sweep
+from tests.unit.test_laid_out import archive
 
-BODY = bytes(range(256)) * 4096 * 6  # 6 MiB
-TAIL = b"what has changed"
+_HEADER = 30 + len("set/a.png")
+_FIRST = (bytes(range(256)) * 4096 * 5)[_HEADER:]
+"""Fills the least range that is copied, with its header."""
+
+BODY = archive({"set/a.png": _FIRST})
+TAIL = archive({"set/a.png": _FIRST, "set/b.png": b"new"})[SMALLEST:]
+"""What is sent when ``b`` was added: the file, and a directory of both."""
+
 FILES = (Listed("set/a.png", 10, "ab" * 32, 0, 10),)
 CHANGED = (*FILES, Listed("set/b.png", 3, "cd" * 32, 0, 3))
 OTHER = Caller("default", "somebody else")
@@ -122,10 +129,12 @@ def check_the_end(world: World) -> None:
     assert not list(keys(world)) and not world.left()
     assert kinds(world, first) == [EventKind.DATA_KEPT, EventKind.DATA_DELETED]
     for job, size in ((first, len(BODY)), (second, SMALLEST + len(TAIL))):
-        (gone,) = receipt(world, job).objects
+        laid, gone = sorted(receipt(world, job).objects, key=lambda one: one.key)
+        assert laid.key.startswith(f"data/default/{job.upload_id}/caches/laid/") and laid.size > len(BODY)
         assert (gone.bucket, gone.key, gone.size) == ("datasets", f"data/default/{job.upload_id}/dataset.zip", size)
-        assert gone.deleted_at and gone.absent_at and gone.deleted_at <= gone.absent_at
-        assert world.objects.deletions.count(gone.key) == 1
+        for one in (laid, gone):
+            assert one.deleted_at and one.absent_at and one.deleted_at <= one.absent_at
+            assert world.objects.deletions.count(one.key) == 1
     services = world.process(careful=True)
     assert services.manifests.own(str(first.upload_id), LOCAL).manifest_checked
 
@@ -168,7 +177,8 @@ def test_caches_go_with_the_job_though_the_archive_stays_and_are_in_the_receipt(
     assert list(keys(world)) == [f"{folder}/dataset.zip"]
     world.process().uploading.abort(str(job.upload_id), LOCAL)
     gone = receipt(world, job)
-    assert len(gone.objects) == 451 and gone.total_bytes == len(BODY) + sum(range(450))
+    (laid,) = [one.size for one in gone.objects if "/caches/laid/" in one.key]
+    assert len(gone.objects) == 452 and gone.total_bytes == len(BODY) + laid + sum(range(450))
 
 
 def test_data_is_never_kept_beyond_twenty_days_from_its_upload(new_world: NewWorld) -> None:
