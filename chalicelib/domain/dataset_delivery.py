@@ -76,6 +76,10 @@ class DatasetPlan:
     datasets: tuple[tuple[str, Laid], ...] = ()
 
 
+_WAY_OUT = (
+    "Set STCLOUD_PUBLIC_URL to an https address at which the vendor reaches this server (a tunnel does), or "
+    "HF_TOKEN to a Hugging Face token that may make private datasets."
+)
 _NO_LINKS = "this system has no address of its own (STCLOUD_PUBLIC_URL), and the trainer tells a zip by its address"
 
 
@@ -167,7 +171,8 @@ def _ways(
 ) -> list[_Way]:
     """All of them, each with what stands in its way and what it loses, the best first."""
     folders = dataloaders.folders_of(local) if local != [PLAIN] else [""]
-    impossible = next((why for entry in local if (why := dataloaders.lost_when_laid_out(entry))), None)
+    whole = [dataloaders.lost_when_laid_out(entry, f, local, listing) for entry, f in zip(local, folders, strict=True)]
+    impossible = next((why for why in whole if why), None)
     in_bucket = [dataloaders.lost_in_bucket(entry, f, listing) for entry, f in zip(local, folders, strict=True)]
     in_archive = tuple(dataloaders.lost_in_archive(local)) or _captions_lost(local, folders, listing)
     trainer, provider = ways.powers.name, ways.provider
@@ -216,21 +221,14 @@ def _chosen(open_ways: list[_Way], wanted: Mode) -> _Way:
         asked = next(way for way in open_ways if way.mode is wanted)
         if asked.obstacle:
             others = [way.mode.value for way in open_ways if not way.obstacle]
-            instead = f"Use 'delivery': {' or '.join(map(repr, others))}." if others else _way_out(open_ways)
+            instead = f"Use 'delivery': {' or '.join(map(repr, others))}." if others else _WAY_OUT
             raise BadInput(f"The data cannot go by the way '{wanted}': {asked.obstacle}. {instead}")
         return asked
     possible = [way for way in open_ways if way.obstacle is None]
     if not possible:
         told = "; ".join(f"{way.mode}: {way.obstacle}" for way in open_ways)
-        raise BadInput(f"The trainer cannot be given this data from here. {told}. {_way_out(open_ways)}")
+        raise BadInput(f"The trainer cannot be given this data from here. {told}. {_WAY_OUT}")
     return min(possible, key=lambda way: len(way.lost))
-
-
-def _way_out(open_ways: list[_Way]) -> str:
-    return (
-        "Set STCLOUD_PUBLIC_URL to an https address at which the vendor reaches this server (a tunnel does), or "
-        "HF_TOKEN to a Hugging Face token that may make private datasets."
-    )
 
 
 def _why(chosen: _Way, open_ways: list[_Way], wanted: Mode, ways: Ways) -> str:
@@ -288,6 +286,8 @@ def _listed(
                 else dataloaders.at_hub(kept, how, number, ways.repo(number))
             )
             listed.append(made)
+            if any(str(made["id"]) == name for name, _ in datasets):
+                raise BadInput(f"Two datasets are called '{made['id']}'. Give each an 'id' of its own.")
             datasets.append((str(made["id"]), how))
         number += 1
     lent = tuple(folders) if chosen.mode is Mode.REMOTE else ()
