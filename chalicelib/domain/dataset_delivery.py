@@ -136,16 +136,22 @@ def _check_away(away: list[dict[str, Any]], ways: Ways) -> None:
                 f"The dataset {name} is in a bucket, which {trainer} cannot read: its runs end with an error. Put it "
                 "on this machine, or at Hugging Face (type 'huggingface')."
             )
-        if entry["type"] == "aws" and str(entry.get("aws_data_prefix") or "").strip("/"):
+        is_cache = entry.get("dataset_type") in dataloaders.CACHE_ONLY  # for which the prefix is its folder
+        if entry["type"] == "aws" and not is_cache and str(entry.get("aws_data_prefix") or "").strip("/"):
             raise BadInput(
                 f"The dataset {name} names an 'aws_data_prefix', with which the trainer stops at its first step. Give "
                 "the dataset a bucket of its own and leave the prefix empty, or put it on this machine."
             )
-        if entry["type"] == "huggingface" and entry.get("data_files") and not ways.powers.addresses:
+        if entry["type"] == "huggingface" and _names_files(entry) and not ways.powers.addresses:
             raise BadInput(
                 f"The dataset {name} names 'data_files', which {trainer} does not know. Make it a repository at "
                 "Hugging Face."
             )
+
+
+def _names_files(entry: Mapping[str, Any]) -> bool:
+    block = entry.get("huggingface")
+    return bool(entry.get("data_files") or (isinstance(block, Mapping) and block.get("data_files")))
 
 
 def _without_upload(active: list[dict[str, Any]], local: list[dict[str, Any]], wanted: Mode) -> DatasetPlan:

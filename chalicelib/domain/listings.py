@@ -67,6 +67,10 @@ def list_archive(read: Callable[[int, int], bytes], size: int) -> Listing:
     for one in members:
         if one.start < 0 or one.end - one.start < _LOCAL.size + one.info.compress_size:
             raise BadArchive(f"The upload is damaged at '{one.path}'. Upload the data again.")
+        if one.info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise BadArchive(
+                f"'{one.path}' is packed in a way that is not read here. Pack it with 'deflate', or as is."
+            )
     last = {info.filename: info for info in infos}
     return Listing(tuple(one for one in members if last[one.path] is one.info and _is_usable(one.info)))
 

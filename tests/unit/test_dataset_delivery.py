@@ -191,6 +191,7 @@ def test_a_folder_with_captions_trains_on_them_and_is_told_where_they_are_lost()
         ([HUB | {"type": "aws"}], False, Ways(OLD), "cannot read"),
         ([HUB | {"type": "aws", "aws_data_prefix": "pictures/"}], False, OPEN, "aws_data_prefix"),
         ([HUB | {"data_files": "https://…"}], False, Ways(OLD), "data_files"),
+        ([HUB | {"huggingface": {"data_files": "https://…"}}], False, Ways(OLD), "data_files"),
     ],
 )
 def test_what_the_trainer_could_only_fail_on_is_refused(
@@ -232,3 +233,9 @@ def test_a_cache_that_an_entry_leaves_open_is_put_outside_of_what_is_published(n
     made = plan_dataset([HUB | {"cache_dir": nothing, "cache_dir_vae": nothing}], False, ways=OPEN)
     [entry] = trained_on(made)
     assert entry["cache_dir"] == "cache/huggingface" and entry["cache_dir_vae"] == "cache/vae/away-1"
+
+
+def test_a_cache_in_a_bucket_keeps_its_folder_there() -> None:
+    texts = {"id": "t", "type": "aws", "dataset_type": "text_embeds", "aws_bucket_name": "b", "aws_data_prefix": "t"}
+    made = plan_dataset([HUB, texts], False, ways=OPEN)
+    assert made.dataloader and made.dataloader[1] == texts | {"default": True}

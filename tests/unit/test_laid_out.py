@@ -169,3 +169,11 @@ def test_of_two_files_with_one_name_the_last_is_there_and_a_finders_notes_are_no
             packed.writestr(name, content)
     (one,) = listed(written.getvalue()).members
     assert one.path == "a.png" and content_of(one, written.getvalue(), 0) == b"new"
+
+
+def test_a_file_that_is_packed_in_a_way_of_its_own_is_named() -> None:
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_BZIP2) as packed:
+        packed.writestr("a.png", PICTURE)
+    with pytest.raises(BadArchive, match=r"'a\.png' is packed in a way"):
+        listed(written.getvalue())
