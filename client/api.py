@@ -176,11 +176,6 @@ class CloudClient:
     def consent(self) -> str:
         return str(_field(self._get("/api/cloud/data-consent/setting"), "consent"))
 
-    def deliveries(self) -> list[str]:
-        """How this server can hand datasets to a trainer: ``archive`` always, ``remote`` where it can."""
-        answer = self._get("/api/cloud/data-consent/setting").get("deliveries")
-        return [str(way) for way in answer] if isinstance(answer, list) else ["archive"]
-
     def set_consent(self, consent: str) -> str:
         body = {"consent": consent}
         answer = self._transport.send("PUT", "/api/cloud/data-consent/setting", body=body, repeatable=True)

@@ -59,7 +59,7 @@ class HandingData:
         else:
             patches = {name: {"data_files": self._hand_over.dataset(upload, one.digest)} for name, one in made.items()}
         return [
-            with_columns(entry | patches[name], made[name].columns) if (name := entry.get("id")) in made else entry
+            with_columns(entry | patches[name], made[name].columns) if (name := str(entry.get("id"))) in made else entry
             for entry in dataloader
         ]
 

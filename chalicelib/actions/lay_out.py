@@ -9,6 +9,7 @@ zips lie among the upload's caches: they go when the job ends, also when the dat
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -44,6 +45,8 @@ AT_A_TIME = 2_000
 
 _READS_AT_ONCE = 16
 _MOST_ROWS_BYTES = 64 << 20
+_MOST_TEXT = 1 << 20
+_MOST_METADATA = 64 << 20
 
 
 class NotLaidOut(ProviderDown):
@@ -138,6 +141,12 @@ class LayOut:
         return {one.path: _of(laid, one.path, found) for one in media}
 
     def _contents(self, upload: Upload, stored: StoredObject, members: Sequence[Member]) -> dict[str, bytes]:
+        """Raises ``BadCaptions`` for a text that is too large to be one: it would fill the memory of a function."""
+        for one in members:
+            most = _MOST_METADATA if is_metadata(one.path) else _MOST_TEXT
+            if max(one.info.file_size, one.info.compress_size) > most:
+                raise BadCaptions(f"'{one.path}' is larger than {most >> 20} MiB, which is too much for captions.")
+
         def read(group: list[Member]) -> list[tuple[str, bytes]]:
             start, end = group[0].start, group[-1].end
             block = self._objects.read_range(DATASETS, upload.key, stored.etag, start, end - start)
@@ -170,7 +179,9 @@ def _text(path: str, content: bytes) -> str:
 
 
 def _of(laid: Laid, picture: str, found: Mapping[str, list[str]]) -> list[str]:
-    captions = found.get(picture) or ([caption_from_name(picture)] if laid.or_name else [])
+    # Metadata that was written on another machine may spell a name in another Unicode form.
+    captions = found.get(picture) or found.get(unicodedata.normalize("NFC", picture))
+    captions = captions or ([caption_from_name(picture)] if laid.or_name else [])
     if not captions:
         raise BadCaptions(
             f"'{picture}' has no caption, and the trainer stops at the first picture without one. Write one beside it, "

@@ -199,6 +199,7 @@ class PlanJob:
         job, estimate = self._estimated(job, trainer, held, offer, options, dataloader, facts)
         config = {**options, **promised.options, "--output_dir": f"output/{job.launch_key}"}
         laid = [{"id": name, **how.told()} for name, how in plan.datasets] or None
+        check_size(config, plan.dataloader, lycoris, laid)  # with all that was added, before any data is sent
         order = Order(config, plan.dataloader, lycoris, list(plan.folders) or None, laid, asked)
         return Planned(job, order, data.upload, keys, estimate)
 

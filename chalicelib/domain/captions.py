@@ -185,8 +185,11 @@ def captions_in_metadata(path: str, content: bytes) -> dict[str, list[str]]:
         name = row.get("file_name")
         if not isinstance(name, str) or not name.strip():
             raise BadCaptions(f"{path} names no picture in row {number}: each row needs a 'file_name'.")
+        captions = _captions_in(row)
+        if not all(map(_is_text, (name, *captions))):
+            raise BadCaptions(f"{path} has half a character in row {number}, which is no text. Write it whole.")
         place = posixpath.normpath(folder + unicodedata.normalize("NFC", name.strip()))
-        found[place] = _captions_in(row)
+        found[place] = captions
     return found
 
 
@@ -223,6 +226,11 @@ def _captions_in(row: dict[str, Any]) -> list[str]:
         if told := [one.strip() for one in listed if isinstance(one, str) and one.strip()]:
             return told
     return []
+
+
+def _is_text(told: str) -> bool:
+    """JSON can name one half of a surrogate pair, which UTF-8 cannot."""
+    return not any("\ud800" <= one <= "\udfff" for one in told)
 
 
 def stem_of(path: str) -> str:

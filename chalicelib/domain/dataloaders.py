@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from chalicelib.domain import dataset_repositories
-from chalicelib.domain.captions import Strategy, role_of, stem_of, strategy_of
+from chalicelib.domain.captions import Role, Strategy, is_video, role_of, stem_of, strategy_of
 from chalicelib.domain.datasets import Source, with_archive_names
 from chalicelib.domain.laid_out import Laid
 from chalicelib.domain.listings import Listing
@@ -98,15 +98,18 @@ def cached(entry: Mapping[str, Any], number: int) -> dict[str, Any]:
         return {**entry, "cache_dir": f"{CACHES}/{entry['dataset_type']}/{number}"}
     if entry.get("dataset_type") in CACHE_ONLY:
         return dict(entry)
-    return {"cache_dir_vae": f"{CACHES}/vae/away-{number}", **_hub_cache(entry), **entry}
+    own = {"cache_dir_vae": f"{CACHES}/vae/away-{number}", **_hub_cache(entry)}
+    return {**entry, **{name: place for name, place in own.items() if not entry.get(name)}}
 
 
 def with_text_embeds(listed: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Without such an entry the trainer keeps the texts' embeddings in the output folder, and publishes them."""
     texts = [entry for entry in listed if entry.get("dataset_type") == "text_embeds"]
     if not texts:
-        taken = {entry.get("id") for entry in listed}
-        name = next(name for name in ("text-embeds", "stcloud-text-embeds", "stcloud-texts") if name not in taken)
+        taken = {str(entry.get("id")) for entry in listed}
+        name = "text-embeds"
+        while name in taken:
+            name = f"stcloud-{name}"
         own = {"id": name, "type": "local", "dataset_type": "text_embeds", "default": True}
         return [*listed, own | {"cache_dir": f"{CACHES}/text"}]
     if len(texts) == 1 and not texts[0].get("default"):
@@ -167,8 +170,10 @@ def in_bucket(kept: Mapping[str, Any], folder: str, number: int, listing: Listin
     }
 
 
-def lost_when_laid_out(entry: Mapping[str, Any]) -> str | None:
-    """Why a dataset cannot be a zip of its own; None when it can."""
+def lost_when_laid_out(
+    entry: Mapping[str, Any], folder: str, local: Sequence[Mapping[str, Any]], listing: Listing | None
+) -> str | None:
+    """Why a dataset cannot be a zip of its own; None when it can. ``local`` are all that are in the upload."""
     name = name_of(entry) or "?"
     strategy = entry.get("caption_strategy")
     if strategy not in _LAID_OUT_CAPTIONS or "parquet" in entry or entry.get("metadata_backend") == "parquet":
@@ -177,6 +182,9 @@ def lost_when_laid_out(entry: Mapping[str, Any]) -> str | None:
         return f"dataset '{name}' is of type '{entry['dataset_type']}'"
     if entry.get("conditioning"):
         return f"dataset '{name}' has the trainer generate conditioning data beside its own files"
+    beside = entry.get("dataset_type") in ("conditioning", "eval")
+    if beside and (_conditions_videos(entry, local) or _has_videos_only(folder, listing)):
+        return f"dataset '{name}' belongs to videos and is no 'video' itself, so the trainer looks for pictures in it"
     return None
 
 
@@ -184,7 +192,7 @@ def lost_in_bucket(entry: Mapping[str, Any], folder: str, listing: Listing | Non
     """What a dataset loses when it is read file by file: the trainer knows no other captions than ``.txt`` there."""
     paths = [one.path for one in listing.below(folder)] if listing else []
     texts = {stem_of(path) for path in paths if path.lower().endswith(".caption")}
-    other = any(stem_of(path) in texts for path in paths if role_of(path).name == "PICTURE")
+    other = any(stem_of(path) in texts for path in paths if role_of(path) is Role.PICTURE)
     if not entry.get("caption_strategy") and (other or strategy_of(paths) is Strategy.METADATA):
         return f"Dataset '{name_of(entry) or 'upload'}': the trainer reads only '.txt' captions file by file."
     if "parquet" in entry or entry.get("caption_strategy") in ("parquet", "csv"):
@@ -241,6 +249,17 @@ def _laid_out(kept: Mapping[str, Any], how: Laid, number: int) -> dict[str, Any]
         "cache_dir": f"{CACHES}/huggingface",
         "cache_dir_vae": f"{CACHES}/vae/{number + 1}",
     }
+
+
+def _conditions_videos(entry: Mapping[str, Any], local: Sequence[Mapping[str, Any]]) -> bool:
+    known = entry.get("id")
+    videos = [other for other in local if other is not entry and other.get("dataset_type") == "video"]
+    return bool(known) and any(known in _as_list(other.get("conditioning_data")) for other in videos)
+
+
+def _has_videos_only(folder: str, listing: Listing | None) -> bool:
+    paths = [one.path for one in listing.below(folder)] if listing else []
+    return any(map(is_video, paths)) and not any(role_of(path) is Role.PICTURE for path in paths)
 
 
 def _strategy_in_bucket(paths: list[str]) -> str:

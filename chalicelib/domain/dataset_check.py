@@ -39,7 +39,8 @@ _DEFAULT_REGION = "us-east-1"
 
 
 def completed_datasets(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """A bucket of Amazon's own gets the address of its region: the trainer takes no bucket without an address."""
+    """A bucket of Amazon's own gets the address of its region: the trainer takes no bucket without an address. What a
+    dataset is gets spelled as everyone here compares it; the trainer minds neither case nor spaces."""
     return [_completed(entry) for entry in entries]
 
 
@@ -73,6 +74,8 @@ def dataset_warnings(entries: Sequence[Mapping[str, Any]], known: frozenset[str]
 
 def _completed(entry: Mapping[str, Any]) -> dict[str, Any]:
     whole = dict(entry)
+    if isinstance(whole.get("dataset_type"), str):
+        whole["dataset_type"] = whole["dataset_type"].strip().lower()
     if whole.get("type") != "aws":
         return whole
     region = whole.get("aws_region_name") or _DEFAULT_REGION
@@ -93,6 +96,8 @@ def _faults(entry: Mapping[str, Any], at: str) -> Iterator[Fault]:
         if value is not None and word not in choices:
             problem = f"cannot be '{str(value)[:40]}': it is one of {', '.join(choices)}"
             yield Fault(f"{at}.{name}", problem, near(str(value), choices))
+    if not isinstance(entry.get("id"), str | int | None):
+        yield Fault(f"{at}.id", f"must be a name, not {str(entry['id'])[:40]!r}")
     yield from _numbers(entry, at)
     yield from _strategies(entry, at, kind)
     if "disable_vae_cache" in entry:

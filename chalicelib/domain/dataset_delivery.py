@@ -76,6 +76,10 @@ class DatasetPlan:
     datasets: tuple[tuple[str, Laid], ...] = ()
 
 
+_WAY_OUT = (
+    "Set STCLOUD_PUBLIC_URL to an https address at which the vendor reaches this server (a tunnel does), or "
+    "HF_TOKEN to a Hugging Face token that may make private datasets."
+)
 _NO_LINKS = "this system has no address of its own (STCLOUD_PUBLIC_URL), and the trainer tells a zip by its address"
 
 
@@ -132,16 +136,22 @@ def _check_away(away: list[dict[str, Any]], ways: Ways) -> None:
                 f"The dataset {name} is in a bucket, which {trainer} cannot read: its runs end with an error. Put it "
                 "on this machine, or at Hugging Face (type 'huggingface')."
             )
-        if entry["type"] == "aws" and str(entry.get("aws_data_prefix") or "").strip("/"):
+        is_cache = entry.get("dataset_type") in dataloaders.CACHE_ONLY  # for which the prefix is its folder
+        if entry["type"] == "aws" and not is_cache and str(entry.get("aws_data_prefix") or "").strip("/"):
             raise BadInput(
                 f"The dataset {name} names an 'aws_data_prefix', with which the trainer stops at its first step. Give "
                 "the dataset a bucket of its own and leave the prefix empty, or put it on this machine."
             )
-        if entry["type"] == "huggingface" and entry.get("data_files") and not ways.powers.addresses:
+        if entry["type"] == "huggingface" and _names_files(entry) and not ways.powers.addresses:
             raise BadInput(
                 f"The dataset {name} names 'data_files', which {trainer} does not know. Make it a repository at "
                 "Hugging Face."
             )
+
+
+def _names_files(entry: Mapping[str, Any]) -> bool:
+    block = entry.get("huggingface")
+    return bool(entry.get("data_files") or (isinstance(block, Mapping) and block.get("data_files")))
 
 
 def _without_upload(active: list[dict[str, Any]], local: list[dict[str, Any]], wanted: Mode) -> DatasetPlan:
@@ -167,7 +177,8 @@ def _ways(
 ) -> list[_Way]:
     """All of them, each with what stands in its way and what it loses, the best first."""
     folders = dataloaders.folders_of(local) if local != [PLAIN] else [""]
-    impossible = next((why for entry in local if (why := dataloaders.lost_when_laid_out(entry))), None)
+    whole = [dataloaders.lost_when_laid_out(entry, f, local, listing) for entry, f in zip(local, folders, strict=True)]
+    impossible = next((why for why in whole if why), None)
     in_bucket = [dataloaders.lost_in_bucket(entry, f, listing) for entry, f in zip(local, folders, strict=True)]
     in_archive = tuple(dataloaders.lost_in_archive(local)) or _captions_lost(local, folders, listing)
     trainer, provider = ways.powers.name, ways.provider
@@ -216,21 +227,14 @@ def _chosen(open_ways: list[_Way], wanted: Mode) -> _Way:
         asked = next(way for way in open_ways if way.mode is wanted)
         if asked.obstacle:
             others = [way.mode.value for way in open_ways if not way.obstacle]
-            instead = f"Use 'delivery': {' or '.join(map(repr, others))}." if others else _way_out(open_ways)
+            instead = f"Use 'delivery': {' or '.join(map(repr, others))}." if others else _WAY_OUT
             raise BadInput(f"The data cannot go by the way '{wanted}': {asked.obstacle}. {instead}")
         return asked
     possible = [way for way in open_ways if way.obstacle is None]
     if not possible:
         told = "; ".join(f"{way.mode}: {way.obstacle}" for way in open_ways)
-        raise BadInput(f"The trainer cannot be given this data from here. {told}. {_way_out(open_ways)}")
+        raise BadInput(f"The trainer cannot be given this data from here. {told}. {_WAY_OUT}")
     return min(possible, key=lambda way: len(way.lost))
-
-
-def _way_out(open_ways: list[_Way]) -> str:
-    return (
-        "Set STCLOUD_PUBLIC_URL to an https address at which the vendor reaches this server (a tunnel does), or "
-        "HF_TOKEN to a Hugging Face token that may make private datasets."
-    )
 
 
 def _why(chosen: _Way, open_ways: list[_Way], wanted: Mode, ways: Ways) -> str:
@@ -288,6 +292,8 @@ def _listed(
                 else dataloaders.at_hub(kept, how, number, ways.repo(number))
             )
             listed.append(made)
+            if any(str(made["id"]) == name for name, _ in datasets):
+                raise BadInput(f"Two datasets are called '{made['id']}'. Give each an 'id' of its own.")
             datasets.append((str(made["id"]), how))
         number += 1
     lent = tuple(folders) if chosen.mode is Mode.REMOTE else ()

@@ -15,6 +15,7 @@ import hashlib
 import io
 import json
 import posixpath
+import re
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
@@ -22,16 +23,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.domain.bundles import Part, Piece, Slice, parts_of
-from chalicelib.domain.captions import Role, is_metadata, is_video, role_of, stem_of
+from chalicelib.domain.captions import BadCaptions, Role, is_metadata, is_video, role_of, stem_of
 from chalicelib.domain.dataset_zips import Kind
 from chalicelib.domain.datasets import EmptyDataset
-from chalicelib.domain.listings import Listing, Member
+from chalicelib.domain.listings import BadArchive, Listing, Member
 
 METADATA = "metadata.jsonl"
-MOST_CAPTIONS = 50
+MOST_CAPTIONS = 100
 """Of one picture: each is a column of its own. SimpleTuner's users write a handful."""
 
-_FORMAT = "stcloud dataset 1"
+_OTHER_METADATA = "metadata.parquet"
+"""The reader takes this name for captions too, and stops when there are two kinds of them."""
+
+_PASSED_OVER = (".", "__")
+"""Folders whose names begin like this are searched for no metadata."""
+
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_FORMAT = "stcloud dataset 2"
 _TIME = (1980, 1, 1, 0, 0, 0)
 
 
@@ -73,11 +81,14 @@ def media_in(listing: Listing, laid: Laid) -> list[Member]:
     if not found:
         what = "video" if laid.kind == "video" else "picture"
         raise EmptyDataset(f"The dataset '{laid.folder or 'upload'}' holds no {what} that the trainer reads.")
+    broken = next((one.path for one in found if "\\" in one.path), None)
+    if broken is not None:
+        raise BadArchive(f"'{broken}' has a backslash in its name, which the trainer takes for a folder. Rename it.")
     if laid.like is None:
         return found
-    partners = {stem_of(_below(laid, one.path)): one for one in found}
+    partners = {stem_of(_below(laid.folder, one.path)): one for one in found}
     source = Laid(laid.like, laid.captions, laid.kind)
-    stems = [stem_of(_below(source, one.path)) for one in media_in(listing, source)]
+    stems = [stem_of(_below(source.folder, one.path)) for one in media_in(listing, source)]
     alone = [stem for stem in stems if stem not in partners]
     if alone:
         raise EmptyDataset(
@@ -88,8 +99,14 @@ def media_in(listing: Listing, laid: Laid) -> list[Member]:
 
 
 def row_of(laid: Laid, member: Member, captions: Sequence[str]) -> dict[str, str]:
-    row = {"file_name": _below(laid, member.path)}
-    for number, caption in enumerate(captions[:MOST_CAPTIONS], 1):
+    """Raises ``BadCaptions`` for more captions than a table has columns for."""
+    if len(captions) > MOST_CAPTIONS:
+        raise BadCaptions(
+            f"'{member.path}' has {len(captions)} captions, and at most {MOST_CAPTIONS} can be handed on. Each line of "
+            "a text is one of its own: write fewer, or set the dataset's 'disable_multiline_split'."
+        )
+    row = {"file_name": _below(_home(laid), member.path)}
+    for number, caption in enumerate(captions, 1):
         row["text" if number == 1 else f"text_{number}"] = caption
     return row
 
@@ -102,7 +119,7 @@ def columns_of(rows: Iterable[Mapping[str, str]]) -> list[str]:
 
 def metadata(rows: Iterable[Mapping[str, str]], columns: Sequence[str]) -> bytes:
     """Every row has every column, as text: the reader takes columns and their types from the first rows."""
-    lines = [{"file_name": row["file_name"], **{name: row.get(name, "") for name in columns}} for row in rows]
+    lines = [{"file_name": row["file_name"], **{name: _as_text(row.get(name, "")) for name in columns}} for row in rows]
     return "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines).encode()
 
 
@@ -114,7 +131,7 @@ def digest_of(etag: str, laid: Laid, told: bytes) -> str:
 
 def parts_for(listing: Listing, laid: Laid, key: str, etag: str, told: bytes) -> tuple[Part, ...]:
     """The parts of the zip. ``key`` and ``etag`` are the upload's, ``told`` is the metadata."""
-    members = [one for one in listing.below(laid.folder) if not is_metadata(one.path)]
+    members = [one for one in listing.below(laid.folder) if not _is_list(one.path)]
     pieces: list[Piece] = []
     moved: list[zipfile.ZipInfo] = []
     length = 0
@@ -128,7 +145,7 @@ def parts_for(listing: Listing, laid: Laid, key: str, etag: str, told: bytes) ->
         info.header_offset = length
         moved.append(info)
         length += one.end - one.start
-    pieces.append(_ending(moved, length, posixpath.join(laid.folder, METADATA), told))
+    pieces.append(_ending(moved, length, posixpath.join(_home(laid), METADATA), told))
     return parts_of(pieces)
 
 
@@ -163,5 +180,19 @@ def _is_trained_on(laid: Laid, path: str) -> bool:
     return is_video(path) if laid.kind == "video" else role_of(path) is Role.PICTURE
 
 
-def _below(laid: Laid, path: str) -> str:
-    return path.removeprefix(f"{laid.folder}/") if laid.folder else path
+def _is_list(path: str) -> bool:
+    return is_metadata(path) or posixpath.basename(path) == _OTHER_METADATA
+
+
+def _as_text(caption: str) -> str:
+    """The reader would make a moment of a date, and midnight of a day: a space before it keeps it a text."""
+    return f" {caption}" if _DATE.match(caption) else caption
+
+
+def _home(laid: Laid) -> str:
+    """The folder that the metadata lies in."""
+    return "" if laid.folder.startswith(_PASSED_OVER) else laid.folder
+
+
+def _below(folder: str, path: str) -> str:
+    return path.removeprefix(f"{folder}/") if folder else path

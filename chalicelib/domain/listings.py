@@ -42,7 +42,8 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The files of an archive, in the order in which they lie there; no folders, links or encrypted ones."""
+    """The files of an archive, in the order in which they lie there; no folders, links or encrypted ones, and of two
+    with one name the last, as whoever unpacks it gets them."""
 
     members: tuple[Member, ...]
 
@@ -66,7 +67,12 @@ def list_archive(read: Callable[[int, int], bytes], size: int) -> Listing:
     for one in members:
         if one.start < 0 or one.end - one.start < _LOCAL.size + one.info.compress_size:
             raise BadArchive(f"The upload is damaged at '{one.path}'. Upload the data again.")
-    return Listing(tuple(one for one in members if _is_usable(one.info)))
+        if one.info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise BadArchive(
+                f"'{one.path}' is packed in a way that is not read here. Pack it with 'deflate', or as is."
+            )
+    last = {info.filename: info for info in infos}
+    return Listing(tuple(one for one in members if last[one.path] is one.info and _is_usable(one.info)))
 
 
 def near_each_other(members: Iterable[Member]) -> Iterator[list[Member]]:
@@ -102,10 +108,16 @@ def content_of(member: Member, block: bytes, offset: int) -> bytes:
     return body
 
 
+def is_left_by_macos(path: str) -> bool:
+    """Notes of the Finder, which bear the names of pictures and are none."""
+    return any(segment == "__MACOSX" or segment.startswith("._") for segment in path.split("/"))
+
+
 def _is_usable(info: zipfile.ZipInfo) -> bool:
     is_link = stat.S_ISLNK(info.external_attr >> 16)
     is_inside = not any(segment in ("", ".", "..") for segment in info.filename.split("/"))
-    return not info.is_dir() and not is_link and not info.flag_bits & 1 and is_inside
+    is_file = not info.is_dir() and not is_link and not info.flag_bits & 1
+    return is_file and is_inside and not is_left_by_macos(info.filename)
 
 
 class _Ranges(io.RawIOBase):

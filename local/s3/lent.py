@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from chalicelib.domain.dataset_delivery import bucket_of
+from chalicelib.domain.listings import is_left_by_macos
 from chalicelib.domain.ports.storage import StorageKey
 from local.s3.checksums import Checksum
 from local.s3.disk import Bucket, Condition, Disk
@@ -206,8 +207,8 @@ def _read(file: BinaryIO, folders: tuple[str, ...]) -> _Directory:
 
 
 def _is_key(name: str) -> bool:
-    """Whether a client can ask for the member; our own packer writes no others."""
-    fits = len(name.encode()) <= LONGEST_KEY and "\0" not in name
+    """Whether a client can ask for the member, and may want it; our own packer writes no others."""
+    fits = len(name.encode()) <= LONGEST_KEY and "\0" not in name and not is_left_by_macos(name)
     return fits and not any(segment in ("", ".", "..") for segment in name.split("/"))
 
 

@@ -116,6 +116,8 @@ def test_metadata_names_pictures_from_its_own_folder() -> None:
         ("metadata.jsonl", b'{"text": "a fox"}', "file_name"),
         ("metadata.csv", b"name,text\na.png,a fox\n", "file_name"),
         ("metadata.csv", b"a\xff", "UTF-8"),
+        ("metadata.jsonl", b'{"file_name": "a.png", "text": "\\ud83d"}', "half a character in row 1"),
+        ("metadata.jsonl", b'{"file_name": "\\ude00.png", "text": "a fox"}', "half a character in row 1"),
     ],
 )
 def test_metadata_that_is_none_is_refused_with_what_is_wrong(name: str, content: bytes, says: str) -> None:

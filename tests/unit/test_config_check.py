@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.config_check import Judged, Machine, Strictness, judge
+from chalicelib.domain.dataset_check import completed_datasets, dataset_faults
 from chalicelib.domain.errors import InvalidConfig
 from chalicelib.domain.trainer_options import known_versions, trainer_options
 from tests.configs import TRAINABLE, trainable
@@ -193,3 +194,14 @@ def _refused(raw: bytes) -> bool:
 def _judged(config: dict[str, Any], gpus: int | None = None) -> Judged:
     lycoris = LYCORIS if config.pop("--lycoris_config", None) else None
     return judge(config, lycoris, Machine("the machine", gpus) if gpus else None)
+
+
+def test_what_a_dataset_is_may_be_spelled_as_the_trainer_reads_it() -> None:
+    (entry,) = completed_datasets([{"id": "a", "dataset_type": " Video "}])
+    assert entry["dataset_type"] == "video" and not dataset_faults([entry])
+
+
+@pytest.mark.parametrize("name", [["a"], {"a": 1}, 1.5])
+def test_an_id_that_is_no_name_is_refused(name: Any) -> None:
+    (fault,) = dataset_faults([{"id": name, "dataset_type": "image"}])
+    assert fault.option == "dataloader_config[0].id" and "must be a name" in fault.sentence

@@ -191,6 +191,7 @@ def test_a_folder_with_captions_trains_on_them_and_is_told_where_they_are_lost()
         ([HUB | {"type": "aws"}], False, Ways(OLD), "cannot read"),
         ([HUB | {"type": "aws", "aws_data_prefix": "pictures/"}], False, OPEN, "aws_data_prefix"),
         ([HUB | {"data_files": "https://…"}], False, Ways(OLD), "data_files"),
+        ([HUB | {"huggingface": {"data_files": "https://…"}}], False, Ways(OLD), "data_files"),
     ],
 )
 def test_what_the_trainer_could_only_fail_on_is_refused(
@@ -203,3 +204,38 @@ def test_what_the_trainer_could_only_fail_on_is_refused(
 def test_ways_of_delivery_make_no_sense_without_an_upload() -> None:
     with pytest.raises(BadInput, match="Leave 'delivery' out"):
         plan_dataset([HUB], False, Mode.ADDRESS, OPEN)
+
+
+def test_what_belongs_to_videos_and_is_no_video_does_not_go_as_a_zip_of_pictures() -> None:
+    video = PLAIN | {"dataset_type": "video", "conditioning_data": ["edges"]}
+    assert plan(video, PLAIN | {"id": "edges", "dataset_type": "conditioning"}).mode is Mode.REMOTE
+    files = listed(archive({"cats/a.png": PICTURE, "held/a.mp4": b"moving"}))
+    held = PLAIN | {"id": "held", "instance_data_dir": "held", "dataset_type": "eval"}
+    cats = PLAIN | {"instance_data_dir": "cats"}
+    assert plan_dataset([cats, held], True, Mode.AUTO, OPEN, files).mode is Mode.REMOTE
+    assert plan_dataset([cats, held | {"instance_data_dir": "cats"}], True, Mode.AUTO, OPEN, files).mode is Mode.ADDRESS
+
+
+def test_two_datasets_that_would_have_one_name_are_refused() -> None:
+    unnamed = {key: value for key, value in PLAIN.items() if key != "id"} | {"instance_data_dir": "cats"}
+    with pytest.raises(BadInput, match="Two datasets are called 'cats'"):
+        plan(unnamed, PLAIN | {"instance_data_dir": "dogs"})
+
+
+def test_the_entry_of_the_texts_finds_a_name_among_any_others() -> None:
+    taken = ("text-embeds", "stcloud-text-embeds", "stcloud-texts", "stcloud-stcloud-text-embeds")
+    made = plan(*(PLAIN | {"id": name, "instance_data_dir": name} for name in taken))
+    assert made.dataloader is not None and len({entry["id"] for entry in made.dataloader}) == 5
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_a_cache_that_an_entry_leaves_open_is_put_outside_of_what_is_published(nothing: str | None) -> None:
+    made = plan_dataset([HUB | {"cache_dir": nothing, "cache_dir_vae": nothing}], False, ways=OPEN)
+    [entry] = trained_on(made)
+    assert entry["cache_dir"] == "cache/huggingface" and entry["cache_dir_vae"] == "cache/vae/away-1"
+
+
+def test_a_cache_in_a_bucket_keeps_its_folder_there() -> None:
+    texts = {"id": "t", "type": "aws", "dataset_type": "text_embeds", "aws_bucket_name": "b", "aws_data_prefix": "t"}
+    made = plan_dataset([HUB, texts], False, ways=OPEN)
+    assert made.dataloader and made.dataloader[1] == texts | {"default": True}

@@ -10,6 +10,7 @@ import pytest
 
 from chalicelib.domain import laid_out
 from chalicelib.domain.bundles import SMALLEST, Part, Slice
+from chalicelib.domain.captions import BadCaptions
 from chalicelib.domain.datasets import EmptyDataset
 from chalicelib.domain.laid_out import Laid
 from chalicelib.domain.listings import BadArchive, Listing, content_of, list_archive, near_each_other
@@ -122,3 +123,57 @@ def test_what_is_no_zip_is_refused_and_what_is_no_file_is_passed_over() -> None:
         packed.mkdir("d/folder")
         packed.writestr("d/a.png", PICTURE)
     assert [one.path for one in listed(written.getvalue()).members] == ["d/a.png"]
+
+
+def test_lists_of_every_name_that_the_reader_knows_stay_out() -> None:
+    files = {"d/a.png": PICTURE, "d/metadata.parquet": b"PAR1", "d/deep/metadata.csv": b"file_name,text\n"}
+    made, _ = lay(archive(files), Laid("d", "filename"), {"d/a.png": ["a"]})
+    assert set(made) == {"d/a.png", "d/metadata.jsonl"}
+
+
+def test_a_caption_that_reads_like_a_date_stays_a_text() -> None:
+    rows = [{"file_name": "a.png", "text": "2024-01-01"}, {"file_name": "b.png", "text": "2024-01-02 10:00:00"}]
+    told = [json.loads(line)["text"] for line in laid_out.metadata(rows, ["text"]).splitlines()]
+    assert told == [" 2024-01-01", " 2024-01-02 10:00:00"]
+
+
+@pytest.mark.parametrize("folder", ["__drafts", ".drafts"])
+def test_a_folder_that_the_reader_passes_over_has_its_list_outside(folder: str) -> None:
+    made, rows = lay(archive({f"{folder}/a.png": PICTURE}), Laid(folder, "filename"), {f"{folder}/a.png": ["a"]})
+    assert set(made) == {f"{folder}/a.png", "metadata.jsonl"} and rows[0]["file_name"] == f"{folder}/a.png"
+
+
+def test_a_picture_whose_name_the_trainer_would_read_as_a_folder_is_named() -> None:
+    with pytest.raises(BadArchive, match=r"'d/a\\b\.png' has a backslash"):
+        laid_out.media_in(listed(archive({"d/a\\b.png": PICTURE})), Laid("d", "filename"))
+
+
+def test_no_caption_of_a_picture_is_dropped_without_a_word() -> None:
+    (one,) = listed(archive({"a.png": PICTURE})).members
+    captions = [f"caption {number}" for number in range(laid_out.MOST_CAPTIONS)]
+    assert list(laid_out.row_of(Laid("", "textfile"), one, captions).values())[1:] == captions
+    with pytest.raises(BadCaptions, match=r"'a\.png' has 101 captions"):
+        laid_out.row_of(Laid("", "textfile"), one, [*captions, "one more"])
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_of_two_files_with_one_name_the_last_is_there_and_a_finders_notes_are_not() -> None:
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w") as packed:
+        for name, content in (
+            ("a.png", b"old"),
+            ("__MACOSX/._a.png", b"note"),
+            ("._b.png", b"note"),
+            ("a.png", b"new"),
+        ):
+            packed.writestr(name, content)
+    (one,) = listed(written.getvalue()).members
+    assert one.path == "a.png" and content_of(one, written.getvalue(), 0) == b"new"
+
+
+def test_a_file_that_is_packed_in_a_way_of_its_own_is_named() -> None:
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_BZIP2) as packed:
+        packed.writestr("a.png", PICTURE)
+    with pytest.raises(BadArchive, match=r"'a\.png' is packed in a way"):
+        listed(written.getvalue())

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from chalicelib.actions.plan_job import Submission
 from chalicelib.actions.upload import Wanted
 from chalicelib.domain.callers import LOCAL
+from chalicelib.domain.errors import InvalidConfig
 from tests.unit.actions.conftest import NewWorld
 from tests.unit.actions.world import ARCHIVE, ROOT, send_data
 
@@ -32,3 +35,11 @@ def test_discovery_is_not_skipped_on_a_machine_that_is_new(new_world: NewWorld) 
     job, _ = services.submit(Submission(config=config, upload_id=world.upload_id), LOCAL)
     assert "--skip_file_discovery" not in services.jobs.order(job).config
     assert any("'skip_file_discovery' is left out: the machine is new" in warning for warning in job.warnings)
+
+
+def test_an_order_that_grows_too_large_by_what_is_added_is_refused_before_any_data_is_sent(new_world: NewWorld) -> None:
+    world = new_world()
+    entries = [{"id": f"d{n}", "type": "huggingface", "dataset_name": f"someone/{n}"} for n in range(3500)]
+    wanted = Submission(config=EPOCHS | {"max_train_steps": 20, "num_train_epochs": 0}, dataloader=entries)
+    with pytest.raises(InvalidConfig, match="larger than 360 KiB"):
+        world.process(careful=True).submit(wanted, LOCAL)

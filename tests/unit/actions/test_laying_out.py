@@ -181,6 +181,18 @@ def test_a_list_of_captions_that_is_none_is_named_with_its_line(new_world: NewWo
         laying(("pets", Laid("pets", Strategy.METADATA)))
 
 
+def test_a_list_finds_pictures_that_spell_their_names_in_another_unicode_form(new_world: NewWorld) -> None:
+    row = json.dumps({"file_name": "\u00e9.png", "text": "a fox"}).encode()
+    laying = Laying(new_world(), {"pets/e\u0301.png": b"1", "pets/metadata.jsonl": row})
+    assert [one["text"] for one in laying.captions(Laid("pets", Strategy.METADATA, or_name=True))] == ["a fox"]
+
+
+def test_a_text_that_is_too_large_for_a_caption_is_named_and_not_read(new_world: NewWorld) -> None:
+    laying = Laying(new_world(), {"pets/a.png": b"1", "pets/a.txt": b"x" * ((1 << 20) + 1)})
+    with pytest.raises(BadCaptions, match=r"'pets/a\.txt' is larger than 1 MiB"):
+        laying.captions()
+
+
 def test_names_are_captions_without_anything_being_read(new_world: NewWorld) -> None:
     laying = Laying(new_world(), {"pets/a_red_fox.png": PICTURE, "pets/a_red_fox.txt": b"unused"})
     for strategy in (Strategy.FILENAME, "instanceprompt"):
@@ -228,6 +240,12 @@ def test_a_trainer_gets_the_address_of_the_zip_and_the_columns_of_its_captions(n
         (name,) = [name for name in packed.namelist() if name.endswith("metadata.jsonl")]
         rows = [json.loads(line) for line in packed.read(name).splitlines()]
     assert [row["text"] for row in rows] == ["a sleeping cat", "dog"]
+
+
+def test_a_dataset_with_a_number_for_an_id_has_its_own_address(new_world: NewWorld) -> None:
+    world = begun(new_world(), dataloader=[{"id": 5, "type": "local", "instance_data_dir": "pets"}])
+    (entry,) = told_to_trainer(world)
+    assert entry["id"] == 5 and str(entry["data_files"]).startswith("https://cloud.example/")
 
 
 def test_the_zips_go_with_the_jobs_end_though_the_data_stays(new_world: NewWorld) -> None:
