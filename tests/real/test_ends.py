@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.emulator import eventually
-from tests.real.world import STEPS, RealWorld, last_weights
+from tests.real.world import STEPS, WEIGHTS, RealWorld, last_weights
 
 pytestmark = [pytest.mark.release, pytest.mark.engine("ministack"), pytest.mark.timeout(1800)]
 
@@ -35,7 +35,9 @@ def test_a_cancel_in_the_middle_stops_the_trainer_and_what_was_published_is_at_h
 ) -> None:
     tell = row("a cancel in the middle")
     job_id = world.submit("--data", str(images), config=world.config(max_train_steps=5000))
-    eventually(lambda: "Published" in world.log(job_id), 800)
+    # What is published first, at step 0, holds no model.
+    published = f"{job_id}/*/checkpoint-10/{WEIGHTS}"
+    eventually(lambda: list((world.folder / "outputs").rglob(published)), 800)
     assert world.run("cancel", job_id).returncode == 0
     job = world.ended(job_id)
     assert job["status"] == "cancelled", job
