@@ -17,6 +17,8 @@ export function ConsentDialog() {
   useLayoutEffect(() => {
     const box = dialog.current;
     box?.showModal();
+    // The focus is on the answer that sends nothing, at the end: what is asked stands at the beginning.
+    if (box) box.scrollTop = 0;
     return () => box?.close();
   }, []);
   const found = manifest.value;
