@@ -109,14 +109,15 @@ def told_of(manifest: Manifest) -> dict[str, int]:
 
 
 def _show_foreseen(screen: Screen, foreseen: dict[str, Any] | None, known: Sequence[str]) -> list[str]:
-    """Tells how the data will reach the trainer and what to know of the job; the warnings that were told."""
+    """Tells how the data will reach the trainer and what to know of the job; the sentences that were told."""
     if foreseen is None:
         return []
-    screen.note(str(foreseen["delivery"]["why"]))
+    why = str(foreseen["delivery"]["why"])
+    screen.note(why)
     new = [str(warning) for warning in foreseen["warnings"] if warning not in known]
     for warning in (*new, *foreseen["cost_limit_warnings"]):
         screen.warn(warning)
-    return new
+    return [why, *new]
 
 
 def bounds(given: argparse.Namespace) -> dict[str, Any]:
@@ -227,7 +228,7 @@ def report(
     words = " (submitted before with the same key)" if again else ""
     screen.line(f"Job {job['job_id']} is {job['status']}{words}.", "bold")
     delivery = job["metadata"].get("delivery")
-    if delivery:
+    if delivery and delivery["why"] not in known:
         screen.note(str(delivery["why"]))
     for warning in job["metadata"].get("warnings") or []:
         if warning not in known:
