@@ -38,8 +38,9 @@ _OTHER_METADATA = "metadata.parquet"
 _PASSED_OVER = (".", "__")
 """Folders whose names begin like this are searched for no metadata."""
 
-_MISREAD = ("\\", "::")
-"""Read as the end of a folder's name, and as the end of one address inside another."""
+_MISREAD = ("\\", "::", "*")
+"""Read as the end of a folder's name, as the end of one address inside another, and as any name that fits: run for
+real, another picture was opened, or none."""
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FORMAT = "stcloud dataset 2"
@@ -87,7 +88,7 @@ def media_in(listing: Listing, laid: Laid) -> list[Member]:
     broken = next((one.path for one in found if any(sign in one.path for sign in _MISREAD)), None)
     if broken is not None:
         raise BadArchive(
-            f"'{broken}' has a backslash or two colons in its name, which the trainer takes for a place elsewhere. "
+            f"'{broken}' has a backslash, '*' or '::' in its name, and the trainer reads such a name as another place. "
             "Rename it."
         )
     if laid.like is None:
