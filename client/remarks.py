@@ -37,8 +37,8 @@ _WORDS = {
         "something into them."
     ),
     Sign.BLANK_FILE: (
-        "captions that say nothing, {count} in all: {names}. Their images are trained without a caption. Write "
-        "something into them, unless it is meant so."
+        "captions that say nothing, {count} in all: {names}. Read file by file ('--delivery remote') their images are "
+        "trained without a caption; any other way the job ends before its run. Write something into them."
     ),
     Sign.LINE_BREAKS: (
         "captions of nothing but line breaks, {count} in all: {names}. The trainer ends when it comes to one. Write "

@@ -83,7 +83,9 @@ class GoOn:
 
     def _next(self, job: Job, intent: Intent) -> list[Intent]:
         order = self._jobs.order(job)
-        start = start_after(job, whole(order.config.get("--max_train_steps")), self._checkpoints.newest(job))
+        # The config may have a step more than are wanted, so that the last of those is sent.
+        last = job.last_step or whole(order.config.get("--max_train_steps"))
+        start = start_after(job, last, self._checkpoints.newest(job))
         upload = self._upload(job)
         run = self._run(job, start)
         now = self._clock()

@@ -9,6 +9,7 @@ zips lie among the upload's caches: they go when the job ends, also when the dat
 from __future__ import annotations
 
 import json
+import posixpath
 import unicodedata
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -112,7 +113,7 @@ class LayOut:
         self, upload: Upload, stored: StoredObject, listing: Listing, laid: Laid, media: Sequence[Member], place: int
     ) -> list[dict[str, str]]:
         if laid.captions in ("instanceprompt", Strategy.FILENAME):
-            return [laid_out.row_of(laid, one, [caption_from_name(one.path)]) for one in media]
+            return [laid_out.row_of(laid, one, [_name_of(one.path)]) for one in media]
         key = f"{upload.caches}laid/{laid_out.digest_of(stored.etag, laid, b'')}-{place}.json"
         known = self._objects.read(DATASETS, key, _MOST_ROWS_BYTES)
         if known is not None:
@@ -178,10 +179,15 @@ def _text(path: str, content: bytes) -> str:
     return text
 
 
+def _name_of(picture: str) -> str:
+    """What its name says; a name that says nothing stands as it is, because the trainer ends on an empty caption."""
+    return caption_from_name(picture) or posixpath.basename(picture)
+
+
 def _of(laid: Laid, picture: str, found: Mapping[str, list[str]]) -> list[str]:
     # Metadata that was written on another machine may spell a name in another Unicode form.
     captions = found.get(picture) or found.get(unicodedata.normalize("NFC", picture))
-    captions = captions or ([caption_from_name(picture)] if laid.or_name else [])
+    captions = captions or ([_name_of(picture)] if laid.or_name else [])
     if not captions:
         raise BadCaptions(
             f"'{picture}' has no caption, and the trainer stops at the first picture without one. Write one beside it, "

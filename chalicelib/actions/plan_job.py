@@ -138,7 +138,7 @@ class PlanJob:
         dataloader, read_with = self._promise.datasets(by.tenant, dataloader)
         job_id, launch_key = self._names()
         ways = self._job_data.ways(wanted, by, trainer, version, offer.hardware, launch_key)
-        checked = self._check(bare, dataloader, lycoris, offer, ways.powers.release).accepted()
+        checked = self._check(bare, dataloader, lycoris, offer, ways.powers.release or OLDEST).accepted()
         dataloader = checked.datasets
         data = self._job_data(wanted, by, told)
         facts = data.facts(dataloader)

@@ -38,6 +38,10 @@ _OTHER_METADATA = "metadata.parquet"
 _PASSED_OVER = (".", "__")
 """Folders whose names begin like this are searched for no metadata."""
 
+_MISREAD = ("\\", "::", "*")
+"""Read as the end of a folder's name, as the end of one address inside another, and as any name that fits: run for
+real, another picture was opened, or none."""
+
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FORMAT = "stcloud dataset 2"
 _TIME = (1980, 1, 1, 0, 0, 0)
@@ -81,9 +85,12 @@ def media_in(listing: Listing, laid: Laid) -> list[Member]:
     if not found:
         what = "video" if laid.kind == "video" else "picture"
         raise EmptyDataset(f"The dataset '{laid.folder or 'upload'}' holds no {what} that the trainer reads.")
-    broken = next((one.path for one in found if "\\" in one.path), None)
+    broken = next((one.path for one in found if any(sign in one.path for sign in _MISREAD)), None)
     if broken is not None:
-        raise BadArchive(f"'{broken}' has a backslash in its name, which the trainer takes for a folder. Rename it.")
+        raise BadArchive(
+            f"'{broken}' has a backslash, '*' or '::' in its name, and the trainer reads such a name as another place. "
+            "Rename it."
+        )
     if laid.like is None:
         return found
     partners = {stem_of(_below(laid.folder, one.path)): one for one in found}

@@ -55,7 +55,7 @@ def publishing_last_weights(config: Mapping[str, Any], epoch_steps: int | None =
     if not steps:
         _by_epochs(options, told)
         return Ending(options, tuple(told), None)
-    asked = {name: _asked(options, name, epoch_steps) for name in (CHECKPOINTS, VALIDATIONS)}
+    asked = {name: _asked(options, name, epoch_steps, told) for name in (CHECKPOINTS, VALIDATIONS)}
     _, usual = asked[CHECKPOINTS] or ("", _DEFAULT_INTERVAL)
     _, wanted = asked[CHECKPOINTS] or asked[VALIDATIONS] or ("", _DEFAULT_INTERVAL)
     every = nearest_divisor(steps, wanted, usual)
@@ -153,11 +153,16 @@ def _counted_in_steps(options: dict[str, Any], epoch_steps: int | None, told: li
     return max(steps, _LEAST_STEPS)
 
 
-def _asked(options: dict[str, Any], name: str, epoch_steps: int | None) -> tuple[str, int] | None:
+def _asked(options: dict[str, Any], name: str, epoch_steps: int | None, told: list[str]) -> tuple[str, int] | None:
     """Under which name an interval was asked for, and of how many steps. Only the name of today stays."""
     given = [(one, whole(options.pop(one, None))) for one in (name, _OLD_NAMES[name])]
-    by_epoch = _BY_EPOCH[name], whole(options.pop(_BY_EPOCH[name], None)) * (epoch_steps or 0)
-    return next((found for found in (*given, by_epoch) if found[1]), None)
+    epochs = whole(options.pop(_BY_EPOCH[name], None))
+    by_epoch = _BY_EPOCH[name], epochs * (epoch_steps or 0)
+    taken = next((found for found in (*given, by_epoch) if found[1]), None)
+    if epochs and taken != by_epoch:
+        why = "an interval in steps is set" if taken else "nobody knows here how many steps an epoch has"
+        told.append(f"'{_BY_EPOCH[name]}' ({epochs}) was left out: {why}, and only by steps the last one is met.")
+    return taken
 
 
 def _changed(name: str, found: tuple[str, int], every: int, steps: int) -> str:

@@ -34,7 +34,8 @@ class Sign(StrEnum):
 
     BLANK = "blank"
     BLANK_FILE = "blank_file"
-    """Under ``textfile`` such an image is trained without a caption, which may be meant so."""
+    """Under ``textfile`` such an image is trained without a caption where the trainer reads file by file; where it
+    reads a table it ends on it."""
 
     LINE_BREAKS = "line_breaks"
     """Under ``textfile`` the trainer ends on it."""

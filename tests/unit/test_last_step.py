@@ -105,6 +105,20 @@ def test_steps_decide_where_epochs_are_set_as_well() -> None:
     assert "'--num_train_epochs' (4) was left out" in found.told[0]
 
 
+@pytest.mark.parametrize(
+    ("intervals", "epoch_steps", "why"),
+    [
+        ({"--checkpoint_epoch_interval": 1}, None, "nobody knows here how many steps an epoch has"),
+        ({"--checkpoint_epoch_interval": 1, "--checkpoint_step_interval": 10}, 10, "an interval in steps is set"),
+    ],
+)
+def test_an_interval_in_epochs_that_is_not_kept_is_told(
+    intervals: dict[str, int], epoch_steps: int | None, why: str
+) -> None:
+    found = ending({"--max_train_steps": 20} | intervals, epoch_steps)
+    assert any(f"'--checkpoint_epoch_interval' (1) was left out: {why}" in told for told in found.told)
+
+
 @pytest.mark.parametrize("config", [{"--num_train_epochs": 10}, {}, {"--max_train_steps": 0}])
 def test_epochs_of_unknown_length_are_refused_unless_the_hub_alone_gets_the_model(config: dict[str, Any]) -> None:
     """Run for real: by epochs the trainer leaves its loop before it writes the checkpoint of the last one."""

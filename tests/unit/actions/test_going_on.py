@@ -337,3 +337,17 @@ def test_keys_inside_a_dataloader_go_along_to_the_next_attempt_and_end_with_the_
         planted
     ] * len(attempts)
     assert not world.vault.seen(), "a key outlives the jobs that it was for"
+
+
+def test_no_run_is_paid_for_whose_weights_are_there_already(new_world: NewWorld) -> None:
+    """With gradient accumulation one step more is trained, so that the last that is wanted is sent."""
+    world = capped(new_world)
+    world.config = FULL | {"--gradient_accumulation_steps": 4}
+    world.vendor.moods.steps_a_run = 20
+    begin(world)
+    rest(world)
+    (job,) = row(world)
+    assert len(world.vendor.runs) == 1 and job.last_step == 20
+    assert any(
+        "nothing is left to train: its checkpoint is that of the last step, 20" in one for one in told(world, job)
+    )

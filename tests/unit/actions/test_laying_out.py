@@ -181,6 +181,12 @@ def test_a_list_of_captions_that_is_none_is_named_with_its_line(new_world: NewWo
         laying(("pets", Laid("pets", Strategy.METADATA)))
 
 
+def test_a_name_that_says_nothing_is_no_empty_caption(new_world: NewWorld) -> None:
+    laying = Laying(new_world(), {"pets/_.png": b"1", "pets/fox.png": b"2"})
+    for laid in (Laid("pets", Strategy.FILENAME), replace(TEXTS, or_name=True)):
+        assert [row["text"] for row in laying.captions(laid)] == ["_.png", "fox"]
+
+
 def test_a_list_finds_pictures_that_spell_their_names_in_another_unicode_form(new_world: NewWorld) -> None:
     row = json.dumps({"file_name": "\u00e9.png", "text": "a fox"}).encode()
     laying = Laying(new_world(), {"pets/e\u0301.png": b"1", "pets/metadata.jsonl": row})
