@@ -21,7 +21,7 @@ from chalicelib.domain import dataloaders
 from chalicelib.domain.captions import is_read
 from chalicelib.domain.dataloaders import PLACEHOLDER, PLAIN, is_local, names
 from chalicelib.domain.errors import BadInput
-from chalicelib.domain.laid_out import Laid, media_in
+from chalicelib.domain.laid_out import Laid, media_in, passed_over
 from chalicelib.domain.listings import Listing
 from chalicelib.domain.trainer_powers import NEWEST, Powers
 
@@ -286,6 +286,7 @@ def _listed(
             how = dataloaders.laid(kept, folder, listing, sources[number])
             if listing is not None:
                 media_in(listing, how)
+                warnings += [f"'{path}' is not trained on: {why}." for path, why in passed_over(listing, how)]
             made = (
                 dataloaders.by_address(kept, how, number)
                 if chosen.mode is Mode.ADDRESS

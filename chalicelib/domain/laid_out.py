@@ -79,7 +79,7 @@ class Laid:
 def media_in(listing: Listing, laid: Laid) -> list[Member]:
     """What is trained on, in the order of its rows. Raises ``EmptyDataset``, also for one without its partners."""
     found = sorted(
-        (one for one in listing.below(laid.folder) if _is_trained_on(laid, one.path)),
+        (one for one in listing.below(laid.folder) if _is_media(laid, one.path) and not _obstacle(one)),
         key=lambda one: one.path.encode(),
     )
     if not found:
@@ -103,6 +103,12 @@ def media_in(listing: Listing, laid: Laid) -> list[Member]:
             f"'{laid.folder}', such as '{alone[0]}'. Add them, or take the pictures out."
         )
     return [partners[stem] for stem in stems]
+
+
+def passed_over(listing: Listing, laid: Laid) -> list[tuple[str, str]]:
+    """What the trainer would end on, so that it gets no row: its path, and why."""
+    media = [one for one in listing.below(laid.folder) if _is_media(laid, one.path)]
+    return [(one.path, why) for one in media if (why := _obstacle(one))]
 
 
 def row_of(laid: Laid, member: Member, captions: Sequence[str]) -> dict[str, str]:
@@ -183,7 +189,13 @@ class _Behind(io.BytesIO):
         return super().seek(offset, whence) + self._length
 
 
-def _is_trained_on(laid: Laid, path: str) -> bool:
+def _obstacle(member: Member) -> str | None:
+    if not member.info.file_size:
+        return "it has no bytes"
+    return "the trainer takes the backslash in its name for a folder" if "\\" in member.path else None
+
+
+def _is_media(laid: Laid, path: str) -> bool:
     return is_video(path) if laid.kind == "video" else role_of(path) is Role.PICTURE
 
 
