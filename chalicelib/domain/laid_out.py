@@ -26,7 +26,7 @@ from chalicelib.domain.bundles import Part, Piece, Slice, parts_of
 from chalicelib.domain.captions import BadCaptions, Role, is_metadata, is_video, role_of, stem_of
 from chalicelib.domain.dataset_zips import Kind
 from chalicelib.domain.datasets import EmptyDataset
-from chalicelib.domain.listings import BadArchive, Listing, Member
+from chalicelib.domain.listings import Listing, Member
 
 METADATA = "metadata.jsonl"
 MOST_CAPTIONS = 100
@@ -85,12 +85,6 @@ def media_in(listing: Listing, laid: Laid) -> list[Member]:
     if not found:
         what = "video" if laid.kind == "video" else "picture"
         raise EmptyDataset(f"The dataset '{laid.folder or 'upload'}' holds no {what} that the trainer reads.")
-    broken = next((one.path for one in found if any(sign in one.path for sign in _MISREAD)), None)
-    if broken is not None:
-        raise BadArchive(
-            f"'{broken}' has a backslash, '*' or '::' in its name, and the trainer reads such a name as another place. "
-            "Rename it."
-        )
     if laid.like is None:
         return found
     partners = {stem_of(_below(laid.folder, one.path)): one for one in found}
@@ -192,7 +186,8 @@ class _Behind(io.BytesIO):
 def _obstacle(member: Member) -> str | None:
     if not member.info.file_size:
         return "it has no bytes"
-    return "the trainer takes the backslash in its name for a folder" if "\\" in member.path else None
+    misread = next((sign for sign in _MISREAD if sign in member.path), None)
+    return f"the trainer reads a name with '{misread}' as another place, so rename it" if misread else None
 
 
 def _is_media(laid: Laid, path: str) -> bool:
