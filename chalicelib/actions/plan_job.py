@@ -40,7 +40,7 @@ from chalicelib.domain.runs import Offer
 from chalicelib.domain.snapshots import Snapshot
 from chalicelib.domain.trainer_powers import OLDEST
 from chalicelib.domain.uploads import Upload
-from chalicelib.domain.workloads import Facts, read
+from chalicelib.domain.workloads import Facts, Workload, read
 
 MOST_WARNINGS = 20
 
@@ -142,7 +142,8 @@ class PlanJob:
         dataloader = checked.datasets
         data = self._job_data(wanted, by, told)
         facts = data.facts(dataloader)
-        epoch_steps = read(checked.config, dataloader, facts).epoch_steps_on(offer.gpu_count)
+        work = read(checked.config, dataloader, facts)
+        epoch_steps = work.epoch_steps_on(offer.gpu_count)
         ending = publishing_last_weights(starting_at(checked.config, wanted.start), epoch_steps)
         options = ending.options
         asked = Snapshot(checked.asked, given, lycoris)
@@ -172,6 +173,7 @@ class PlanJob:
             warnings=_few(
                 *checked.warnings,
                 *skipped,
+                *_fewer_than_a_batch(work),
                 *ending.told,
                 *plan.warnings,
                 *_assumed(ways),
@@ -282,6 +284,15 @@ def _pinned(trainer: Trainer, version: str | None, hardware: str) -> str | None:
     if not isinstance(trainer, Pins):
         raise BadInput(f"'{trainer.provider_name}' has one version of its trainer. Leave 'version' out.")
     return trainer.pinned(version, hardware)
+
+
+def _fewer_than_a_batch(work: Workload) -> tuple[str, ...]:
+    if work.epoch_images is None or not 0 < work.epoch_images < work.batch:
+        return ()
+    return (
+        f"There are {work.epoch_images} pictures, repeats included, and a batch takes {work.batch}: the trainer drops "
+        "what does not fill one, and ends. Set 'train_batch_size' to 1, or repeat the dataset.",
+    )
 
 
 def _assumed(ways: Ways) -> tuple[str, ...]:

@@ -13,6 +13,9 @@ from typing import Any
 from chalicelib.domain.configs import MOST_STEPS
 from chalicelib.domain.model_families import FAMILIES, Family, family_of
 
+TRAINERS_BATCH = 4
+"""What the trainer takes where nothing is said (its parser's default)."""
+
 _LARGEST_EDGE, _MOST_FRAMES, _MOST_BATCH, _MOST_IMAGES = 16_384, 2_000, 4_096, 10**9
 _QUARTER = ("int4", "nf4", "int2", "uint4", "fp4")
 _HALF = ("int8", "fp8", "uint8")
@@ -125,7 +128,7 @@ def read(config: Mapping[str, Any], dataloader: Sequence[Any] = (), facts: Facts
         flavour=flavour[:40],
         is_full=options.text("model_type").lower() == "full",
         rank=options.whole("lora_rank", 16, 4096),
-        batch=max(1, options.whole("train_batch_size", 1, _MOST_BATCH)),
+        batch=max(1, options.whole("train_batch_size", TRAINERS_BATCH, _MOST_BATCH)),
         accumulation=max(1, options.whole("gradient_accumulation_steps", 1, _MOST_BATCH)),
         pixels=pixels,
         frames=frames,

@@ -18,7 +18,13 @@ from chalicelib.domain.workloads import Facts, Workload, read
 from chalicelib.providers.replicate_prices import offers
 
 OFFERS = {offer.hardware: offer for offer in offers()}
-FLUX = {"model_family": "flux", "model_type": "lora", "max_train_steps": 2000, "validation_prompt": "a cat"}
+FLUX = {
+    "train_batch_size": 1,
+    "model_family": "flux",
+    "model_type": "lora",
+    "max_train_steps": 2000,
+    "validation_prompt": "a cat",
+}
 
 CONFIGS = st.fixed_dictionaries(
     {
@@ -77,7 +83,7 @@ def test_eight_h100_are_priced_as_eight_and_do_not_shorten_a_number_of_steps() -
     assert eight.price_micros_per_second == 12_200 == 8 * one.price_micros_per_second
     assert eight.typical_micros == pytest.approx(eight.typical_seconds * 12_200)
     assert one.typical_seconds < eight.typical_seconds < 1.3 * one.typical_seconds
-    by_epochs = {"model_family": "flux", "num_train_epochs": 200}
+    by_epochs = {"model_family": "flux", "num_train_epochs": 200, "train_batch_size": 1}
     assert made(by_epochs, "h100").steps == 6000 and made(by_epochs, "h100-x8").steps == 800
 
 
