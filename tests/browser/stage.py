@@ -57,10 +57,14 @@ class Stage:
     def refuse(self, name: str) -> str:
         """A job that fails at once, because the vendor's account is empty."""
         self.fault({"next": 1}, "insufficient_credit")
+        return self.order(name)
+
+    def order(self, name: str, dataset: str = "hub") -> str:
+        """A job on data that is at the Hub, or would be."""
         order = {
             "config": {**TRAINABLE, "max_train_steps": 5},
             "config_name": name,
-            "dataloader_config": [{"id": "hub", "type": "huggingface", "dataset_name": "someone/pictures"}],
+            "dataloader_config": [{"id": dataset, "type": "huggingface", "dataset_name": "someone/pictures"}],
         }
         answer = web.post(f"{self.world.address}/api/cloud/jobs", json=order, timeout=30)
         assert answer.status_code == 201, answer.text

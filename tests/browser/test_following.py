@@ -47,7 +47,7 @@ def test_a_job_is_followed_from_submit_to_download(page: Page, cloud: Stage, tmp
     expect(page.get_by_test_id("status")).to_have_text("Completed")
     expect(page.get_by_test_id("announcer")).to_have_text("botanical plates: Completed.")
     expect(page.get_by_test_id("cost")).to_contain_text("final")
-    expect(page.get_by_role("log")).to_contain_text("Model published to")
+    expect(page.get_by_role("log")).to_contain_text("Checkpoints published to")
     assert lines_of_log(page) > before
     expect(page.get_by_test_id("proof")).to_contain_text("was deleted on")
     timeline = page.get_by_role("region", name="Timeline")
