@@ -52,7 +52,6 @@ class CloudWorld(World):
 
     dynamo_url: str = ""
     aws_url: str = ""
-    webhooks: bool = True
     name: str = field(default_factory=lambda: f"cloud-{secrets.token_hex(4)}")
     more: dict[str, str] = field(default_factory=dict)
 
@@ -79,8 +78,6 @@ class CloudWorld(World):
         inherited = super().environment()
         for name in ("REPLICATE_API_TOKEN", "STCLOUD_HOME", "STCLOUD_OUTPUTS", "AWS_PROFILE", "STCLOUD_SERVICES"):
             inherited.pop(name, None)
-        if not self.webhooks:
-            del inherited["STCLOUD_PUBLIC_URL"]
         return inherited | {
             "STCLOUD_API_KEY": TOKEN,
             "STCLOUD_TABLE": self.name,

@@ -82,7 +82,8 @@ def test_a_job_is_told_from_the_request_that_began_it_to_its_bill(make_world: Ma
 def test_a_tick_that_finds_work_tells_how_long_that_had_waited(
     make_world: MakeWorld,
 ) -> None:
-    world = make_world(webhooks=False, more={"STCLOUD_METRICS_NAMESPACE": "a-stack"})
+    world = make_world(more={"STCLOUD_METRICS_NAMESPACE": "a-stack"})
+    web.post(f"{world.vendor}/_emu/faults", json={"match": {"next": 1}, "faults": ["lose_webhooks"]}).raise_for_status()
     job_id = world.call("POST", "/api/cloud/jobs", json=REMOTE).json()["job"]["job_id"]
     world.until_ticking(job_id, "completed", "failed")
     ticks = _until_measured(world, "TickAge")
