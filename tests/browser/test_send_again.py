@@ -38,7 +38,7 @@ def test_a_model_is_sent_elsewhere_fails_there_and_is_sent_again(page: Page, clo
     name_bucket(cloud)
     theirs.get_by_role("button", name="Send again to theirs").click()
     expect(page.get_by_test_id("announcer")).to_have_text("The model is being sent to theirs.")
-    expect(theirs).to_contain_text("arrived, checked", timeout=15_000)
+    expect(theirs).to_contain_text("arrived, checked", timeout=45_000)
     expect(theirs.get_by_role("button")).to_have_count(0)
     expect(page.get_by_test_id("status")).to_have_text("Completed")
     assert cloud.job(job_id)["metadata"]["destinations"][1]["verified"]
