@@ -14,7 +14,8 @@ from typing import Any
 
 from chalicelib.domain.configs import normalise
 from chalicelib.domain.data_options import with_trigger, without_skips
-from chalicelib.domain.dataset_delivery import Mode, is_local_dataset
+from chalicelib.domain.dataloaders import is_local
+from chalicelib.domain.dataset_delivery import Mode
 from chalicelib.domain.datasets import Source, local_sources, with_archive_names
 from client.errors import UsageError
 
@@ -58,7 +59,7 @@ class Submission:
         listed = []
         for entry in self.dataloader:
             off = entry.get("disabled") or entry.get("disable")
-            if is_local_dataset(entry) and not off:
+            if is_local(entry) and not off:
                 entry = entry | {"instance_data_dir": next(folders)}
             elif off:
                 entry = {name: value for name, value in entry.items() if name != "instance_data_dir"}

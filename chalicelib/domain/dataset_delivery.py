@@ -12,7 +12,7 @@ What a trainer can read depends on its version (``trainer_powers.py``). The stoc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -24,8 +24,6 @@ from chalicelib.domain.errors import BadInput
 from chalicelib.domain.laid_out import Laid, media_in, passed_over
 from chalicelib.domain.listings import Listing
 from chalicelib.domain.trainer_powers import NEWEST, Powers
-
-is_local_dataset = is_local
 
 
 class Mode(StrEnum):
@@ -113,7 +111,7 @@ def plan_dataset(
     _check_away(away, ways)
     if not has_upload:
         return _without_upload(active, local, wanted)
-    open_ways = _ways(local or [PLAIN], bool(away), ways, listing, upload_bytes)
+    open_ways = _ways(local, bool(away), ways, listing, upload_bytes)
     chosen = _chosen(open_ways, wanted)
     if chosen.mode in (Mode.ARCHIVE, Mode.HOSTED):
         return DatasetPlan(chosen.mode, _why(chosen, open_ways, wanted, ways), None, warnings=chosen.lost)
@@ -123,8 +121,13 @@ def plan_dataset(
 def pictures_in(listing: Listing, entries: Iterable[Mapping[str, Any]]) -> int:
     """How many pictures and videos of an upload are trained on."""
     local = [one for one in entries if is_local(one) and not (one.get("disabled") or one.get("disable"))]
-    folders = dict.fromkeys(dataloaders.folders_of(local) if local else [""])
+    folders = dict.fromkeys(_folders(local))
     return sum(is_read(one.path) for folder in folders for one in listing.below(folder))
+
+
+def _folders(local: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The archive's folder of each dataset; all of the archive for an upload without a dataloader."""
+    return dataloaders.folders_of(local) if local else [""]
 
 
 def _check_away(away: list[dict[str, Any]], ways: Ways) -> None:
@@ -176,7 +179,7 @@ def _ways(
     local: list[dict[str, Any]], has_away: bool, ways: Ways, listing: Listing | None, upload_bytes: int
 ) -> list[_Way]:
     """All of them, each with what stands in its way and what it loses, the best first."""
-    folders = dataloaders.folders_of(local) if local != [PLAIN] else [""]
+    folders, local = _folders(local), local or [PLAIN]
     whole = [dataloaders.lost_when_laid_out(entry, f, local, listing) for entry, f in zip(local, folders, strict=True)]
     impossible = next((why for why in whole if why), None)
     in_bucket = [dataloaders.lost_in_bucket(entry, f, listing) for entry, f in zip(local, folders, strict=True)]
@@ -267,7 +270,7 @@ def _listed(
     """The dataloader as the trainer gets it, with placeholders for what is made at the launch."""
     entries = active if local else [PLAIN, *active]
     owned = local or [PLAIN]
-    folders = dataloaders.folders_of(local) if local else [""]
+    folders = _folders(local)
     sources = dataloaders.sources_of(owned, folders)
     listed: list[dict[str, Any]] = []
     datasets: list[tuple[str, Laid]] = []

@@ -144,7 +144,7 @@ class ReplicateTrainer(CloudTrainerService):
             earlier = await self._among_the_newest(wire, order.launch_key)
             if earlier:
                 return earlier
-            model = f"{prices_data.OWNER}/{prices_data.MODEL_PREFIX}{offer.hardware}"
+            model = _model(offer)
             version = version_for(order.version, model) or await self._newest_version(wire, model)
             answer = await wire.ask(
                 "start the run",
@@ -160,12 +160,12 @@ class ReplicateTrainer(CloudTrainerService):
             ) from reason
 
     def pinned(self, version: str, hardware: str) -> str:
-        model = f"{prices_data.OWNER}/{prices_data.MODEL_PREFIX}{self.offer(hardware).hardware}"
+        model = _model(self.offer(hardware))
         return version_for(version, model) or version
 
     async def powers(self, version: str | None, hardware: str) -> Powers:
         """By the day on which the image was built: Replicate says nothing else of what is in it."""
-        model = f"{prices_data.OWNER}/{prices_data.MODEL_PREFIX}{self.offer(hardware).hardware}"
+        model = _model(self.offer(hardware))
         named = version_for(version, model)
         built = await self._versions.built(lambda: self._wire(seconds=CHECK_SECONDS), model, named)
         wanted = named or next(iter(built), None)
@@ -334,6 +334,10 @@ class ReplicateTrainer(CloudTrainerService):
 
     def _price_of(self, hardware: str) -> int | None:
         return next((offer.micros_per_second for offer in self._offers if offer.hardware == hardware), None)
+
+
+def _model(offer: Offer) -> str:
+    return f"{prices_data.OWNER}/{prices_data.MODEL_PREFIX}{offer.hardware}"
 
 
 def version_for(wanted: str | None, model: str) -> str | None:

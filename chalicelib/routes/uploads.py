@@ -8,7 +8,7 @@ from chalice.app import Blueprint, Response
 
 from chalicelib.actions.upload import PART_LINK_SECONDS, Session, Wanted
 from chalicelib.domain.callers import Scope
-from chalicelib.domain.dataset_delivery import is_local_dataset
+from chalicelib.domain.dataloaders import is_local
 from chalicelib.domain.errors import BadInput, Malformed
 from chalicelib.domain.uploads import Consent, Upload, UploadState
 from chalicelib.routes import answers
@@ -116,7 +116,7 @@ def preview(call: Call) -> Any:
     from chalicelib.routes.shapes import DatasetBody
 
     datasets = [shaped(entry, DatasetBody) for entry in listed]
-    local = [dataset for dataset in datasets if is_local_dataset(dataset.model_dump())]
+    local = [dataset for dataset in datasets if is_local(dataset.model_dump())]
     mode = call.services.settings.consent(call.caller.tenant)
     return {
         "requires_upload": bool(local),
